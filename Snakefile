@@ -1,0 +1,34 @@
+"""Widthwise: does a wider network have a higher training loss, and when?
+
+config -> dataset -> runs -> tables -> figures, a file of rules for each stage.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: workflow.basedir + "/config/circumstances.yaml"
+configfile: workflow.basedir + "/config/config.yaml"
+
+
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+
+
+include: "rules/common.smk"
+include: "rules/dataset.smk"
+include: "rules/train.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    """Makes every table and figure of the study."""
+    default_target: True
+    input:
+        "<results>/tables/losses.csv",
+        "<results>/tables/runs.csv",
+        expand("<results>/figures/{figure}.{extension}", figure=FIGURES, extension=EXTENSIONS),
+    localrule: True

@@ -1,0 +1,27 @@
+"""Makes the dataset that every run of the study trains on.
+
+Needs the config's `dataset`; makes dataset.h5 and dataset.json. Consumers depend on the small dataset.json,
+which holds the content's digest, and take dataset.h5 as `ancient`: a large file is compared by its time, and a
+touch would retrain everything.
+"""
+
+
+rule generate_dataset:
+    """Makes synthetic volumes and cuts labelled cubes out of them."""
+    output:
+        multiext("<results>/dataset", images=".h5", summary=".json"),
+    log:
+        "<logs>/generate_dataset.log",
+    params:
+        settings=canonical_json(STUDY.dataset),
+        code=code("generate_dataset"),
+    cache: True
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    conda:
+        "../envs/dataset.yaml"
+    shell:
+        "python {SCRIPTS}/generate_dataset.py --settings {params.settings:q}"
+        " --dataset {output.images} --summary {output.summary} > {log} 2>&1"

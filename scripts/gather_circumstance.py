@@ -1,0 +1,32 @@
+"""Gathers one circumstance's runs into two tables, after checking that every expected run is there once."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from widthwise.output import written_aside
+from widthwise.tables import gather_losses, gather_runs, read_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--losses", type=Path, nargs="+", required=True, help="the runs' losses.csv")
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="the runs' run.json")
+    parser.add_argument("--expected", nargs="+", required=True, help="names, as as_posted/width8/seed1")
+    parser.add_argument("--losses-table", type=Path, required=True, help="CSV to write: every logged step")
+    parser.add_argument("--runs-table", type=Path, required=True, help="CSV to write: a row a run")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.runs]
+    runs = gather_runs(records, arguments.expected)
+    losses = gather_losses([read_table(path) for path in arguments.losses], runs)
+    for table, path in ((losses, arguments.losses_table), (runs, arguments.runs_table)):
+        with written_aside(path) as aside:
+            table.to_csv(aside, index=False)
+    logging.info("%d runs, %d of them diverged, %d rows", len(runs), runs["diverged"].sum(), len(losses))
+
+
+if __name__ == "__main__":
+    main()

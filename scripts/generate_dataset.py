@@ -1,0 +1,46 @@
+"""Makes the synthetic dataset: volumes, masks and labelled cubes, as HDF5, with a small summary beside it.
+
+The summary (content digest, settings, class counts) is what other jobs depend on: it changes exactly when the
+data does.
+"""
+
+import argparse
+import json
+import logging
+import time
+from pathlib import Path
+
+import numpy
+
+from widthwise.output import write_json, written_aside
+from widthwise.storage import content_digest, write_dataset
+from widthwise.volumes import CLASSES, make_dataset
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="the config's `dataset`, as JSON")
+    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file to write")
+    parser.add_argument("--summary", type=Path, required=True, help="JSON file to write")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    start = time.perf_counter()
+    splits, volume = make_dataset(**arguments.settings)
+    arrays = {"volume/image": volume.image, "volume/mask": volume.mask}
+    class_counts = {}
+    for split, (images, labels) in splits.items():
+        arrays |= {f"{split}/images": images, f"{split}/labels": labels}
+        class_counts[split] = numpy.bincount(labels, minlength=CLASSES).tolist()
+    digest = content_digest(arrays)
+    with written_aside(arguments.dataset) as aside:
+        write_dataset(aside, arrays, arguments.settings | {"digest": digest})
+    write_json(
+        arguments.summary,
+        {"digest": digest, "settings": arguments.settings, "class_counts": class_counts},
+    )
+    logging.info("dataset %s made in %.1f s: %s", digest[:12], time.perf_counter() - start, class_counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The question's own figure: the reported loss of ever larger networks, in every circumstance.
+
+Reads `circumstance`, `parameters`, `seed`, `step`, `objective` of tables/losses.csv. Black is the largest
+network, red the smallest, as in the question.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy
+import pandas
+from matplotlib import pyplot
+
+from widthwise.curves import BAND, draw_curves
+from widthwise.style import circumstance_label, figure_style, label_lines, save
+from widthwise.tables import read_table
+
+
+def draw(losses: pandas.DataFrame) -> pyplot.Figure:
+    """A panel a circumstance, at most three a row, on shared axes."""
+    circumstances = list(losses["circumstance"].unique())
+    columns = min(3, len(circumstances))
+    rows = -(-len(circumstances) // columns)
+    figure, grid = pyplot.subplots(
+        rows,
+        columns,
+        figsize=(3.5 * columns + 0.3, 3.1 * rows + 0.9),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.suptitle("The objective of ever larger networks as they train")
+    ends = {}
+    for axes, circumstance in zip(grid.flat, circumstances, strict=False):
+        ends[axes] = draw_curves(axes, losses[losses["circumstance"] == circumstance], "objective")
+        axes.set_title(circumstance_label(circumstance))
+        axes.set_xlim(left=0)
+    for axes in grid.flat[len(circumstances) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_ylabel("objective (nats)")
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
+    seeds = losses["seed"].nunique()
+    figure.get_layout_engine().set(w_pad=0.25)
+    figure.supxlabel(f"Labels: parameters. {BAND} {seeds} seeds.", fontsize=8, color="#555555")
+    figure.draw_without_rendering()
+    for axes, labels in ends.items():
+        label_lines(axes, labels)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--losses", type=Path, required=True, help="tables/losses.csv")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    arguments = parser.parse_args()
+    with figure_style():
+        save(draw(read_table(arguments.losses)), arguments.figures)
+
+
+if __name__ == "__main__":
+    main()

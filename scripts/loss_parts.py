@@ -1,0 +1,64 @@
+"""What the reported loss is made of: objective = data loss + penalty, side by side for every size.
+
+Reads `circumstance`, `parameters`, `seed`, `step`, `objective`, `data_loss`, `penalty` of tables/losses.csv.
+A gap between sizes in the objective that is there in the penalty, but not in the data loss, is no worse fit.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas
+from matplotlib import pyplot
+
+from widthwise.curves import BAND, draw_curves
+from widthwise.style import circumstance_label, figure_style, label_lines, save
+from widthwise.tables import read_table
+
+MEASURES = {"objective": "objective", "data_loss": "= data loss", "penalty": "+ penalty"}
+
+
+def draw(losses: pandas.DataFrame) -> pyplot.Figure:
+    """A row a circumstance, a column a measure; one scale a row, so that the parts add up to the eye."""
+    circumstances = list(losses["circumstance"].unique())
+    figure, grid = pyplot.subplots(
+        len(circumstances),
+        len(MEASURES),
+        figsize=(9.6, 2.5 * len(circumstances) + 0.9),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.suptitle("The objective and its two parts as ever larger networks train")
+    ends = {}
+    for row, circumstance in zip(grid, circumstances, strict=True):
+        of_circumstance = losses[losses["circumstance"] == circumstance]
+        for axes, measure in zip(row, MEASURES, strict=True):
+            ends[axes] = draw_curves(axes, of_circumstance, measure)
+            axes.set_xlim(left=0)
+            axes.set_ylim(bottom=0)
+        row[0].set_ylabel(f"{circumstance_label(circumstance)}\n(nats)")
+    for axes, title in zip(grid[0], MEASURES.values(), strict=True):
+        axes.set_title(title)
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
+    seeds = losses["seed"].nunique()
+    figure.get_layout_engine().set(w_pad=0.25)
+    figure.supxlabel(f"Labels: parameters. {BAND} {seeds} seeds.", fontsize=8, color="#555555")
+    figure.draw_without_rendering()
+    for axes, labels in ends.items():
+        label_lines(axes, labels)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--losses", type=Path, required=True, help="tables/losses.csv")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    arguments = parser.parse_args()
+    with figure_style():
+        save(draw(read_table(arguments.losses)), arguments.figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The shape of the network as arithmetic: layers, parameter counts, depths.
+
+The one place that says which layers a width gives. It must not import torch: the workflow asks it for sizes
+before any job starts, and `network` builds its modules from the same list.
+"""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One weight layer: a convolution with a cubic kernel, or the linear head (`kernel_size` 1)."""
+
+    name: str
+    inputs: int
+    outputs: int
+    kernel_size: int
+    stride: int = 1
+
+    @property
+    def weights(self) -> int:
+        """Entries of the kernel, without biases."""
+        return self.inputs * self.outputs * self.kernel_size**3
+
+
+def convolution_layers(
+    *, width: int, stages: Sequence[int], multipliers: Sequence[int], kernel_size: int
+) -> list[Layer]:
+    """The convolutions, first to last: stage i holds `stages[i]` of them with `multipliers[i] * width` filters.
+
+    Every stage but the first starts with a convolution of stride 2, which halves the side (rounding up).
+    """
+    layers, inputs = [], 1
+    for stage, (count, multiplier) in enumerate(zip(stages, multipliers, strict=True), start=1):
+        for position in range(1, count + 1):
+            stride = 2 if stage > 1 and position == 1 else 1
+            name = f"stage{stage}_convolution{position}"
+            layers.append(Layer(name, inputs, multiplier * width, kernel_size, stride))
+            inputs = multiplier * width
+    return layers
+
+
+def head_layer(*, width: int, multipliers: Sequence[int], classes: int) -> Layer:
+    """The linear layer after global average pooling."""
+    return Layer("head", multipliers[-1] * width, classes, kernel_size=1)
+
+
+def parameter_count(
+    *,
+    width: int,
+    stages: Sequence[int],
+    multipliers: Sequence[int],
+    kernel_size: int,
+    normalisation: str,
+    classes: int,
+) -> int:
+    """Trainable parameters: kernels, the scale and shift of each normalised filter, and the head's biases.
+
+    A convolution followed by batch normalisation has no bias, since the shift would absorb it; one without
+    normalisation has.
+    """
+    convolutions = convolution_layers(
+        width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size
+    )
+    per_filter = 2 if normalisation == "batch" else 1
+    head = head_layer(width=width, multipliers=multipliers, classes=classes)
+    return (
+        sum(layer.weights + per_filter * layer.outputs for layer in convolutions)
+        + head.weights
+        + head.outputs
+    )
+
+
+def depth(stages: Sequence[int]) -> int:
+    """Weight layers: every convolution, and the head."""
+    return sum(stages) + 1

@@ -1,0 +1,64 @@
+"""Initial weights, and the sum of squares that each scheme is expected to give.
+
+Knows layers, not the network around them. Under L2 the sum of squares at the start *is* the penalty (over
+lambda), so the scheme decides how the reported loss starts as the network grows.
+
+| scheme      | draw                                              | variance               | source |
+| ----------- | ------------------------------------------------- | ---------------------- | ------ |
+| `glorot`    | uniform                                           | 2 / (fan_in + fan_out) | Glorot & Bengio 2010, eq. 16; Keras' default |
+| `he`        | normal                                            | 2 / fan_in             | He et al. 2015, eq. 10 |
+| `default`   | uniform within 1 / sqrt(fan_in), biases too       | 1 / (3 fan_in)         | torch's `reset_parameters` |
+| `fixed_std` | normal, not truncated, one standard deviation     | `initial_std` squared  | - |
+"""
+
+from typing import Iterable
+
+import torch
+from torch import Tensor
+
+from widthwise.architecture import Layer
+
+
+def variance(layer: Layer, scheme: str, initial_std: float) -> float:
+    """Variance of one entry of the layer's kernel under `scheme`; raises ValueError for an unknown scheme."""
+    receptive_field = layer.kernel_size**3
+    fan_in, fan_out = layer.inputs * receptive_field, layer.outputs * receptive_field
+    match scheme:
+        case "glorot":
+            return 2 / (fan_in + fan_out)
+        case "he":
+            return 2 / fan_in
+        case "default":
+            return 1 / (3 * fan_in)
+        case "fixed_std":
+            return initial_std**2
+    raise ValueError(f"initialisation {scheme!r}: allowed are glorot, he, default, fixed_std")
+
+
+def expected_sum_of_squares(layers: Iterable[Layer], scheme: str, initial_std: float) -> float:
+    """Expected sum of squared kernel entries over `layers`; times lambda it is the expected penalty in nats."""
+    return sum(layer.weights * variance(layer, scheme, initial_std) for layer in layers)
+
+
+@torch.no_grad()
+def initialise(
+    kernel: Tensor,
+    bias: Tensor | None,
+    layer: Layer,
+    *,
+    scheme: str,
+    initial_std: float,
+    generator: torch.Generator,
+) -> None:
+    """Draws one layer's kernel in place, and its bias: zero, but under `default` as torch draws it."""
+    std = variance(layer, scheme, initial_std) ** 0.5
+    bound = 3**0.5 * std
+    if scheme in ("glorot", "default"):
+        draw = torch.empty(kernel.shape).uniform_(-bound, bound, generator=generator)
+    else:
+        draw = torch.empty(kernel.shape).normal_(0, std, generator=generator)
+    kernel.copy_(draw)
+    if bias is not None and scheme == "default":
+        bias.copy_(torch.empty(bias.shape).uniform_(-bound, bound, generator=generator))
+    elif bias is not None:
+        bias.zero_()

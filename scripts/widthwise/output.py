@@ -1,0 +1,31 @@
+"""Outputs that are whole or not there: written aside, renamed last.
+
+A job that is killed, or whose disk is full, leaves nothing that could be taken for its result. It is given a
+path and never chooses one.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to; moves it there if the block ends well, removes it if not."""
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield aside
+        with aside.open("rb") as stream:
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Writes `value` for people and programs alike: indented, in the order given."""
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

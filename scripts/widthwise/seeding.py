@@ -1,0 +1,28 @@
+"""Random streams of a run: one per purpose, so that one purpose's draws never shift another's.
+
+A run's initial weights and its data order come from separate streams of the same seed. The data order is a
+function of seed and epoch alone: every width sees the same batches, and a run can start at any epoch.
+"""
+
+from enum import IntEnum
+
+import numpy
+import torch
+
+
+class Stream(IntEnum):
+    """What a stream of random numbers is for. Values are part of every result: never renumber them."""
+
+    INITIALISATION = 0
+    DATA_ORDER = 1
+
+
+def torch_generator(seed: int, stream: Stream) -> torch.Generator:
+    """A generator on the CPU, whose draws are the same whatever device the network is on."""
+    state = numpy.random.SeedSequence([seed, stream]).generate_state(1, numpy.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+def data_order(seed: int, epoch: int, samples: int) -> numpy.ndarray:
+    """The order in which epoch `epoch` (from 0) visits the samples, shape (samples,), int64."""
+    return numpy.random.default_rng([seed, Stream.DATA_ORDER, epoch]).permutation(samples)

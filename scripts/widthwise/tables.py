@@ -1,0 +1,83 @@
+"""Many runs' logs as two tables, complete or not at all.
+
+The replicate of every claim is a seed, so a run that is missing, or there twice, would change a conclusion
+without a sign: it is an error that names the run. It must not know files.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas
+
+IDENTITY = ["circumstance", "width", "depth", "parameters", "seed"]
+
+
+class IncompleteTableError(ValueError):
+    """Runs are missing, duplicated, unexpected or contradictory."""
+
+
+def run_name(record: dict) -> str:
+    """The name of the run that a row or record belongs to."""
+    return f"{record['circumstance']}/width{record['width']}/seed{record['seed']}"
+
+
+def gather_runs(records: Sequence[dict], expected: Sequence[str]) -> pandas.DataFrame:
+    """A row for each expected run, in that order, with all that its record says in single values.
+
+    `records` are the contents of run.json, `expected` the runs' names. Raises IncompleteTableError.
+    """
+    by_name = {run_name(record): record for record in records}
+    check_complete([run_name(record) for record in records], expected, "run.json")
+    return pandas.DataFrame(
+        {key: value for key, value in by_name[name].items() if not isinstance(value, dict | list)}
+        for name in expected
+    )
+
+
+def gather_losses(logs: Sequence[pandas.DataFrame], runs: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of all logs, in the order of `runs` and then of steps.
+
+    A run that diverged at step 0 has a log without rows. Raises IncompleteTableError where a log is missing,
+    there twice, of several runs, repeats or misorders its steps, or ends short of the run's last step.
+    """
+    by_name = {}
+    for log in logs:
+        if log.empty:
+            continue
+        names = {run_name(row) for row in log[IDENTITY].drop_duplicates().to_dict("records")}
+        name = min(names)
+        if len(names) > 1:
+            raise IncompleteTableError(f"losses.csv of {name}: also holds rows of {max(names)}")
+        if name in by_name:
+            raise IncompleteTableError(f"losses.csv: duplicate run {name}")
+        if not log["step"].is_monotonic_increasing or not log["step"].is_unique:
+            raise IncompleteTableError(f"losses.csv of {name}: its steps are not in order, each once")
+        by_name[name] = log
+    steps = {run_name(run): run["steps"] for run in runs.to_dict("records") if not run["diverged"]}
+    diverged = {run_name(run) for run in runs.to_dict("records")} - set(steps)
+    check_complete(list(by_name), [*steps, *(diverged & set(by_name))], "losses.csv")
+    for name, last in steps.items():
+        if by_name[name]["step"].iloc[-1] != last:
+            raise IncompleteTableError(
+                f"losses.csv of {name}: ends at step {by_name[name]['step'].iloc[-1]}, its run at {last}"
+            )
+    ordered = [by_name[name] for name in map(run_name, runs.to_dict("records")) if name in by_name]
+    return pandas.concat(ordered or list(logs), ignore_index=True)
+
+
+def check_complete(found: Sequence[str], expected: Sequence[str], what: str) -> None:
+    """Raises IncompleteTableError, naming every run that is missing, duplicate or not of the study."""
+    duplicates = [name for name, count in Counter(found).items() if count > 1]
+    faults = [
+        *(f"missing run {name}" for name in expected if name not in set(found)),
+        *(f"duplicate run {name}" for name in duplicates),
+        *(f"unexpected run {name}" for name in sorted(set(found) - set(expected))),
+    ]
+    if faults:
+        raise IncompleteTableError(f"{what}: {'; '.join(faults)}")
+
+
+def read_table(source: Path) -> pandas.DataFrame:
+    """A table from CSV, every float with the bits it was written with."""
+    return pandas.read_csv(source, float_precision="round_trip")
