@@ -8,8 +8,8 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: workflow.basedir + "/config/circumstances.yaml"
-configfile: workflow.basedir + "/config/config.yaml"
+configfile: "config/circumstances.yaml"
+configfile: "config/config.yaml"
 
 
 pathvars:
@@ -18,6 +18,14 @@ pathvars:
 
 
 include: "rules/common.smk"
+
+
+wildcard_constraints:
+    circumstance=one_of(STUDY.circumstances),
+    size=one_of(STUDY.sizes),
+    seed=one_of(STUDY.seeds),
+
+
 include: "rules/dataset.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"

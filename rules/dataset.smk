@@ -12,16 +12,16 @@ rule generate_dataset:
         multiext("<results>/dataset", images=".h5", summary=".json"),
     log:
         "<logs>/generate_dataset.log",
-    params:
-        settings=canonical_json(STUDY.dataset),
-        code=code("generate_dataset"),
     cache: True
+    conda:
+        "../envs/dataset.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
-    conda:
-        "../envs/dataset.yaml"
+    params:
+        settings=canonical_json(STUDY.dataset),
+        code=code("generate_dataset"),
     shell:
-        "python {SCRIPTS}/generate_dataset.py --settings {params.settings:q}"
+        "python scripts/generate_dataset.py --settings {params.settings:q}"
         " --dataset {output.images} --summary {output.summary} > {log} 2>&1"

@@ -20,16 +20,16 @@ rule dataset:
         "<logs>/figures/dataset.log",
     benchmark:
         "<benchmarks>/figures/dataset.tsv"
-    params:
-        code=code("dataset"),
+    conda:
+        "../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
-    conda:
-        "../envs/figures.yaml"
+    params:
+        code=code("dataset"),
     shell:
-        "python {SCRIPTS}/dataset.py --dataset {input.images} --summary {input.summary}"
+        "python scripts/dataset.py --dataset {input.images} --summary {input.summary}"
         " --figures {output} > {log} 2>&1"
 
 
@@ -45,16 +45,16 @@ rule loss_curves:
         "<logs>/figures/loss_curves.log",
     benchmark:
         "<benchmarks>/figures/loss_curves.tsv"
-    params:
-        code=code("loss_curves"),
+    conda:
+        "../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
-    conda:
-        "../envs/figures.yaml"
+    params:
+        code=code("loss_curves"),
     shell:
-        "python {SCRIPTS}/loss_curves.py --losses {input.losses} --figures {output} > {log} 2>&1"
+        "python scripts/loss_curves.py --losses {input.losses} --figures {output} > {log} 2>&1"
 
 
 rule loss_parts:
@@ -69,13 +69,13 @@ rule loss_parts:
         "<logs>/figures/loss_parts.log",
     benchmark:
         "<benchmarks>/figures/loss_parts.tsv"
-    params:
-        code=code("loss_parts"),
+    conda:
+        "../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
-    conda:
-        "../envs/figures.yaml"
+    params:
+        code=code("loss_parts"),
     shell:
-        "python {SCRIPTS}/loss_parts.py --losses {input.losses} --figures {output} > {log} 2>&1"
+        "python scripts/loss_parts.py --losses {input.losses} --figures {output} > {log} 2>&1"

@@ -21,17 +21,17 @@ rule gather_circumstance:
         "<logs>/gather_circumstance/{circumstance}.log",
     benchmark:
         "<benchmarks>/gather_circumstance/{circumstance}.tsv"
-    params:
-        expected=lambda wildcards: [run.name for run in STUDY.runs(wildcards.circumstance)],
-        code=code("gather_circumstance"),
+    conda:
+        "../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
-    conda:
-        "../envs/tables.yaml"
+    params:
+        expected=lambda wildcards: [run.name for run in STUDY.runs(wildcards.circumstance)],
+        code=code("gather_circumstance"),
     shell:
-        "python {SCRIPTS}/gather_circumstance.py --losses {input.losses} --runs {input.runs}"
+        "python scripts/gather_circumstance.py --losses {input.losses} --runs {input.runs}"
         " --expected {params.expected}"
         " --losses-table {output.losses} --runs-table {output.runs} > {log} 2>&1"
 
@@ -39,7 +39,9 @@ rule gather_circumstance:
 rule gather_study:
     """Puts the circumstances' tables together, in the study's order."""
     input:
-        losses=expand("<results>/tables/{circumstance}/losses.csv", circumstance=STUDY.circumstances),
+        losses=expand(
+            "<results>/tables/{circumstance}/losses.csv", circumstance=STUDY.circumstances
+        ),
         runs=expand("<results>/tables/{circumstance}/runs.csv", circumstance=STUDY.circumstances),
     output:
         losses="<results>/tables/losses.csv",
@@ -48,14 +50,14 @@ rule gather_study:
         "<logs>/gather_study.log",
     benchmark:
         "<benchmarks>/gather_study.tsv"
-    params:
-        code=code("gather_study"),
+    conda:
+        "../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
-    conda:
-        "../envs/tables.yaml"
+    params:
+        code=code("gather_study"),
     shell:
-        "python {SCRIPTS}/gather_study.py --losses {input.losses} --runs {input.runs}"
+        "python scripts/gather_study.py --losses {input.losses} --runs {input.runs}"
         " --losses-table {output.losses} --runs-table {output.runs} > {log} 2>&1"

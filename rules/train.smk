@@ -17,17 +17,17 @@ rule train:
         "<logs>/train/{circumstance}/{size}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train/{circumstance}/{size}/seed{seed}.tsv"
-    params:
-        settings=lambda wildcards: canonical_json(STUDY.run_settings(**wildcards)),
-        code=code("train"),
     priority: lambda wildcards: size_value(wildcards.size)  # the widest take longest
+    conda:
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime="1h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        settings=lambda wildcards: canonical_json(STUDY.run_settings(**wildcards)),
+        code=code("train"),
     shell:
-        "python {SCRIPTS}/train.py --settings {params.settings:q} --threads {threads}"
+        "python scripts/train.py --settings {params.settings:q} --threads {threads}"
         " --dataset {input.images} --summary {input.summary}"
         " --losses {output.losses} --run {output.run} > {log} 2>&1"

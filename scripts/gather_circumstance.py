@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import logging
 from pathlib import Path
 
 from widthwise.output import written_aside
+from widthwise.program import start_logging
 from widthwise.tables import gather_losses, gather_runs, read_table
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--losses-table", type=Path, required=True, help="CSV to write: every logged step")
     parser.add_argument("--runs-table", type=Path, required=True, help="CSV to write: a row a run")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log = start_logging("gather_circumstance")
 
     records = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.runs]
     runs = gather_runs(records, arguments.expected)
@@ -25,7 +25,7 @@ def main() -> None:
     for table, path in ((losses, arguments.losses_table), (runs, arguments.runs_table)):
         with written_aside(path) as aside:
             table.to_csv(aside, index=False)
-    logging.info("%d runs, %d of them diverged, %d rows", len(runs), runs["diverged"].sum(), len(losses))
+    log.info("%d runs, %d of them diverged, %d rows", len(runs), runs["diverged"].sum(), len(losses))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Puts the circumstances' tables together, in the order given: two tables for the whole study."""
 
 import argparse
-import logging
 from pathlib import Path
 
 import pandas
 
 from widthwise.output import written_aside
+from widthwise.program import start_logging
 from widthwise.tables import read_table
 
 
@@ -17,13 +17,13 @@ def main() -> None:
     parser.add_argument("--losses-table", type=Path, required=True, help="CSV to write")
     parser.add_argument("--runs-table", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log = start_logging("gather_study")
 
     for parts, path in ((arguments.losses, arguments.losses_table), (arguments.runs, arguments.runs_table)):
         table = pandas.concat([read_table(part) for part in parts], ignore_index=True)
         with written_aside(path) as aside:
             table.to_csv(aside, index=False)
-        logging.info("%s: %d rows", path.name, len(table))
+        log.info("%s: %d rows", path.name, len(table))
 
 
 if __name__ == "__main__":

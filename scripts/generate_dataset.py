@@ -6,13 +6,13 @@ data does.
 
 import argparse
 import json
-import logging
 import time
 from pathlib import Path
 
 import numpy
 
 from widthwise.output import write_json, written_aside
+from widthwise.program import start_logging
 from widthwise.storage import content_digest, write_dataset
 from widthwise.volumes import CLASSES, make_dataset
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--summary", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log = start_logging("generate_dataset")
 
     start = time.perf_counter()
     splits, volume = make_dataset(**arguments.settings)
@@ -39,7 +39,7 @@ def main() -> None:
         arguments.summary,
         {"digest": digest, "settings": arguments.settings, "class_counts": class_counts},
     )
-    logging.info("dataset %s made in %.1f s: %s", digest[:12], time.perf_counter() - start, class_counts)
+    log.info("dataset %s made in %.1f s: %s", digest[:12], time.perf_counter() - start, class_counts)
 
 
 if __name__ == "__main__":

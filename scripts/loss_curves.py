@@ -7,7 +7,6 @@ network, red the smallest, as in the question.
 import argparse
 from pathlib import Path
 
-import numpy
 import pandas
 from matplotlib import pyplot
 

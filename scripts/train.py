@@ -8,7 +8,6 @@ ends early, `diverged` is true, and its log holds what was finite.
 import argparse
 import csv
 import json
-import logging
 import math
 import platform
 import time
@@ -21,9 +20,12 @@ from widthwise.architecture import depth
 from widthwise.network import Network
 from widthwise.output import write_json, written_aside
 from widthwise.probe import Probe, balanced_indices
+from widthwise.program import start_logging
 from widthwise.seeding import Stream, torch_generator
 from widthwise.storage import read_dataset
 from widthwise.training import Measurement, Training
+
+LOG = start_logging("train")
 
 
 def main() -> None:
@@ -35,7 +37,6 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
 
     settings = arguments.settings
@@ -67,7 +68,7 @@ def main() -> None:
         "parameters": network.parameter_count,
         "seed": settings["seed"],
     }
-    logging.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in identity.items()), training.steps)
+    LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in identity.items()), training.steps)
 
     start = time.perf_counter()
     measurements = []
@@ -76,7 +77,7 @@ def main() -> None:
         log_progress(measurement, training, time.perf_counter() - start)
     seconds = time.perf_counter() - start
     if training.diverged:
-        logging.info("diverged at step %d: the loss is not finite", training.step)
+        LOG.info("diverged at step %d: the loss is not finite", training.step)
         test_data_loss = test_accuracy = None
     else:
         test_data_loss, test_accuracy = Probe(*as_tensors(arrays, "test"), batch_size).measure(network)
@@ -113,7 +114,7 @@ def as_tensors(arrays: dict[str, numpy.ndarray], split: str) -> tuple[torch.Tens
 
 def log_progress(measurement: Measurement, training: Training, seconds: float) -> None:
     left = seconds / measurement.step * (training.steps - measurement.step) if measurement.step else math.nan
-    logging.info(
+    LOG.info(
         "step %d of %d: objective %.4f = data loss %.4f + penalty %.4f, accuracy %.3f; %.1f cubes/s, %.0f s left",
         measurement.step,
         training.steps,

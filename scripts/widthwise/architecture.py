@@ -4,8 +4,8 @@ The one place that says which layers a width gives. It must not import torch: th
 before any job starts, and `network` builds its modules from the same list.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,10 @@ def parameter_count(
     A convolution followed by batch normalisation has no bias, since the shift would absorb it; one without
     normalisation has.
     """
-    convolutions = convolution_layers(
-        width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size
-    )
+    convolutions = convolution_layers(width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size)
     per_filter = 2 if normalisation == "batch" else 1
     head = head_layer(width=width, multipliers=multipliers, classes=classes)
-    return (
-        sum(layer.weights + per_filter * layer.outputs for layer in convolutions)
-        + head.weights
-        + head.outputs
-    )
+    return sum(layer.weights + per_filter * layer.outputs for layer in convolutions) + head.weights + head.outputs
 
 
 def depth(stages: Sequence[int]) -> int:

@@ -3,15 +3,15 @@
 Knows layers, not the network around them. Under L2 the sum of squares at the start *is* the penalty (over
 lambda), so the scheme decides how the reported loss starts as the network grows.
 
-| scheme      | draw                                              | variance               | source |
-| ----------- | ------------------------------------------------- | ---------------------- | ------ |
-| `glorot`    | uniform                                           | 2 / (fan_in + fan_out) | Glorot & Bengio 2010, eq. 16; Keras' default |
-| `he`        | normal                                            | 2 / fan_in             | He et al. 2015, eq. 10 |
-| `default`   | uniform within 1 / sqrt(fan_in), biases too       | 1 / (3 fan_in)         | torch's `reset_parameters` |
-| `fixed_std` | normal, not truncated, one standard deviation     | `initial_std` squared  | - |
+| scheme      | entries                                  | variance               |
+| ----------- | ---------------------------------------- | ---------------------- |
+| `glorot`    | uniform (Glorot & Bengio 2010, eq. 16)   | 2 / (fan_in + fan_out) |
+| `he`        | normal (He et al. 2015, eq. 10)          | 2 / fan_in             |
+| `default`   | uniform, biases too, as torch draws them | 1 / (3 fan_in)         |
+| `fixed_std` | normal, not truncated, alike everywhere  | `initial_std` squared  |
 """
 
-from typing import Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor

@@ -5,7 +5,7 @@ last, global average pooling and a linear head. Every layer's filters are a fixe
 is the only thing that a study of width changes. It must not know seeds, losses or optimisers.
 """
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -105,5 +105,6 @@ class Network(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, classes) of images (B, 1, D, H, W)."""
         features = self.features(images)  # (B, C, D, H, W)
         return self.head(features.mean(dim=(2, 3, 4)))  # (B, classes)

@@ -4,7 +4,7 @@ The parts stay apart because the question turns on them: Keras' `l2` adds the pe
 reports, torch's `weight_decay` never shows it.
 """
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn

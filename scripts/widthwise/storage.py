@@ -42,7 +42,9 @@ def read_dataset(path: Path, digest: str) -> Arrays:
                 lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
             )
     except OSError as error:
-        raise ValueError(f"{os.fspath(path)}: not a whole HDF5 file ({error}); remove it to have it made again")
+        raise ValueError(
+            f"{os.fspath(path)}: not a whole HDF5 file ({error}); remove it to have it made again"
+        ) from None
     if content_digest(arrays) != digest:
         raise ValueError(
             f"{os.fspath(path)}: its content is not what its dataset.json says; remove it to have it made again"

@@ -62,9 +62,7 @@ def make_optimiser(
     """The optimiser of that name, which sees gradients only: the penalty is the objective's affair."""
     match name:
         case "adam":
-            return torch.optim.Adam(
-                parameters, lr=learning_rate, betas=tuple(betas), eps=epsilon, fused=True
-            )
+            return torch.optim.Adam(parameters, lr=learning_rate, betas=tuple(betas), eps=epsilon, fused=True)
     raise ValueError(f"optimiser {name!r}: allowed is adam")
 
 

@@ -62,9 +62,7 @@ def cut_cubes(
                 f"{count} cubes are asked of it: raise dataset.volume_side or the number of volumes, or ask for "
                 "fewer cubes"
             )
-        centres = numpy.unravel_index(
-            generator.choice(candidates, count, replace=False), volume.mask.shape
-        )
+        centres = numpy.unravel_index(generator.choice(candidates, count, replace=False), volume.mask.shape)
         cubes += [
             volume.image[tuple(slice(c - margin, c - margin + side) for c in centre)]
             for centre in zip(*centres, strict=True)
