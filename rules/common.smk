@@ -4,6 +4,7 @@ Reads the configuration and its schema; stops with every error in it before anyt
 a hyper-parameter.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, "scripts")
+# Jobs run in the environment that runs snakemake, activated or not; --sdm conda puts its own before it.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 from widthwise.source_digest import source_digest
 from widthwise.study import Study, StudyError, canonical_json, size_value

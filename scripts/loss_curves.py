@@ -34,7 +34,7 @@ def draw(losses: pandas.DataFrame) -> pyplot.Figure:
     for axes, circumstance in zip(grid.flat, circumstances, strict=False):
         ends[axes] = draw_curves(axes, losses[losses["circumstance"] == circumstance], "objective")
         axes.set_title(circumstance_label(circumstance))
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, losses["step"].max())
     for axes in grid.flat[len(circumstances) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:

@@ -35,7 +35,7 @@ def draw(losses: pandas.DataFrame) -> pyplot.Figure:
         of_circumstance = losses[losses["circumstance"] == circumstance]
         for axes, measure in zip(row, MEASURES, strict=True):
             ends[axes] = draw_curves(axes, of_circumstance, measure)
-            axes.set_xlim(left=0)
+            axes.set_xlim(0, losses["step"].max())
             axes.set_ylim(bottom=0)
         row[0].set_ylabel(f"{circumstance_label(circumstance)}\n(nats)")
     for axes, title in zip(grid[0], MEASURES.values(), strict=True):

@@ -16,6 +16,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 # The question's own colours, red for the smallest to black for the largest, with lightness falling all the way.
 SIZES = LinearSegmentedColormap.from_list("sizes", ["#ff7a5c", "#e3211c", "#8c0b12", "#3a0508", "#000000"])
@@ -85,7 +86,8 @@ def label_lines(axes: Axes, ends: dict[str, tuple[float, tuple]], points: float 
     ordered = sorted(ends.items(), key=lambda item: item[1][0])
     heights = [to_display((axes.get_xlim()[0], y))[1] for _, (y, _) in ordered]
     gap = points * axes.figure.dpi / 72
-    for (label, (y, colour)), placed in zip(ordered, spread(heights, gap), strict=True):
+    bottom, top = axes.bbox.y0, axes.bbox.y1
+    for (label, (y, colour)), placed in zip(ordered, spread(heights, gap, bottom, top), strict=True):
         position = to_axes((0, placed))[1]
         start = to_axes((0, to_display((axes.get_xlim()[0], y))[1]))[1]
         axes.annotate(
@@ -102,14 +104,12 @@ def label_lines(axes: Axes, ends: dict[str, tuple[float, tuple]], points: float 
         )
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Ascending positions moved as little as their order allows, so that neighbours are at least `gap` apart.
+def spread(positions: Sequence[float], gap: float, lowest: float, highest: float) -> list[float]:
+    """Ascending positions moved as little as their order allows: neighbours at least `gap` apart, all within
+    `lowest` and `highest` as far as there is room.
 
     Isotonic regression: with i * gap taken off, "at least a gap apart" reads "not falling".
     """
-    from scipy.optimize import isotonic_regression
-
-    if not len(positions):
-        return []
     offsets = gap * numpy.arange(len(positions))
-    return list(isotonic_regression(numpy.asarray(positions) - offsets).x + offsets)
+    apart = isotonic_regression(numpy.asarray(positions) - offsets).x
+    return list(numpy.clip(apart, lowest, max(lowest, highest - offsets[-1])) + offsets)

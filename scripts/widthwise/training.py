@@ -45,7 +45,7 @@ def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: in
     the last at the epoch's end.
     """
     interval = steps_per_epoch / evaluations_per_epoch
-    if step < interval:
+    if step < round(interval):
         return step & (step - 1) == 0
     within_epoch = step % steps_per_epoch
     return within_epoch in {round(k * interval) for k in range(evaluations_per_epoch)}

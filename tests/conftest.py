@@ -1,0 +1,54 @@
+"""What tests share: a copy of the checkout, a way to run the workflow in it, and one finished smoke study."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+def copy_checkout(folder: Path) -> Path:
+    """A copy of what the workflow needs, without results or state."""
+    for name in ("config", "envs", "rules", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", folder)
+    return folder
+
+
+def run_snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the workflow in `folder` as a user would; stdout and stderr come back together."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONWARNINGS": "default"},
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout without results."""
+    return copy_checkout(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished_smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose smoke study is done. Shared: copy it before changing it."""
+    folder = copy_checkout(tmp_path_factory.mktemp("smoke") / "checkout")
+    done = run_snakemake(folder, *SMOKE)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def smoke(finished_smoke: Path, tmp_path: Path) -> Path:
+    """A copy of the finished smoke study, to be changed at will."""
+    return Path(shutil.copytree(finished_smoke, tmp_path / "smoke", copy_function=shutil.copy2))

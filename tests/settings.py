@@ -1,0 +1,53 @@
+"""Settings for tests of the library: as posted, from the schema, and small ones that train in milliseconds."""
+
+import copy
+from pathlib import Path
+
+import numpy
+import torch
+import yaml
+
+from widthwise.configuration import with_defaults
+from widthwise.network import Network
+from widthwise.probe import Probe
+from widthwise.seeding import Stream, torch_generator
+from widthwise.training import Training
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+def default_config() -> dict:
+    """The default study's configuration, as Snakemake hands it over."""
+    return copy.deepcopy(load("circumstances.yaml") | load("config.yaml"))
+
+
+POSTED = with_defaults(default_config(), SCHEMA)
+SMALL = {"stages": [1, 1], "multipliers": [1, 2]}
+
+
+def make_network(*, seed: int = 0, width: int = 2, **settings) -> Network:
+    return Network(
+        **POSTED["network"] | {"width": width} | settings,
+        classes=2,
+        generator=torch_generator(seed, Stream.INITIALISATION),
+    )
+
+
+def make_training(*, seed: int = 0, width: int = 2, samples: int = 24, network=None, **settings) -> Training:
+    """A training of a shallow network on random cubes of 5 voxels a side, the same for every seed."""
+    generator = numpy.random.default_rng(7)
+    images = torch.from_numpy(generator.standard_normal((samples, 1, 5, 5, 5), dtype=numpy.float32))
+    labels = torch.from_numpy(generator.permutation(numpy.arange(samples) % 2))
+    return Training(
+        network or make_network(seed=seed, width=width, **SMALL),
+        images,
+        labels,
+        Probe(images[:8], labels[:8], 4),
+        seed=seed,
+        **POSTED["training"] | {"batch_size": 4, "epochs": 2} | {"evaluations_per_epoch": 2} | settings,
+    )

@@ -1,0 +1,132 @@
+"""What a run measures, when, and what its seed decides."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from settings import SMALL, make_network, make_training
+
+from widthwise.seeding import data_order
+from widthwise.training import evaluation_is_due, make_optimiser
+
+
+def due(steps, steps_per_epoch, per_epoch):
+    return [step for step in range(steps + 1) if evaluation_is_due(step, steps_per_epoch, per_epoch)]
+
+
+def test_evaluations_double_and_then_come_evenly():
+    assert due(192, 96, 2) == [0, 1, 2, 4, 8, 16, 32, 48, 96, 144, 192]
+
+
+@given(st.integers(1, 200), st.integers(1, 12), st.integers(1, 4))
+def test_every_epoch_ends_with_an_evaluation_and_has_as_many_as_asked(steps_per_epoch, per_epoch, epochs):
+    steps = due(epochs * steps_per_epoch, steps_per_epoch, per_epoch)
+    assert set(range(0, epochs * steps_per_epoch + 1, steps_per_epoch)) <= set(steps)
+    in_second = [step for step in steps if steps_per_epoch < step <= 2 * steps_per_epoch]
+    assert len(in_second) == (min(per_epoch, steps_per_epoch) if epochs > 1 else 0)
+    if steps_per_epoch >= per_epoch:
+        gaps = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+        assert max(gaps) <= math.ceil(steps_per_epoch / per_epoch) + 1
+
+
+def test_rows_start_before_any_update_and_end_with_the_last():
+    rows = list(make_training().measurements())
+    assert [row.step for row in rows] == [0, 1, 2, 3, 6, 9, 12]
+    assert rows[0].epoch == 0
+    assert rows[-1].epoch == 2
+    assert all(row.objective == row.data_loss + row.penalty for row in rows)
+    assert all(row.penalty == 1e-4 * row.sum_of_squares for row in rows)
+
+
+def test_the_running_loss_is_what_keras_prints():
+    training = make_training(learning_rate=1e-9, evaluations_per_epoch=6, epochs=1)
+    rows = list(training.measurements())
+    assert math.isnan(rows[0].running_data_loss)
+    training.network.train()
+    batches = torch.from_numpy(data_order(0, 0, 24)).split(4)
+    losses = [
+        torch.nn.functional.cross_entropy(training.network(training.images[b]), training.labels[b]).item()
+        for b in batches
+    ]
+    for step in range(1, 7):
+        assert rows[step].running_data_loss == pytest.approx(sum(losses[:step]) / step, rel=1e-4)
+
+
+def test_zero_steps_change_nothing():
+    training = make_training(epochs=0)
+    before = {key: value.clone() for key, value in training.network.state_dict().items()}
+    assert [row.step for row in training.measurements()] == [0]
+    assert all(torch.equal(value, before[key]) for key, value in training.network.state_dict().items())
+
+
+def test_a_step_is_the_textbook_step():
+    training = make_training(epochs=1, learning_rate=1e-3)
+    textbook = make_network(**SMALL)
+    optimiser = torch.optim.Adam(textbook.parameters(), lr=1e-3, eps=1e-7)
+    for batch in torch.from_numpy(data_order(0, 0, 24)).split(4):
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(textbook(training.images[batch]), training.labels[batch])
+        penalty = sum(kernel.square().sum() for kernel in textbook.kernels)
+        (loss + 1e-4 * penalty).backward()
+        optimiser.step()
+    assert [row.step for row in training.measurements()][-1] == 6
+    for ours, theirs in zip(training.network.parameters(), textbook.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_seed_repeats_to_the_bit_and_another_does_not():
+    first, again, other = (
+        [(row.data_loss, row.penalty) for row in make_training(seed=seed).measurements()] for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert not set(first) & set(other)
+
+
+def test_all_widths_see_the_same_data_order(monkeypatch):
+    seen = {2: [], 3: []}
+    for width, batches in seen.items():
+        training = make_training(width=width)
+        training.network.register_forward_pre_hook(
+            lambda network, inputs, batches=batches: batches.append(inputs[0].clone())
+        )
+        list(training.measurements())
+    assert all(torch.equal(a, b) for a, b in zip(seen[2], seen[3], strict=True))
+
+
+def test_data_order_is_a_new_permutation_for_each_seed_and_epoch():
+    orders = [tuple(data_order(seed, epoch, 50)) for seed in (0, 1) for epoch in (0, 1)]
+    assert len(set(orders)) == 4
+    assert all(sorted(order) == list(range(50)) for order in orders)
+
+
+def test_a_longer_run_starts_as_the_shorter_one():
+    short, long = ([vars(row) for row in make_training(epochs=n).measurements()] for n in (1, 3))
+    assert long[1 : len(short)] == short[1:]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_run_that_diverges_at_the_start_has_no_rows(broken):
+    network = make_network(**SMALL)
+    with torch.no_grad():
+        network.head.weight.fill_(broken)
+    training = make_training(network=network)
+    assert list(training.measurements()) == []
+    assert training.diverged
+    assert training.step == 0
+
+
+def test_a_run_that_diverges_later_keeps_what_was_finite():
+    network = make_network(**SMALL, normalisation="none")
+    training = make_training(network=network, learning_rate=1e30)
+    rows = list(training.measurements())
+    assert training.diverged
+    assert training.step < training.steps
+    assert rows[0].step == 0
+    assert all(math.isfinite(row.objective) for row in rows)
+
+
+def test_an_unknown_optimiser_is_refused():
+    with pytest.raises(ValueError, match="allowed is adam"):
+        make_optimiser([], "lion", learning_rate=1e-3, betas=(0.9, 0.999), epsilon=1e-7)
