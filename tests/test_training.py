@@ -1,5 +1,6 @@
 """What a run measures, when, and what its seed decides."""
 
+import itertools
 import math
 
 import pytest
@@ -27,7 +28,7 @@ def test_every_epoch_ends_with_an_evaluation_and_has_as_many_as_asked(steps_per_
     in_second = [step for step in steps if steps_per_epoch < step <= 2 * steps_per_epoch]
     assert len(in_second) == (min(per_epoch, steps_per_epoch) if epochs > 1 else 0)
     if steps_per_epoch >= per_epoch:
-        gaps = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(steps)]
         assert max(gaps) <= math.ceil(steps_per_epoch / per_epoch) + 1
 
 

@@ -1,0 +1,118 @@
+"""The shipped configurations, the schema and the requirements, held against each other."""
+
+import re
+
+import pytest
+import yaml
+from settings import ROOT, SCHEMA, default_config, load
+
+from widthwise.study import Study
+
+SECTIONS = ("dataset", "network", "training", "evaluation")
+
+
+def settings_of(section: str) -> dict:
+    schema = SCHEMA["properties"][section]
+    if "$ref" in schema:
+        schema = SCHEMA["$defs"][section]
+    return schema["properties"]
+
+
+def marks_in_default_config() -> dict[str, str]:
+    """The mark behind each setting of config.yaml: posted or assumed."""
+    marks, section = {}, None
+    for line in (ROOT / "config/config.yaml").read_text().splitlines():
+        if match := re.match(r"(\w+):", line):
+            section = match[1]
+        elif match := re.match(r"  (\w+):.*#\s*(posted|assumed)\b", line):
+            marks[f"{section}.{match[1]}"] = match[2]
+    return marks
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_has_a_description_a_default_and_an_origin(section):
+    for name, schema in settings_of(section).items():
+        assert schema["description"].endswith("."), name
+        assert "default" in schema, name
+        assert schema["origin"] in ("posted", "assumed"), name
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_default_config_shows_every_setting_as_the_schema_has_it(section):
+    given, marks = load("config.yaml")[section], marks_in_default_config()
+    assert given == {name: schema["default"] for name, schema in settings_of(section).items()}
+    for name, schema in settings_of(section).items():
+        if name != "seed":
+            assert marks[f"{section}.{name}"] == schema["origin"], name
+
+
+def test_what_the_question_posted_is_marked_so():
+    posted = {
+        f"{section}.{name}": schema["default"]
+        for section in SECTIONS
+        for name, schema in settings_of(section).items()
+        if schema["origin"] == "posted"
+    }
+    assert posted == {
+        "dataset.cube_side": 25,
+        "network.kernel_size": 3,
+        "network.normalisation": "batch",
+        "training.optimiser": "adam",
+        "training.learning_rate": 1e-5,
+        "training.l2": 1e-4,
+    }
+
+
+def test_no_object_of_the_schema_takes_unknown_keys():
+    def objects(schema):
+        if isinstance(schema, dict):
+            if schema.get("type") == "object":
+                yield schema
+            for value in schema.values():
+                yield from objects(value)
+
+    found = list(objects(SCHEMA))
+    assert len(found) > 8
+    for schema in found:
+        assert "additionalProperties" in schema, schema.get("description")
+        assert schema["additionalProperties"] is not True
+
+
+def test_every_shipped_study_is_valid_and_as_large_as_it_says():
+    default = Study(default_config(), SCHEMA)
+    assert len(default.seeds) >= 3
+    assert default.sizes == [f"width{width}" for width in (2, 3, 5, 8, 14, 26)]
+    smoke = Study(merge(default_config(), load("smoke.yaml")), SCHEMA)
+    assert (len(smoke.sizes), len(smoke.seeds)) == (3, 2)
+
+
+def merge(config: dict, layer: dict) -> dict:
+    """As Snakemake layers configuration files."""
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            config[key] = merge(config.get(key, {}), value)
+        else:
+            config[key] = value
+    return config
+
+
+def pins(lines) -> dict[str, str]:
+    return dict(re.fullmatch(r"([\w-]+)==([\w.]+)", line).groups() for line in lines)
+
+
+def test_pip_pins_are_exact():
+    for name in ("runtime.txt", "test.txt"):
+        lines = [line for line in (ROOT / "envs" / name).read_text().split("\n") if line and line[0] != "#"]
+        assert pins(line for line in lines if line != "-r runtime.txt")
+
+
+def test_conda_files_hold_the_pins_of_pip():
+    runtime = pins(
+        line for line in (ROOT / "envs/runtime.txt").read_text().splitlines() if not line.startswith("#")
+    )
+    assert runtime["torch"] == "2.13.0"
+    files = sorted((ROOT / "envs").glob("*.yaml"))
+    assert [file.stem for file in files] == ["dataset", "figures", "tables", "train"]
+    for file in files:
+        pip = yaml.safe_load(file.read_text())["dependencies"][-1]["pip"]
+        assert pins(pip).items() <= runtime.items(), file.name

@@ -1,0 +1,57 @@
+"""What every rule must have, and what its environment must provide."""
+
+import ast
+import re
+import sys
+
+import pytest
+import yaml
+from settings import ROOT
+
+from widthwise.source_digest import sources
+
+RULES = {
+    name: (file.stem, body)
+    for file in sorted((ROOT / "rules").glob("*.smk"))
+    for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.MULTILINE | re.DOTALL)
+}
+PACKAGES = {"yaml": "pyyaml"}
+
+
+def test_the_rules_are_found():
+    assert {"generate_dataset", "train", "gather_study", "loss_curves"} <= RULES.keys()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_is_documented_and_complete(name):
+    _, body = RULES[name]
+    assert re.match(r'    """\w.*\."""\n', body)
+    for directive in ("output", "log", "params", "threads", "resources", "conda", "shell"):
+        assert re.search(rf"^    {directive}:", body, re.MULTILINE), directive
+    assert "mem_mb=" in body
+    assert "runtime=" in body
+    assert ("benchmark:" in body) != ("cache: True" in body)
+    for directive in ("input", "output"):
+        block = re.search(rf"^    {directive}:\n((?:        .*\n)+)", body, re.MULTILINE)
+        entries = re.findall(r"^        (?=\w)(.*)", block[1], re.MULTILINE) if block else []
+        assert all(re.match(r"\w+=|multiext\(", entry) for entry in entries), entries
+    assert f"python scripts/{name}.py" in body
+    assert f'code("{name}")' in body
+    assert "> {log} 2>&1" in body
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rules_conda_file_provides_what_its_script_imports(name):
+    stage, body = RULES[name]
+    conda = re.search(r'"\.\./envs/(\w+)\.yaml"', body)[1]
+    assert conda == stage
+    provided = yaml.safe_load((ROOT / f"envs/{conda}.yaml").read_text())["dependencies"][-1]["pip"]
+    provided = {re.split("==", pin)[0] for pin in provided}
+    imported = set()
+    for source in sources(ROOT / f"scripts/{name}.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.split(".")[0])
+    assert imported - set(sys.stdlib_module_names) - {"widthwise"} <= provided

@@ -1,0 +1,187 @@
+"""From configuration to runs: every error in a line of its own, and settings that resolve one way only."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from settings import SCHEMA, default_config
+
+from widthwise.study import Study, StudyError, canonical_json
+
+
+def changed(*changes: tuple[str, object]) -> dict:
+    """The default configuration with the value at each dotted key replaced."""
+    config = default_config()
+    for key, value in changes:
+        *path, last = key.split(".")
+        section = config
+        for name in path:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return config
+
+
+def errors_of(*changes: tuple[str, object]) -> list[str]:
+    with pytest.raises(StudyError) as caught:
+        Study(changed(*changes), SCHEMA)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        (
+            "training.learnin_rate",
+            0.1,
+            "training.learnin_rate: unknown key, given 0.1; did you mean learning_rate? allowed: optimiser, ",
+        ),
+        ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, dataset, widths, "),
+        ("training.epochs", "ten", 'training.epochs: given "ten"; allowed: an integer at least 0'),
+        ("widths", [2, -3], "widths.1: given -3; allowed: an integer at least 1"),
+        ("widths", 8, "widths: given 8; allowed: a list of at least 1 entries"),
+        ("widths", [], "widths: given []; allowed: a list of at least 1 entries"),
+        ("seeds", [0, 1, 1], "seeds: given 1 more than once; allowed: each once"),
+        (
+            "study",
+            ["as_posted", "no_l1"],
+            "study: given 'no_l1', which the catalogue lacks; did you mean no_l2? allowed: as_posted, no_l2, ",
+        ),
+        (
+            "training.learning_rate",
+            "1e-5",
+            'training.learning_rate: given "1e-5"; allowed: a number above 0 '
+            "(YAML reads 1e-5 as text: write 1.0e-5)",
+        ),
+        (
+            "training.l2",
+            "25e-6",
+            'training.l2: given "25e-6"; allowed: a number at least 0 (YAML reads 25e-6 as text: write 2.5e-5)',
+        ),
+        ("training.l2", float("nan"), "training.l2: given NaN; allowed: a number at least 0"),
+        ("training.batch_size", True, "training.batch_size: given true; allowed: an integer at least 2"),
+        ("network.initialisation", "xavier", 'network.initialisation: given "xavier"; allowed: glorot, he, '),
+        (
+            "network.multipliers",
+            [1],
+            "circumstances.as_posted: network.multipliers: given 1 of them, allowed: one ",
+        ),
+        ("training.betas", [0.9], "training.betas: given [0.9]; allowed: a list of at least 2 entries and of at "),
+        ("dataset.volume_side", 20, "dataset.volume_side: given 20, allowed: at least dataset.cube_side, 25"),
+        ("evaluation.probe_size", 900, "evaluation.probe_size: given 900, allowed: at most 768, twice the "),
+        ("circumstances.as_posted.hypothesis", None, "circumstances.as_posted.hypothesis: missing, and has no "),
+        (
+            "circumstances.as_posted.expectation.objective.end_value",
+            "higher",
+            'circumstances.as_posted.expectation.objective.end_value: given "higher"; allowed: rises, falls, ',
+        ),
+        (
+            "circumstances.no_l2.overrides.training.l_2",
+            0,
+            "circumstances.no_l2.overrides.training.l_2: unknown key, given 0; did you mean l2? allowed: ",
+        ),
+        (
+            "circumstances.no_l2.overrides.training.batch_size",
+            4000,
+            "circumstances.no_l2: training.batch_size: given 4000, allowed: at most dataset.train_cubes, 768",
+        ),
+        (
+            "circumstances.no_l2.reference",
+            "posted",
+            "circumstances.no_l2.reference: given 'posted', which the catalogue lacks; did you mean as_posted? ",
+        ),
+        ("circumstances.No L2", {}, "circumstances.No L2: not a name; allowed: lower-case letters, digits and _"),
+    ],
+)
+def test_an_error_is_one_line_with_key_given_and_allowed(key, value, line):
+    errors = errors_of((key, value))
+    assert any(error.startswith(line) for error in errors), errors
+
+
+def test_all_errors_are_told_at_once():
+    errors = errors_of(("widths", [-1]), ("seeds", [0, 0]), ("training.epoch", 3), ("training.l2", "1e-4"))
+    assert [error.split(":")[0] for error in errors] == ["seeds", "training.epoch", "training.l2", "widths.0"]
+
+
+def test_a_missing_key_without_default_is_named():
+    config = default_config()
+    del config["widths"]
+    with pytest.raises(StudyError, match=r"^widths: missing, and has no default$"):
+        Study(config, SCHEMA)
+
+
+def test_the_default_study_has_a_run_for_every_circumstance_width_and_seed():
+    study = Study(default_config(), SCHEMA)
+    names = [run.name for run in study.runs()]
+    assert len(names) == len(set(names)) == 3 * 6 * 3
+    assert names[0] == "as_posted/width26/seed0"
+    assert [run.name for run in study.runs("no_l2")] == [n for n in names if n.startswith("no_l2/")]
+
+
+def test_a_circumstance_touches_only_its_own_keys():
+    study = Study(default_config(), SCHEMA)
+    posted, no_l2 = (study.run_settings(name, "width8", 1) for name in ("as_posted", "no_l2"))
+    assert no_l2["training"].pop("l2") == 0
+    assert posted["training"].pop("l2") == 1e-4
+    assert (posted.pop("circumstance"), no_l2.pop("circumstance")) == ("as_posted", "no_l2")
+    assert posted == no_l2
+    assert posted["network"]["width"] == 8
+
+
+def test_schema_defaults_do_not_beat_a_users_base_setting_in_a_circumstance():
+    study = Study(changed(("training.learning_rate", 0.25)), SCHEMA)
+    assert study.run_settings("no_l2", "width2", 0)["training"]["learning_rate"] == 0.25
+
+
+def test_null_takes_back_a_circumstance_an_override_and_a_setting():
+    study = Study(
+        changed(
+            ("study", ["as_posted", "no_l2"]),
+            ("circumstances.fixed_std_init", None),
+            ("circumstances.no_l2.overrides.training.l2", None),
+            ("training.epsilon", None),
+        ),
+        SCHEMA,
+    )
+    assert "fixed_std_init" not in study.config["circumstances"]
+    settings = study.run_settings("no_l2", "width2", 0)["training"]
+    assert (settings["l2"], settings["epsilon"]) == (1e-4, 1e-7)
+
+
+def test_the_users_config_is_left_as_it_was():
+    config = default_config()
+    before = copy.deepcopy(config)
+    Study(config, SCHEMA).run_settings("no_l2", "width2", 0)["training"]["l2"] = 7
+    assert config == before
+
+
+def test_hypotheses_are_no_part_of_a_runs_settings():
+    config = changed(("circumstances.no_l2.hypothesis", "another"), ("circumstances.no_l2.source", "another"))
+    for name in ("no_l2", "as_posted"):
+        settings = [Study(c, SCHEMA).run_settings(name, "width2", 0) for c in (config, default_config())]
+        assert settings[0] == settings[1]
+
+
+json_values = st.recursive(
+    st.booleans()
+    | st.integers(-1000, 1000)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), json_values, max_size=5), st.randoms())
+def test_the_same_settings_are_the_same_text(settings, random):
+    keys = list(settings)
+    random.shuffle(keys)
+    assert canonical_json({key: settings[key] for key in keys}) == canonical_json(settings)
+    assert json.loads(canonical_json(settings)) == settings
+
+
+def test_one_and_one_point_nought_are_the_same_setting_but_true_is_not():
+    assert canonical_json({"a": 1.0}) == canonical_json({"a": 1}) == '{"a":1}'
+    assert canonical_json({"a": True}) == '{"a":true}'
+    assert canonical_json({"a": 8, "b": 16}) != canonical_json({"a": 16, "b": 8})

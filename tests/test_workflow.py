@@ -1,0 +1,196 @@
+"""The workflow as a user meets it: from a clean checkout to figures, and what it says when something is wrong."""
+
+import json
+import re
+import subprocess
+import sys
+
+import h5py
+import numpy
+import pandas
+import pytest
+from conftest import SMOKE, run_snakemake
+
+IDENTITY = ["circumstance", "width", "depth", "parameters", "seed"]
+LOSSES = ["step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss", "sum_of_squares"]
+RUNS = [f"{c}/width{w}/seed{s}" for c in ("as_posted", "no_l2") for w in (2, 3, 4) for s in (0, 1)]
+SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
+
+
+def table(path):
+    return pandas.read_csv(path, float_precision="round_trip")
+
+
+def test_the_dataset_is_as_the_interface_says(finished_smoke):
+    results = finished_smoke / "results/smoke"
+    summary = json.loads((results / "dataset.json").read_text())
+    assert summary["class_counts"] == {"train": [16, 16], "test": [8, 8]}
+    with h5py.File(results / "dataset.h5") as file:
+        for split, cubes in (("train", 32), ("test", 16)):
+            assert file[f"{split}/images"].shape == (cubes, 9, 9, 9)
+            assert file[f"{split}/images"].dtype == numpy.float32
+            assert file[f"{split}/labels"].shape == (cubes,)
+            assert file[f"{split}/labels"].dtype == numpy.uint8
+        assert file["volume/image"].shape == file["volume/mask"].shape == (24, 24, 24)
+        assert dict(file.attrs) == summary["settings"] | {"digest": summary["digest"]}
+        assert file.attrs["seed"] == 0
+    assert re.search(r"made in \d+\.\d s", (results / "logs/generate_dataset.log").read_text())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_has_its_log_and_its_record(finished_smoke, name):
+    folder = finished_smoke / "results/smoke/runs" / name
+    losses, run = table(folder / "losses.csv"), json.loads((folder / "run.json").read_text())
+    assert list(losses.columns) == [*IDENTITY, *LOSSES]
+    assert list(losses["step"]) == [0, 1, 2, 4, 6, 8]
+    assert (losses["objective"] == losses["data_loss"] + losses["penalty"]).all()
+    assert losses["running_data_loss"].isna().tolist() == [True] + [False] * 5
+    assert (losses["penalty"] > 0).all() == name.startswith("as_posted")
+    assert (losses["sum_of_squares"] > 0).all()
+    for column in IDENTITY:
+        assert set(losses[column]) == {run[column]}
+    assert f"{run['circumstance']}/width{run['width']}/seed{run['seed']}" == name
+    assert (run["diverged"], run["steps"], run["device"]) == (False, 8, "cpu")
+    assert run["settings"]["training"]["learning_rate"] == 1e-3
+    assert run["seconds"] > 0
+    assert run["samples_per_second"] > 0
+    assert run["versions"].keys() == {"python", "torch", "numpy"}
+
+
+def test_the_tables_hold_every_row_of_every_run(finished_smoke):
+    results = finished_smoke / "results/smoke"
+    losses, runs = table(results / "tables/losses.csv"), table(results / "tables/runs.csv")
+    assert len(losses) == len(RUNS) * 6
+    assert len(runs) == len(RUNS)
+    assert set(runs["circumstance"]) == {"as_posted", "no_l2"}
+    parts = pandas.concat([table(results / "runs" / name / "losses.csv") for name in RUNS])
+    key = ["circumstance", "width", "seed", "step"]
+    pandas.testing.assert_frame_equal(
+        losses.sort_values(key, ignore_index=True), parts.sort_values(key, ignore_index=True)
+    )
+
+
+@pytest.mark.parametrize("figure", ["dataset", "loss_curves", "loss_parts"])
+@pytest.mark.parametrize("extension", SIGNATURES)
+def test_every_figure_is_there_in_every_format(finished_smoke, figure, extension):
+    path = finished_smoke / f"results/smoke/figures/{figure}.{extension}"
+    assert path.read_bytes().startswith(SIGNATURES[extension])
+
+
+def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished_smoke):
+    results = finished_smoke / "results/smoke"
+    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == len(RUNS)
+    assert len(list((results / "logs").rglob("*.log"))) == len(RUNS) + 1 + 2 + 1 + 3
+
+
+def test_a_second_run_has_nothing_to_do(finished_smoke):
+    again = run_snakemake(finished_smoke, *SMOKE)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout
+
+
+def test_training_again_gives_the_same_bytes(smoke):
+    path = smoke / "results/smoke/runs/no_l2/width4/seed1/losses.csv"
+    before = path.read_bytes()
+    path.unlink()
+    done = run_snakemake(smoke, str(path.relative_to(smoke)), *SMOKE)
+    assert done.returncode == 0, done.stdout
+    assert path.read_bytes() == before
+
+
+def test_seeds_differ_and_the_same_seed_starts_alike_in_every_circumstance(finished_smoke):
+    losses = table(finished_smoke / "results/smoke/tables/losses.csv")
+    start = losses[losses["step"] == 0].set_index(["circumstance", "width", "seed"])["data_loss"]
+    assert (start["as_posted"] == start["no_l2"]).all()
+    assert (start.xs(0, level="seed") != start.xs(1, level="seed")).all()
+
+
+@pytest.mark.parametrize("target", ["loss_parts", "results/tiny/figures/loss_parts.png"])
+def test_a_single_figure_by_target_from_nothing(checkout, target):
+    (checkout / "tiny.yaml").write_text(
+        "pathvars: {results: results/tiny}\nwidths: [2]\nseeds: [5]\nstudy: [no_l2]\ntraining: {epochs: 1}\n"
+    )
+    done = run_snakemake(checkout, target, *SMOKE, "tiny.yaml")
+    assert done.returncode == 0, done.stdout
+    figures = sorted(path.name for path in (checkout / "results/tiny/figures").iterdir())
+    assert figures == ["loss_parts.pdf", "loss_parts.png", "loss_parts.svg"]
+    assert not (checkout / "results/smoke").exists()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "results/smoke/runs/as_posted/width26/seed0/losses.csv",
+        "results/smoke/runs/as_posted/width02/seed0/losses.csv",
+        "results/smoke/runs/as_posted/width2/seed9/run.json",
+        "results/smoke/runs/fixed_std_init/width2/seed0/losses.csv",
+    ],
+)
+def test_a_target_outside_the_study_is_no_job(checkout, target):
+    refused = run_snakemake(checkout, target, *SMOKE)
+    assert refused.returncode != 0
+    assert f"No rule to produce {target}" in refused.stdout
+    assert not (checkout / "results").exists()
+
+
+def test_errors_of_the_configuration_come_all_at_once_before_any_job(checkout):
+    (checkout / "bad.yaml").write_text("widths: [-2]\nseeds: [1, 1]\ntraining: {learning_rate: 1e-5}\nstage: 1\n")
+    refused = run_snakemake(checkout, *SMOKE, "bad.yaml")
+    assert refused.returncode != 0
+    for line in (
+        "widths.0: given -2; allowed: an integer at least 1",
+        "seeds: given 1 more than once; allowed: each once",
+        'training.learning_rate: given "1e-5"; allowed: a number above 0 (YAML reads 1e-5 as text: write 1.0e-5)',
+        "stage: unknown key, given 1; ",
+    ):
+        assert re.search(rf"^{re.escape(line)}", refused.stdout, re.MULTILINE), refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert not (checkout / "results").exists()
+
+
+def test_a_new_circumstance_is_yaml_only(smoke):
+    (smoke / "mine.yaml").write_text(
+        "study: [as_posted, no_l2, mine]\n"
+        "circumstances:\n"
+        "  mine:\n"
+        "    hypothesis: A larger step.\n"
+        "    source: A test.\n"
+        "    reference: no_l2\n"
+        "    expectation: {objective: {end_value: rises}}\n"
+        "    overrides: {training: {l2: 0, learning_rate: 1.0e+38}, network: {normalisation: none}}\n"
+    )
+    done = run_snakemake(smoke, "results/smoke/tables/runs.csv", *SMOKE, "mine.yaml")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^train +6$", done.stdout, re.MULTILINE), done.stdout
+    runs = table(smoke / "results/smoke/tables/runs.csv").set_index("circumstance")
+    # So large a step diverges at once: that is a result, and it does not stop the workflow.
+    assert runs.loc["mine", "diverged"].all()
+    assert not runs.loc["no_l2", "diverged"].any()
+    losses = table(smoke / "results/smoke/tables/losses.csv")
+    assert numpy.isfinite(losses["objective"]).all()
+
+
+def test_a_failing_job_says_where_its_traceback_is(smoke):
+    dataset = smoke / "results/smoke/dataset.h5"
+    dataset.write_bytes(dataset.read_bytes()[:5000])
+    losses = "results/smoke/runs/no_l2/width2/seed0/losses.csv"
+    (smoke / losses).unlink()
+    failed = run_snakemake(smoke, losses, *SMOKE)
+    assert failed.returncode != 0
+    log = "results/smoke/logs/train/no_l2/width2/seed0.log"
+    assert log in failed.stdout
+    text = (smoke / log).read_text()
+    assert "Traceback" in text
+    assert "dataset.h5: not a whole HDF5 file" in text
+    assert not (smoke / losses).exists()
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["generate_dataset", "train", "gather_circumstance", "gather_study", "dataset", "loss_curves", "loss_parts"],
+)
+def test_every_program_explains_itself(script):
+    help_text = subprocess.run(
+        [sys.executable, f"scripts/{script}.py", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert len(help_text.splitlines()) > 8
