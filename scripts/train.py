@@ -17,6 +17,7 @@ import numpy
 import torch
 
 from widthwise.architecture import depth
+from widthwise.memory import keep_freed_memory
 from widthwise.network import Network
 from widthwise.output import write_json, written_aside
 from widthwise.probe import Probe, balanced_indices
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     arguments = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(arguments.threads)
 
     settings = arguments.settings
