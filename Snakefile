@@ -22,13 +22,14 @@ include: "rules/common.smk"
 
 wildcard_constraints:
     circumstance=one_of(STUDY.circumstances),
-    size=one_of(STUDY.sizes),
+    size=one_of(STUDY.all_sizes),
     seed=one_of(STUDY.seeds),
 
 
 include: "rules/dataset.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
+include: "rules/verdicts.smk"
 include: "rules/figures.smk"
 
 

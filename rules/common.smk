@@ -5,6 +5,7 @@ a hyper-parameter.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -31,4 +32,4 @@ def code(script):
 
 def one_of(names):
     """A wildcard's constraint: only these."""
-    return "|".join(map(str, names))
+    return "|".join(re.escape(str(name)) for name in names)

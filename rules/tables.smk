@@ -1,7 +1,8 @@
 """Gathers the runs' logs into two tables.
 
 Needs losses.csv and run.json of every run; makes tables/losses.csv (every logged step) and tables/runs.csv (a
-row a run): first for each circumstance, so that no job is given ten thousand paths, then for the study.
+row a run, with its features): first for each circumstance, so that no job is given ten thousand paths, then for the
+study, where starts.csv and coordinates.csv come to them.
 """
 
 
@@ -28,11 +29,12 @@ rule gather_circumstance:
         mem_mb=2000,
         runtime="10m",
     params:
+        decay_step=STUDY.config["analysis"]["decay_step"],
         expected=lambda wildcards: [run.name for run in STUDY.runs(wildcards.circumstance)],
         code=code("gather_circumstance"),
     shell:
         "python scripts/gather_circumstance.py --losses {input.losses} --runs {input.runs}"
-        " --expected {params.expected}"
+        " --expected {params.expected} --decay-step {params.decay_step}"
         " --losses-table {output.losses} --runs-table {output.runs} > {log} 2>&1"
 
 
@@ -43,9 +45,15 @@ rule gather_study:
             "<results>/tables/{circumstance}/losses.csv", circumstance=STUDY.circumstances
         ),
         runs=expand("<results>/tables/{circumstance}/runs.csv", circumstance=STUDY.circumstances),
+        starts=expand("<results>/starts/{circumstance}.csv", circumstance=STUDY.judged),
+        coordinates=expand(
+            "<results>/coordinates/{circumstance}.csv", circumstance=STUDY.coordinate_checks
+        ),
     output:
         losses="<results>/tables/losses.csv",
         runs="<results>/tables/runs.csv",
+        starts="<results>/tables/starts.csv",
+        coordinates="<results>/tables/coordinates.csv",
     log:
         "<logs>/gather_study.log",
     benchmark:
@@ -59,5 +67,8 @@ rule gather_study:
     params:
         code=code("gather_study"),
     shell:
-        "python scripts/gather_study.py --losses {input.losses} --runs {input.runs}"
-        " --losses-table {output.losses} --runs-table {output.runs} > {log} 2>&1"
+        "python scripts/gather_study.py"
+        " --losses {input.losses} --losses-table {output.losses}"
+        " --runs {input.runs} --runs-table {output.runs}"
+        " --starts {input.starts} --starts-table {output.starts}"
+        " --coordinates {input.coordinates} --coordinates-table {output.coordinates} > {log} 2>&1"

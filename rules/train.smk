@@ -1,7 +1,8 @@
-"""Trains one network a job: a circumstance, a size and a seed.
+"""Trains networks, one a job, and looks at networks that are not trained.
 
-Needs the dataset; makes a run's losses.csv and run.json. All that decides a run's numbers is one parameter of
-canonical JSON, and the code behind them another: a job runs again when one of these or the data changes.
+Needs the dataset; makes a run's losses.csv, run.json and weights.pt, a circumstance's starting losses over many
+initialisations, and the changes of its layers in the first steps. All that decides a job's numbers is one
+parameter of canonical JSON, and the code behind them another: it runs again when one of these or the data changes.
 """
 
 
@@ -13,6 +14,7 @@ rule train:
     output:
         losses="<results>/runs/{circumstance}/{size}/seed{seed}/losses.csv",
         run="<results>/runs/{circumstance}/{size}/seed{seed}/run.json",
+        weights="<results>/runs/{circumstance}/{size}/seed{seed}/weights.pt",
     log:
         "<logs>/train/{circumstance}/{size}/seed{seed}.log",
     benchmark:
@@ -30,4 +32,60 @@ rule train:
     shell:
         "python scripts/train.py --settings {params.settings:q} --threads {threads}"
         " --dataset {input.images} --summary {input.summary}"
-        " --losses {output.losses} --run {output.run} > {log} 2>&1"
+        " --losses {output.losses} --run {output.run} --weights {output.weights} > {log} 2>&1"
+
+
+rule measure_starts:
+    """Measures the starting losses of many initialisations of each size, forward only."""
+    input:
+        images=ancient("<results>/dataset.h5"),
+        summary="<results>/dataset.json",
+    output:
+        starts="<results>/starts/{circumstance}.csv",
+    log:
+        "<logs>/measure_starts/{circumstance}.log",
+    benchmark:
+        "<benchmarks>/measure_starts/{circumstance}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        settings=lambda wildcards: canonical_json(STUDY.start_settings(wildcards.circumstance)),
+        initialisations=STUDY.config["analysis"]["initialisations"],
+        code=code("measure_starts"),
+    shell:
+        "python scripts/measure_starts.py --settings {params.settings:q} --threads {threads}"
+        " --initialisations {params.initialisations}"
+        " --dataset {input.images} --summary {input.summary} --starts {output.starts} > {log} 2>&1"
+
+
+rule check_coordinates:
+    """Follows the first steps of each size layer by layer."""
+    input:
+        images=ancient("<results>/dataset.h5"),
+        summary="<results>/dataset.json",
+    output:
+        coordinates="<results>/coordinates/{circumstance}.csv",
+    log:
+        "<logs>/check_coordinates/{circumstance}.log",
+    benchmark:
+        "<benchmarks>/check_coordinates/{circumstance}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        settings=lambda wildcards: canonical_json(
+            STUDY.initialisation_settings(wildcards.circumstance)
+        ),
+        seeds=STUDY.seeds,
+        code=code("check_coordinates"),
+    shell:
+        "python scripts/check_coordinates.py --settings {params.settings:q} --threads {threads}"
+        " --seeds {params.seeds} --dataset {input.images} --summary {input.summary}"
+        " --coordinates {output.coordinates} > {log} 2>&1"

@@ -1,4 +1,7 @@
-"""Gathers one circumstance's runs into two tables, after checking that every expected run is there once."""
+"""Gathers one circumstance's runs into two tables, after checking that every expected run is there once.
+
+The table of runs has each run's features beside what its record says.
+"""
 
 import argparse
 import json
@@ -6,7 +9,7 @@ from pathlib import Path
 
 from widthwise.output import written_aside
 from widthwise.program import start_logging
-from widthwise.tables import gather_losses, gather_runs, read_table
+from widthwise.tables import gather_losses, gather_runs, read_table, with_features
 
 
 def main() -> None:
@@ -14,6 +17,7 @@ def main() -> None:
     parser.add_argument("--losses", type=Path, nargs="+", required=True, help="the runs' losses.csv")
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="the runs' run.json")
     parser.add_argument("--expected", nargs="+", required=True, help="names, as as_posted/width8/seed1")
+    parser.add_argument("--decay-step", type=int, required=True, help="step by which the initial decay is taken")
     parser.add_argument("--losses-table", type=Path, required=True, help="CSV to write: every logged step")
     parser.add_argument("--runs-table", type=Path, required=True, help="CSV to write: a row a run")
     arguments = parser.parse_args()
@@ -22,6 +26,7 @@ def main() -> None:
     records = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.runs]
     runs = gather_runs(records, arguments.expected)
     losses = gather_losses([read_table(path) for path in arguments.losses], runs)
+    runs = with_features(runs, losses, decay_step=arguments.decay_step)
     for table, path in ((losses, arguments.losses_table), (runs, arguments.runs_table)):
         with written_aside(path) as aside:
             table.to_csv(aside, index=False)

@@ -1,4 +1,4 @@
-"""Puts the circumstances' tables together, in the order given: two tables for the whole study."""
+"""Puts the circumstances' tables together, in the order given: one of each kind for the whole study."""
 
 import argparse
 from pathlib import Path
@@ -9,18 +9,23 @@ from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table
 
+TABLES = ("losses", "runs", "starts", "coordinates")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--losses", type=Path, nargs="+", required=True, help="the circumstances' losses.csv")
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="the circumstances' runs.csv")
-    parser.add_argument("--losses-table", type=Path, required=True, help="CSV to write")
-    parser.add_argument("--runs-table", type=Path, required=True, help="CSV to write")
+    for name in TABLES:
+        parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=f"each circumstance's {name}")
+        parser.add_argument(f"--{name}-table", type=Path, help="CSV to write them to")
     arguments = parser.parse_args()
     log = start_logging("gather_study")
 
-    for parts, path in ((arguments.losses, arguments.losses_table), (arguments.runs, arguments.runs_table)):
-        table = pandas.concat([read_table(part) for part in parts], ignore_index=True)
+    for name in TABLES:
+        parts, path = getattr(arguments, name), getattr(arguments, f"{name}_table")
+        if path is None:
+            continue
+        tables = [read_table(part) for part in parts]
+        table = pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame()
         with written_aside(path) as aside:
             table.to_csv(aside, index=False)
         log.info("%s: %d rows", path.name, len(table))

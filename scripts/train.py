@@ -2,7 +2,8 @@
 
 `losses.csv` has a row for each logged step; it is the same to the byte for the same settings, data, machine and
 thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result: it
-ends early, `diverged` is true, and its log holds what was finite.
+ends early, `diverged` is true, and its log holds what was finite. The trained network's state is kept for what
+looks at it later.
 """
 
 import argparse
@@ -16,15 +17,15 @@ from pathlib import Path
 import numpy
 import torch
 
-from widthwise.architecture import depth
+from widthwise.architecture import training_flops
+from widthwise.identity import identity
 from widthwise.memory import keep_freed_memory
-from widthwise.network import Network
+from widthwise.optimisation import root_second_moments
 from widthwise.output import write_json, written_aside
-from widthwise.probe import Probe, balanced_indices
+from widthwise.probe import Probe
 from widthwise.program import start_logging
-from widthwise.seeding import Stream, torch_generator
-from widthwise.storage import read_dataset
-from widthwise.training import Measurement, Training
+from widthwise.storage import Arrays, read_dataset
+from widthwise.training import Measurement, Training, as_tensors, prepare_training
 
 LOG = start_logging("train")
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--summary", type=Path, required=True, help="the dataset.json beside it")
     parser.add_argument("--losses", type=Path, required=True, help="CSV file to write")
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--weights", type=Path, required=True, help="file for the trained network's state")
     parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     arguments = parser.parse_args()
     keep_freed_memory()
@@ -44,33 +46,10 @@ def main() -> None:
     settings = arguments.settings
     summary = json.loads(arguments.summary.read_text(encoding="utf-8"))
     arrays = read_dataset(arguments.dataset, summary["digest"])
-    images, labels = as_tensors(arrays, "train")
-    probe_indices = torch.from_numpy(
-        balanced_indices(arrays["train/labels"], settings["evaluation"]["probe_size"])
-    )
-    batch_size = settings["evaluation"]["batch_size"]
-    network = Network(
-        classes=len(summary["class_counts"]["train"]),
-        generator=torch_generator(settings["seed"], Stream.INITIALISATION),
-        **settings["network"],
-    )
-    training = Training(
-        network,
-        images,
-        labels,
-        Probe(images[probe_indices], labels[probe_indices], batch_size),
-        seed=settings["seed"],
-        evaluations_per_epoch=settings["evaluation"]["per_epoch"],
-        **settings["training"],
-    )
-    identity = {
-        "circumstance": settings["circumstance"],
-        "width": settings["network"]["width"],
-        "depth": depth(settings["network"]["stages"]),
-        "parameters": network.parameter_count,
-        "seed": settings["seed"],
-    }
-    LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in identity.items()), training.steps)
+    training = prepare_training(settings, arrays, classes=len(summary["class_counts"]["train"]))
+    network = training.network
+    who = identity(settings, network.parameter_count)
+    LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in who.items()), training.steps)
 
     start = time.perf_counter()
     measurements = []
@@ -80,21 +59,23 @@ def main() -> None:
     seconds = time.perf_counter() - start
     if training.diverged:
         LOG.info("diverged at step %d: the loss is not finite", training.step)
-        test_data_loss = test_accuracy = None
-    else:
-        test_data_loss, test_accuracy = Probe(*as_tensors(arrays, "test"), batch_size).measure(network)
 
-    write_losses(arguments.losses, identity, measurements)
+    write_losses(arguments.losses, who, measurements)
+    with written_aside(arguments.weights) as aside:
+        torch.save(network.state_dict(), aside)
     write_json(
         arguments.run,
-        identity
+        who
         | {
+            "learning_rate": settings["training"]["learning_rate"],
             "diverged": training.diverged,
             "steps": training.step,
             "seconds": round(seconds, 3),
             "samples_per_second": round(training.step * training.batch_size / seconds, 3),
-            "test_data_loss": test_data_loss,
-            "test_accuracy": test_accuracy,
+            "flops_per_step": training.batch_size
+            * training_flops(network.layers, arrays["train/images"].shape[-1]),
+            **test_losses(training, arrays),
+            **second_moments(training),
             "device": "cpu",
             "threads": arguments.threads,
             "settings": settings,
@@ -108,10 +89,24 @@ def main() -> None:
     )
 
 
-def as_tensors(arrays: dict[str, numpy.ndarray], split: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """A split's images (n, 1, D, H, W) float32 and labels (n,) int64."""
-    images = torch.from_numpy(arrays[f"{split}/images"]).unsqueeze(1)
-    return images, torch.from_numpy(arrays[f"{split}/labels"]).long()
+def test_losses(training: Training, arrays: Arrays) -> dict[str, float | None]:
+    """Data loss (nats) and accuracy on the test split, measured as the probe is."""
+    if training.diverged:
+        return {"test_data_loss": None, "test_accuracy": None}
+    loss, accuracy = Probe(*as_tensors(arrays, "test"), training.probe.batch_size).measure(training.network)
+    return {"test_data_loss": loss, "test_accuracy": accuracy}
+
+
+def second_moments(training: Training) -> dict[str, float | None]:
+    """Adam's median root second moment at the end, and the share of weights for which epsilon is larger."""
+    moments = root_second_moments(training.optimiser)
+    if moments is None or training.diverged:
+        return {"median_root_second_moment": None, "share_below_epsilon": None}
+    epsilon = training.optimiser.param_groups[0]["eps"]
+    return {
+        "median_root_second_moment": moments.median().item(),
+        "share_below_epsilon": (moments < epsilon).float().mean().item(),
+    }
 
 
 def log_progress(measurement: Measurement, training: Training, seconds: float) -> None:
@@ -129,17 +124,17 @@ def log_progress(measurement: Measurement, training: Training, seconds: float) -
     )
 
 
-def write_losses(path: Path, identity: dict, measurements: list[Measurement]) -> None:
+def write_losses(path: Path, who: dict, measurements: list[Measurement]) -> None:
     """One row a measurement; a float is written so that it reads back to the same bits, NaN as empty."""
     columns = (
         "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss", "sum_of_squares",
     )  # fmt: skip
     with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*identity, *columns])
+        writer.writerow([*who, *columns])
         for measurement in measurements:
             values = (getattr(measurement, column) for column in columns)
-            writer.writerow([*identity.values(), *("" if math.isnan(value) else value for value in values)])
+            writer.writerow([*who.values(), *("" if math.isnan(value) else value for value in values)])
 
 
 if __name__ == "__main__":

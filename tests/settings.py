@@ -9,7 +9,6 @@ import yaml
 
 from widthwise.configuration import with_defaults
 from widthwise.network import Network
-from widthwise.probe import Probe
 from widthwise.seeding import Stream, torch_generator
 from widthwise.training import Training
 
@@ -47,7 +46,8 @@ def make_training(*, seed: int = 0, width: int = 2, samples: int = 24, network=N
         network or make_network(seed=seed, width=width, **SMALL),
         images,
         labels,
-        Probe(images[:8], labels[:8], 4),
+        torch.arange(8),
         seed=seed,
+        probe_batch_size=4,
         **POSTED["training"] | {"batch_size": 4, "epochs": 2} | {"evaluations_per_epoch": 2} | settings,
     )

@@ -3,7 +3,14 @@
 import pytest
 from settings import POSTED, SMALL, make_network
 
-from widthwise.architecture import depth, parameter_count
+from widthwise.architecture import (
+    convolution_layers,
+    depth,
+    head_layer,
+    parameter_count,
+    stages_of_depth,
+    training_flops,
+)
 
 SHAPE = {key: POSTED["network"][key] for key in ("stages", "multipliers", "kernel_size")}
 
@@ -33,6 +40,35 @@ def test_parameters_follow_the_closed_formula():
 def test_arithmetic_agrees_with_the_network(normalisation, kernel_size):
     settings = SMALL | {"normalisation": normalisation, "kernel_size": kernel_size, "width": 3}
     assert make_network(**settings).parameter_count == parameter_count(classes=2, **settings)
+
+
+@pytest.mark.parametrize(
+    ("depth_asked", "stages"),
+    [
+        (8, [1, 1, 2, 3]),
+        (14, [1, 3, 3, 6]),
+        (20, [2, 4, 5, 8]),
+        (32, [3, 7, 8, 13]),
+        (56, [6, 12, 14, 23]),
+        (5, [1, 1, 1, 1]),
+    ],
+)
+def test_depth_grows_with_stages_in_proportion(depth_asked, stages):
+    assert stages_of_depth(depth_asked, [2, 4, 5, 8]) == stages
+    assert depth(stages) == depth_asked
+
+
+def test_a_depth_of_less_than_a_convolution_a_stage_is_refused():
+    with pytest.raises(ValueError, match="at least 5"):
+        stages_of_depth(4, [2, 4, 5, 8])
+
+
+def test_operations_of_a_step():
+    # A 5^3 cube, a convolution of 1 to 2 filters, one of 2 to 4 at half the side (3), a head of 4 x 2: forward is
+    # two operations for each weight and output voxel, a step three times that.
+    layers = convolution_layers(width=2, stages=[1, 1], multipliers=[1, 2], kernel_size=3)
+    layers.append(head_layer(width=2, multipliers=[1, 2], classes=2))
+    assert training_flops(layers, side=5) == 3 * 2 * (27 * 2 * 125 + 27 * 8 * 27 + 8)
 
 
 def test_about_twenty_weight_layers():

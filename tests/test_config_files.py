@@ -8,7 +8,7 @@ from settings import ROOT, SCHEMA, default_config, load
 
 from widthwise.study import Study
 
-SECTIONS = ("dataset", "network", "training", "evaluation")
+SECTIONS = ("dataset", "network", "training", "evaluation", "analysis")
 
 
 def settings_of(section: str) -> dict:
@@ -57,6 +57,7 @@ def test_what_the_question_posted_is_marked_so():
         "dataset.cube_side": 25,
         "network.kernel_size": 3,
         "network.normalisation": "batch",
+        "network.dropout": 0,
         "training.optimiser": "adam",
         "training.learning_rate": 1e-5,
         "training.l2": 1e-4,
@@ -81,9 +82,9 @@ def test_no_object_of_the_schema_takes_unknown_keys():
 def test_every_shipped_study_is_valid_and_as_large_as_it_says():
     default = Study(default_config(), SCHEMA)
     assert len(default.seeds) >= 3
-    assert default.sizes == [f"width{width}" for width in (2, 3, 5, 8, 14, 26)]
+    assert default.all_sizes == [f"width{width}" for width in (2, 3, 5, 8, 14, 26)]
     smoke = Study(merge(default_config(), load("smoke.yaml")), SCHEMA)
-    assert (len(smoke.sizes), len(smoke.seeds)) == (3, 2)
+    assert (len(smoke.all_sizes), len(smoke.seeds)) == (3, 2)
 
 
 def merge(config: dict, layer: dict) -> dict:

@@ -48,7 +48,7 @@ def test_penalty_of_the_widest_network_under_a_fixed_standard_deviation():
 def test_biases_are_zero_but_under_torchs_default():
     for scheme in SPREAD:
         network = make_network(initialisation=scheme, normalisation="none")
-        biases = torch.cat([network.head.bias, *(block.convolution.bias for block in network.features)])
+        biases = torch.cat([network.head.bias, *(block.convolution.bias for block in network.blocks)])
         assert bool((biases != 0).all()) if scheme == "default" else not biases.any()
 
 

@@ -12,20 +12,20 @@ def test_shapes_from_cube_to_logits(side):
 
 def test_stages_halve_the_side_of_a_cube_of_25():
     images, sides = torch.zeros(1, 1, 25, 25, 25), []
-    for block in make_network().features:
+    for block in make_network().blocks:
         images = block(images)
         sides.append(images.shape[-1])
     assert sides == [25] * 2 + [13] * 4 + [7] * 5 + [4] * 8
 
 
 def test_every_convolution_is_normalised_and_activated_and_nothing_drops_out():
-    names = [[type(module).__name__ for module in block] for block in make_network().features]
+    names = [[type(module).__name__ for module in block.children()] for block in make_network().blocks]
     assert names == [["Conv3d", "BatchNorm3d", "LeakyReLU"]] * 19
 
 
 def test_without_normalisation_a_convolution_has_a_bias():
-    block = make_network(normalisation="none", **SMALL).features[0]
-    assert [type(module).__name__ for module in block] == ["Conv3d", "LeakyReLU"]
+    block = make_network(normalisation="none", **SMALL).blocks[0]
+    assert [type(module).__name__ for module in block.children()] == ["Conv3d", "Identity", "LeakyReLU"]
     assert block.convolution.bias is not None
 
 
@@ -40,3 +40,31 @@ def test_the_penalty_covers_kernels_only():
     covered = {id(kernel) for kernel in network.kernels}
     left_out = [name for name, parameter in network.named_parameters() if id(parameter) not in covered]
     assert all("normalisation" in name or name == "head.bias" for name in left_out)
+
+
+def test_shortcuts_cost_no_parameters_and_pass_the_input_on():
+    plain, residual = (make_network(residual=residual) for residual in (False, True))
+    assert plain.parameter_count == residual.parameter_count
+    images = torch.randn(2, 1, 9, 9, 9)
+    assert not torch.equal(plain(images), residual(images))
+    with torch.no_grad():
+        for block in residual.blocks[1:]:
+            block.normalisation.weight.zero_()
+    # With every branch silenced, what is left is the first block's output: activated again and again, subsampled
+    # and padded with empty filters.
+    stem, features = residual.blocks[0](images), residual.features(images)
+    assert features.shape == (2, 8, 2, 2, 2)
+    expected = stem[:, :, ::2, ::2, ::2][:, :, ::2, ::2, ::2][:, :, ::2, ::2, ::2]
+    for _ in range(9):
+        expected = torch.nn.functional.leaky_relu(expected, 0.3)
+    torch.testing.assert_close(features[:, :2], expected)
+    assert not features[:, 2:].any()
+
+
+def test_a_head_can_start_at_zero_or_with_unit_variance():
+    images = torch.randn(2, 1, 5, 5, 5)
+    zero, unit, others = (make_network(width=26, head_initialisation=h) for h in ("zero", "unit", "as_kernels"))
+    assert not zero(images).any()
+    assert unit.head.weight.std().item() == pytest.approx(1, abs=0.15)
+    assert others.head.weight.std().item() < 0.3
+    assert all(torch.equal(a, b) for a, b in zip(zero.kernels[:-1], others.kernels[:-1], strict=True))

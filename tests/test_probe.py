@@ -39,7 +39,7 @@ def test_losses_are_those_of_batch_statistics():
     network = make_network(**SMALL)
     probe = Probe(torch.randn(8, 1, 5, 5, 5), torch.arange(8) % 2, batch_size=8)
     expected = probe.measure(network)
-    for block in network.features:
+    for block in network.blocks:
         block.normalisation.running_mean.fill_(1e3)
     assert probe.measure(network) == expected
     logits = network.train()(probe.images)

@@ -1,6 +1,7 @@
 """From configuration to runs: every error in a line of its own, and settings that resolve one way only."""
 
 import copy
+import itertools
 import json
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings import SCHEMA, default_config
 
+from widthwise.circumstances import ancestors, catalogue_errors, factors
+from widthwise.configuration import with_defaults
 from widthwise.study import Study, StudyError, canonical_json
 
 
@@ -39,9 +42,9 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
         ),
         ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, dataset, widths, "),
         ("training.epochs", "ten", 'training.epochs: given "ten"; allowed: an integer at least 0'),
-        ("widths", [2, -3], "widths.1: given -3; allowed: an integer at least 1"),
-        ("widths", 8, "widths: given 8; allowed: a list of at least 1 entries"),
-        ("widths", [], "widths: given []; allowed: a list of at least 1 entries"),
+        ("widths", [2, -3, 5], "widths.1: given -3; allowed: an integer at least 1"),
+        ("widths", 8, "widths: given 8; allowed: a list of at least 3 entries"),
+        ("widths", [], "widths: given []; allowed: a list of at least 3 entries"),
         ("seeds", [0, 1, 1], "seeds: given 1 more than once; allowed: each once"),
         (
             "study",
@@ -84,7 +87,64 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
         (
             "circumstances.no_l2.overrides.training.batch_size",
             4000,
-            "circumstances.no_l2: training.batch_size: given 4000, allowed: at most dataset.train_cubes, 768",
+            "circumstances.no_l2: 2 factors away from as_posted (training.batch_size, training.l2); allowed: ",
+        ),
+        (
+            "circumstances.small_batch.overrides.training.batch_size",
+            4000,
+            "circumstances.small_batch: training.batch_size: given 4000, allowed: at most dataset.train_cubes",
+        ),
+        (
+            "circumstances.no_l2.overrides",
+            {},
+            "circumstances.no_l2: 0 factors away from as_posted (none); allowed: ",
+        ),
+        (
+            "circumstances.no_l2.reference",
+            "zero_head",
+            "circumstances.no_l2.reference: given 'zero_head', which leads back to no_l2; allowed: no cycle",
+        ),
+        (
+            "circumstances.no_l2.reference",
+            None,
+            "circumstances.no_l2.reference: missing; allowed: the circumstance ",
+        ),
+        (
+            "circumstances.as_posted.reference",
+            "no_l2",
+            "circumstances.as_posted: the root of all references; allowed: no reference and no overrides",
+        ),
+        ("widths", [2, 8], "widths: given [2, 8]; allowed: a list of at least 3 entries"),
+        ("seeds", [4], "seeds: given [4]; allowed: a list of at least 2 entries"),
+        (
+            "circumstances.deep_plain.depths",
+            [8, 14],
+            "circumstances.deep_plain.depths: given [8, 14]; allowed: a list",
+        ),
+        (
+            "circumstances.deep_plain.depths",
+            [3, 14, 20],
+            "circumstances.deep_plain: depths: given 3, allowed: at least 5, a convolution a stage",
+        ),
+        (
+            "circumstances.deep_plain.width",
+            None,
+            "circumstances.deep_plain: width: allowed, and needed, only where `depths` says that depth grows",
+        ),
+        (
+            "analysis.decay_step",
+            1000,
+            "circumstances.as_posted: analysis.decay_step: given 1000, allowed: at most the ",
+        ),
+        (
+            "analysis.coordinate_check",
+            ["high_rate"],
+            "analysis.coordinate_check: given 'high_rate', which the catalogue lacks; did you mean ",
+        ),
+        (
+            "circumstances.as_posted.expectation.objective.ending",
+            "rises",
+            'circumstances.as_posted.expectation.objective.ending: unknown key, given "rises"; ',
         ),
         (
             "circumstances.no_l2.reference",
@@ -95,12 +155,13 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
     ],
 )
 def test_an_error_is_one_line_with_key_given_and_allowed(key, value, line):
-    errors = errors_of((key, value))
+    study = ["as_posted", "no_l2", "small_batch", "deep_plain"]
+    errors = errors_of(("study", study), (key, value))
     assert any(error.startswith(line) for error in errors), errors
 
 
 def test_all_errors_are_told_at_once():
-    errors = errors_of(("widths", [-1]), ("seeds", [0, 0]), ("training.epoch", 3), ("training.l2", "1e-4"))
+    errors = errors_of(("widths", [-1, 2, 3]), ("seeds", [0, 0]), ("training.epoch", 3), ("training.l2", "1e-4"))
     assert [error.split(":")[0] for error in errors] == ["seeds", "training.epoch", "training.l2", "widths.0"]
 
 
@@ -114,7 +175,7 @@ def test_a_missing_key_without_default_is_named():
 def test_the_default_study_has_a_run_for_every_circumstance_width_and_seed():
     study = Study(default_config(), SCHEMA)
     names = [run.name for run in study.runs()]
-    assert len(names) == len(set(names)) == 3 * 6 * 3
+    assert len(names) == len(set(names)) == 5 * 6 * 3
     assert names[0] == "as_posted/width26/seed0"
     assert [run.name for run in study.runs("no_l2")] == [n for n in names if n.startswith("no_l2/")]
 
@@ -137,16 +198,17 @@ def test_schema_defaults_do_not_beat_a_users_base_setting_in_a_circumstance():
 def test_null_takes_back_a_circumstance_an_override_and_a_setting():
     study = Study(
         changed(
-            ("study", ["as_posted", "no_l2"]),
-            ("circumstances.fixed_std_init", None),
-            ("circumstances.no_l2.overrides.training.l2", None),
+            ("study", ["as_posted", "no_l2", "time_lapse"]),
+            ("circumstances.he_init", None),
+            ("circumstances.time_lapse.overrides.training.learning_rate", None),
+            ("circumstances.time_lapse.overrides.training.batch_size", 4),
             ("training.epsilon", None),
         ),
         SCHEMA,
     )
-    assert "fixed_std_init" not in study.config["circumstances"]
-    settings = study.run_settings("no_l2", "width2", 0)["training"]
-    assert (settings["l2"], settings["epsilon"]) == (1e-4, 1e-7)
+    assert "he_init" not in study.config["circumstances"]
+    settings = study.run_settings("time_lapse", "width2", 0)["training"]
+    assert (settings["learning_rate"], settings["batch_size"], settings["epsilon"]) == (1e-5, 4, 1e-7)
 
 
 def test_the_users_config_is_left_as_it_was():
@@ -185,3 +247,49 @@ def test_one_and_one_point_nought_are_the_same_setting_but_true_is_not():
     assert canonical_json({"a": 1.0}) == canonical_json({"a": 1}) == '{"a":1}'
     assert canonical_json({"a": True}) == '{"a":true}'
     assert canonical_json({"a": 8, "b": 16}) != canonical_json({"a": 16, "b": 8})
+
+
+def test_depth_grows_at_one_width():
+    study = Study(changed(("study", ["deep_plain", "deep_residual"])), SCHEMA)
+    assert study.sizes("deep_plain") == [f"depth{depth}" for depth in (8, 14, 20, 32, 56)]
+    network = study.run_settings("deep_residual", "depth32", 0)["network"]
+    assert (network["width"], network["stages"], network["residual"]) == (8, [3, 7, 8, 13], True)
+
+
+def test_a_grid_is_a_circumstance_for_each_rate():
+    study = Study(changed(("study", ["as_posted", "learning_rates"])), SCHEMA)
+    assert study.judged == ["as_posted"]
+    assert study.circumstances == ["as_posted", *study.grids["learning_rates"]]
+    assert study.grids["learning_rates"][0] == "learning_rates_0.0005"
+    rates = [
+        study.run_settings(n, "width2", 0)["training"]["learning_rate"] for n in study.grids["learning_rates"]
+    ]
+    assert all(b / a == pytest.approx(2) for a, b in itertools.pairwise(rates))
+
+
+def test_every_circumstance_of_the_catalogue_is_one_factor_from_its_reference_in_a_tree():
+    config = with_defaults(default_config(), SCHEMA)
+    catalogue = config["circumstances"]
+    assert catalogue_errors(catalogue, config) == []
+    for name, circumstance in catalogue.items():
+        if name != "as_posted":
+            assert ancestors(name, catalogue)[-1] == "as_posted"
+            assert len(factors(config, circumstance, catalogue[circumstance["reference"]])) == 1
+        assert circumstance["expectation"]
+    Study(changed(("study", list(catalogue))), SCHEMA)
+
+
+@given(
+    widths=st.lists(st.integers(1, 99), min_size=3, max_size=6, unique=True),
+    seeds=st.lists(st.integers(0, 99), min_size=2, max_size=6, unique=True),
+    study=st.lists(st.sampled_from(list(default_config()["circumstances"])), min_size=1, max_size=5, unique=True),
+)
+def test_any_study_expands_to_unique_runs_and_resolving_repeats(widths, seeds, study):
+    config = changed(("widths", widths), ("seeds", seeds), ("study", study))
+    first, again = Study(config, SCHEMA), Study(config, SCHEMA)
+    runs = list(first.runs())
+    assert len({run.name for run in runs}) == len(runs)
+    settings = [canonical_json(first.run_settings(*vars(run).values())) for run in runs]
+    assert len(set(settings)) == len(runs)
+    assert settings == [canonical_json(again.run_settings(*vars(run).values())) for run in again.runs()]
+    assert Study(first.config, SCHEMA).config == first.config

@@ -13,12 +13,30 @@ EXPECTED = ["no_l2/width2/seed0", "no_l2/width2/seed1", "no_l2/width8/seed0", "n
 
 
 def record(width, seed, **values):
-    identity = {"circumstance": "no_l2", "width": width, "depth": 20, "parameters": 100 * width, "seed": seed}
-    return identity | {"diverged": False, "steps": 2, "settings": {"not": "single"}} | values
+    identity = {
+        "circumstance": "no_l2",
+        "size": f"width{width}",
+        "width": width,
+        "depth": 20,
+        "parameters": 100 * width,
+        "seed": seed,
+    }
+    return (
+        identity
+        | {"diverged": False, "steps": 2, "settings": {}, "dataset": {"class_counts": {"train": [8, 8]}}}
+        | values
+    )
 
 
 def log(width, seed, steps=(0, 1, 2)):
-    identity = {"circumstance": "no_l2", "width": width, "depth": 20, "parameters": 100 * width, "seed": seed}
+    identity = {
+        "circumstance": "no_l2",
+        "size": f"width{width}",
+        "width": width,
+        "depth": 20,
+        "parameters": 100 * width,
+        "seed": seed,
+    }
     rows = [identity | {"step": step, "objective": width + seed / 10 - step / 100} for step in steps]
     return pandas.DataFrame(rows, columns=[*identity, "step", "objective"])
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings import SMALL, make_network, make_training
 
-from widthwise.seeding import data_order
-from widthwise.training import evaluation_is_due, make_optimiser
+from widthwise.seeding import Stream, random_order
+from widthwise.training import evaluation_is_due
 
 
 def due(steps, steps_per_epoch, per_epoch):
@@ -46,7 +46,7 @@ def test_the_running_loss_is_what_keras_prints():
     rows = list(training.measurements())
     assert math.isnan(rows[0].running_data_loss)
     training.network.train()
-    batches = torch.from_numpy(data_order(0, 0, 24)).split(4)
+    batches = random_order(0, Stream.DATA_ORDER, 24).split(4)
     losses = [
         torch.nn.functional.cross_entropy(training.network(training.images[b]), training.labels[b]).item()
         for b in batches
@@ -66,7 +66,7 @@ def test_a_step_is_the_textbook_step():
     training = make_training(epochs=1, learning_rate=1e-3)
     textbook = make_network(**SMALL)
     optimiser = torch.optim.Adam(textbook.parameters(), lr=1e-3, eps=1e-7)
-    for batch in torch.from_numpy(data_order(0, 0, 24)).split(4):
+    for batch in random_order(0, Stream.DATA_ORDER, 24).split(4):
         optimiser.zero_grad()
         loss = torch.nn.functional.cross_entropy(textbook(training.images[batch]), training.labels[batch])
         penalty = sum(kernel.square().sum() for kernel in textbook.kernels)
@@ -97,7 +97,9 @@ def test_all_widths_see_the_same_data_order(monkeypatch):
 
 
 def test_data_order_is_a_new_permutation_for_each_seed_and_epoch():
-    orders = [tuple(data_order(seed, epoch, 50)) for seed in (0, 1) for epoch in (0, 1)]
+    orders = [
+        tuple(random_order(seed, Stream.DATA_ORDER, 50, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)
+    ]
     assert len(set(orders)) == 4
     assert all(sorted(order) == list(range(50)) for order in orders)
 
@@ -128,6 +130,78 @@ def test_a_run_that_diverges_later_keeps_what_was_finite():
     assert all(math.isfinite(row.objective) for row in rows)
 
 
-def test_an_unknown_optimiser_is_refused():
-    with pytest.raises(ValueError, match="allowed is adam"):
-        make_optimiser([], "lion", learning_rate=1e-3, betas=(0.9, 0.999), epsilon=1e-7)
+def final_weights(**settings) -> torch.Tensor:
+    training = make_training(**{"learning_rate": 1e-2, "l2": 0.1} | settings)
+    assert list(training.measurements())
+    return torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()])
+
+
+def test_l2_acts_where_it_is_told_and_is_reported_only_in_the_loss():
+    places = {place: final_weights(l2_as=place) for place in ("loss", "optimiser", "decoupled")}
+    places["none"] = final_weights(l2=0)
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(places.values(), 2))
+    for place in ("optimiser", "decoupled"):
+        rows = list(make_training(l2_as=place).measurements())
+        assert {row.penalty for row in rows} == {0}
+        assert all(row.sum_of_squares > 0 for row in rows)
+
+
+def test_l2_in_the_optimiser_is_half_of_kerass_on_the_kernels_alone():
+    # One SGD step without momentum shows the gradient: torch's decay is lambda w, Keras' penalty 2 lambda w.
+    settings = {"optimiser": "sgd", "momentum": 0, "epochs": 1, "samples": 8, "batch_size": 8}
+    network = {place: make_network(**SMALL) for place in ("none", "loss", "optimiser")}
+    for place, l2 in (("none", 0), ("loss", 0.05), ("optimiser", 0.1)):
+        l2_as = "loss" if place == "none" else place
+        list(make_training(network=network[place], l2=l2, l2_as=l2_as, **settings).measurements())
+    for ours, torchs in zip(network["loss"].kernels, network["optimiser"].kernels, strict=True):
+        torch.testing.assert_close(ours, torchs)
+    assert not torch.equal(network["none"].kernels[0], network["loss"].kernels[0])
+    scale = [n.blocks[0].normalisation.weight for n in (network["none"], network["loss"], network["optimiser"])]
+    assert torch.equal(scale[0], scale[1])
+    assert not torch.equal(scale[0], scale[2])
+
+
+def test_at_the_posted_rate_decoupled_decay_is_nothing():
+    # It shrinks a weight by 1e-9 of itself a step, which float32 cannot tell from nothing.
+    posted = {"learning_rate": 1e-5, "l2": 1e-4}
+    assert torch.equal(final_weights(l2_as="decoupled", **posted), final_weights(**posted | {"l2": 0}))
+
+
+def test_warm_up_grows_the_rate_linearly():
+    training = make_training(warmup_steps=4, learning_rate=1e-3)
+    rates = []
+    for _ in range(6):
+        rates.append(training.optimiser.param_groups[0]["lr"])
+        training.advance()
+    assert rates == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3])
+
+
+def test_random_labels_are_dealt_once_a_seed_and_keep_the_balance():
+    labels = [make_training(seed=seed, random_labels=True).labels for seed in (0, 0, 1)]
+    assert torch.equal(labels[0], labels[1])
+    assert not torch.equal(labels[0], labels[2])
+    true = make_training().labels
+    assert not torch.equal(labels[0], true)
+    assert labels[0].sum() == true.sum()
+    training = make_training(random_labels=True)
+    assert torch.equal(training.probe.labels, training.labels[:8])
+
+
+def test_dropout_repeats_with_the_seed_and_is_off_in_the_probe():
+    networks = [make_network(**SMALL, dropout=0.5) for _ in range(2)]
+    first, again = (list(make_training(network=network).measurements()) for network in networks)
+    without = list(make_training().measurements())
+    assert [vars(row) for row in first[1:]] == [vars(row) for row in again[1:]]
+    assert first[0].data_loss == without[0].data_loss
+    assert first[-1].data_loss != without[-1].data_loss
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_reduced_precision_trains_float32_weights(precision):
+    network = make_network(**SMALL, precision=precision)
+    rows = list(make_training(network=network, learning_rate=1e-2).measurements())
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    assert rows[-1].data_loss < rows[0].data_loss
+    exact = next(make_training().measurements()).data_loss
+    assert (rows[0].data_loss == exact) == (precision == "float32")
+    assert rows[0].data_loss == pytest.approx(exact, abs=0.02)

@@ -66,6 +66,41 @@ def parameter_count(
     return sum(layer.weights + per_filter * layer.outputs for layer in convolutions) + head.weights + head.outputs
 
 
+def training_flops(layers: Sequence[Layer], side: int) -> int:
+    """Floating-point operations of one training step on one cube of `side` voxels a side.
+
+    Two for each weight and output voxel, three times over: forward, and backward to inputs and to weights.
+    """
+    operations = 0
+    for layer in layers:
+        if layer.name == "head":
+            side = 1
+        else:
+            side = -(-side // layer.stride)
+        operations += 2 * layer.weights * side**3
+    return 3 * operations
+
+
+def stages_of_depth(depth: int, stages: Sequence[int]) -> list[int]:
+    """Stages in the proportions of `stages`, with `depth` weight layers in all, the head included.
+
+    Largest remainders; every stage keeps at least one convolution. Raises ValueError where that cannot be.
+    """
+    convolutions = depth - 1
+    if convolutions < len(stages):
+        raise ValueError(f"depth {depth}: at least {len(stages) + 1} are needed for {len(stages)} stages")
+    shares = [convolutions * count / sum(stages) for count in stages]
+    counts = [max(1, int(share)) for share in shares]
+    while sum(counts) != convolutions:
+        direction = 1 if sum(counts) < convolutions else -1
+        index = max(
+            (i for i in range(len(counts)) if counts[i] + direction >= 1),
+            key=lambda i: direction * (shares[i] - counts[i]),
+        )
+        counts[index] += direction
+    return counts
+
+
 def depth(stages: Sequence[int]) -> int:
     """Weight layers: every convolution, and the head."""
     return sum(stages) + 1

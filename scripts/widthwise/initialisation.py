@@ -12,6 +12,7 @@ lambda), so the scheme decides how the reported loss starts as the network grows
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,3 +63,18 @@ def initialise(
         bias.copy_(torch.empty(bias.shape).uniform_(-bound, bound, generator=generator))
     elif bias is not None:
         bias.zero_()
+
+
+@torch.no_grad()
+def initialise_head(kernel: Tensor, bias: Tensor, layer: Layer, head_initialisation: str, **scheme: Any) -> None:
+    """Draws the head as `initialise` does (`as_kernels`), starts it at `zero`, or with `unit` variance.
+
+    The scheme's numbers are drawn in every case, so that what follows in the stream stays the same.
+    """
+    initialise(kernel, bias, layer, **scheme)
+    match head_initialisation:
+        case "zero":
+            kernel.zero_()
+            bias.zero_()
+        case "unit":
+            kernel.copy_(torch.empty(kernel.shape).normal_(generator=scheme["generator"]))

@@ -1,8 +1,12 @@
 """The 3D-CNN of the question: convolution, normalisation and LeakyReLU, about twenty times over.
 
 Input (B, 1, D, H, W) float32, output (B, classes) logits. Stages halve the side (25, 13, 7, 4); after the
-last, global average pooling and a linear head. Every layer's filters are a fixed multiple of the width, which
-is the only thing that a study of width changes. It must not know seeds, losses or optimisers.
+last, global average pooling and a linear head. Every layer's filters are a fixed multiple of the width. It
+must not know seeds, losses or optimisers.
+
+Under the maximal update parametrisation (`mup`; Yang et al. 2022, Tensor Programs V, Table 8) the head's input
+is divided by width / base width; the rest of it is the optimiser's. At the base width both parametrisations are
+the same network.
 """
 
 from collections.abc import Sequence
@@ -11,42 +15,66 @@ import torch
 from torch import Tensor, nn
 
 from widthwise.architecture import Layer, convolution_layers, head_layer
-from widthwise.initialisation import initialise
+from widthwise.initialisation import initialise, initialise_head
 
 
-def convolution_block(
-    layer: Layer,
-    *,
-    normalisation: str,
-    normalisation_momentum: float,
-    normalisation_epsilon: float,
-    negative_slope: float,
-) -> nn.Sequential:
+class ConvolutionBlock(nn.Module):
     """Convolution, batch normalisation unless `normalisation` is "none", LeakyReLU.
 
     (B, inputs, D, H, W) -> (B, outputs, D / stride, H / stride, W / stride), rounded up.
     """
-    normalised = normalisation == "batch"
-    block = nn.Sequential()
-    block.convolution = nn.utils.skip_init(
-        nn.Conv3d,
-        layer.inputs,
-        layer.outputs,
-        layer.kernel_size,
-        stride=layer.stride,
-        padding=layer.kernel_size // 2,
-        bias=not normalised,
-    )
-    if normalised:
-        block.normalisation = nn.BatchNorm3d(
-            layer.outputs, eps=normalisation_epsilon, momentum=normalisation_momentum
+
+    def __init__(
+        self,
+        layer: Layer,
+        *,
+        normalisation: str,
+        normalisation_momentum: float,
+        normalisation_epsilon: float,
+        negative_slope: float,
+    ) -> None:
+        super().__init__()
+        normalised = normalisation == "batch"
+        self.convolution = nn.utils.skip_init(
+            nn.Conv3d,
+            layer.inputs,
+            layer.outputs,
+            layer.kernel_size,
+            stride=layer.stride,
+            padding=layer.kernel_size // 2,
+            bias=not normalised,
         )
-    block.activation = nn.LeakyReLU(negative_slope, inplace=True)
-    return block
+        self.normalisation = (
+            nn.BatchNorm3d(layer.outputs, eps=normalisation_epsilon, momentum=normalisation_momentum)
+            if normalised
+            else nn.Identity()
+        )
+        self.activation = nn.LeakyReLU(negative_slope, inplace=True)
+
+    def forward(self, images: Tensor, earlier: Tensor | None = None) -> Tensor:
+        """The block's output; `earlier` features, if given, are added before the activation."""
+        features = self.normalisation(self.convolution(images))
+        if earlier is not None:
+            features = features + shortcut(earlier, features.shape)
+        return self.activation(features)
+
+
+def shortcut(features: Tensor, shape: torch.Size) -> Tensor:
+    """`features` in another shape without parameters: subsampled, and padded with empty filters.
+
+    He et al. 2015 (Deep Residual Learning), option A.
+    """
+    stride = -(-features.shape[-1] // shape[-1])
+    subsampled = features[..., ::stride, ::stride, ::stride]
+    return nn.functional.pad(subsampled, (0, 0, 0, 0, 0, 0, 0, shape[1] - features.shape[1]))
 
 
 class Network(nn.Module):
-    """The network at one width. Weights are drawn from `generator`: same state, same weights."""
+    """The network at one width. Weights are drawn from `generator`: same state, same weights.
+
+    `residual` adds a parameter-free shortcut around every two convolutions after the first; `dropout` is the share
+    of pooled features left out in training; `precision` "bfloat16" computes so by autocast, on float32 weights.
+    """
 
     def __init__(
         self,
@@ -62,6 +90,12 @@ class Network(nn.Module):
         negative_slope: float,
         initialisation: str,
         initial_std: float,
+        head_initialisation: str,
+        parametrisation: str,
+        base_width: int,
+        residual: bool,
+        dropout: float,
+        precision: str,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
@@ -69,35 +103,33 @@ class Network(nn.Module):
             width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size
         )
         head = head_layer(width=width, multipliers=multipliers, classes=classes)
-        self.features = nn.Sequential()
-        for layer in convolutions:
-            block = convolution_block(
+        self.layers = [*convolutions, head]
+        self.residual = residual
+        self.precision = precision
+        self.width_ratio = width / base_width if parametrisation == "mup" else 1.0
+        self.blocks = nn.ModuleList(
+            ConvolutionBlock(
                 layer,
                 normalisation=normalisation,
                 normalisation_momentum=normalisation_momentum,
                 normalisation_epsilon=normalisation_epsilon,
                 negative_slope=negative_slope,
             )
-            self.features.add_module(layer.name, block)
+            for layer in convolutions
+        )
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.utils.skip_init(nn.Linear, head.inputs, head.outputs)
-        self.layers = [*convolutions, head]
-        modules = [*(block.convolution for block in self.features), self.head]
-        for layer, module in zip(self.layers, modules, strict=True):
-            initialise(
-                module.weight,
-                module.bias,
-                layer,
-                scheme=initialisation,
-                initial_std=initial_std,
-                generator=generator,
-            )
+        scheme = {"scheme": initialisation, "initial_std": initial_std, "generator": generator}
+        for layer, block in zip(convolutions, self.blocks, strict=True):
+            initialise(block.convolution.weight, block.convolution.bias, layer, **scheme)
+        initialise_head(self.head.weight, self.head.bias, head, head_initialisation, **scheme)
         # NDHWC is what the CPU's convolutions compute in: 1.3 to 1.7 times as fast as NCDHW here.
         self.to(memory_format=torch.channels_last_3d)
 
     @property
     def kernels(self) -> list[nn.Parameter]:
         """The weights that the penalty covers: convolution and head kernels, no biases, no BatchNorm."""
-        return [*(block.convolution.weight for block in self.features), self.head.weight]
+        return [*(block.convolution.weight for block in self.blocks), self.head.weight]
 
     @property
     def parameter_count(self) -> int:
@@ -105,6 +137,17 @@ class Network(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of images (B, 1, D, H, W)."""
-        features = self.features(images)  # (B, C, D, H, W)
-        return self.head(features.mean(dim=(2, 3, 4)))  # (B, classes)
+        """Logits (B, classes), float32 in either precision, of images (B, 1, D, H, W)."""
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            pooled = self.features(images).mean(dim=(2, 3, 4))  # (B, C)
+            return self.head(self.dropout(pooled) / self.width_ratio).float()
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last stage's output (B, C, D, H, W)."""
+        features = earlier = self.blocks[0](images)
+        for position, block in enumerate(self.blocks[1:]):
+            if position % 2 == 0:
+                earlier = features
+            ends_a_pair = self.residual and position % 2 == 1
+            features = block(features, earlier if ends_a_pair else None)
+        return features

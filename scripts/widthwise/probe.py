@@ -2,6 +2,7 @@
 
 Balanced, in fixed batches, with BatchNorm in train mode: at step 0 the running statistics are (0, 1), so eval
 mode would measure another network than the one being trained, and would lag behind it for hundreds of steps.
+Dropout is off.
 """
 
 from dataclasses import dataclass
@@ -38,11 +39,18 @@ class Probe:
     labels: Tensor
     batch_size: int
 
+    def first_batch(self) -> "Probe":
+        """A probe of the first batch alone."""
+        return Probe(self.images[: self.batch_size], self.labels[: self.batch_size], self.batch_size)
+
     @torch.inference_mode()
     def measure(self, network: nn.Module) -> tuple[float, float]:
         """Mean data loss (nats) and accuracy of the network; its buffers are put back afterwards."""
         buffers = [buffer.clone() for buffer in network.buffers()]
         network.train()
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.eval()
         loss, correct = 0.0, 0
         for images, labels in zip(
             self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True

@@ -15,6 +15,8 @@ class Stream(IntEnum):
 
     INITIALISATION = 0
     DATA_ORDER = 1
+    DROPOUT = 2
+    LABELS = 3
 
 
 def torch_generator(seed: int, stream: Stream) -> torch.Generator:
@@ -23,6 +25,6 @@ def torch_generator(seed: int, stream: Stream) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0]))
 
 
-def data_order(seed: int, epoch: int, samples: int) -> numpy.ndarray:
-    """The order in which epoch `epoch` (from 0) visits the samples, shape (samples,), int64."""
-    return numpy.random.default_rng([seed, Stream.DATA_ORDER, epoch]).permutation(samples)
+def random_order(seed: int, stream: Stream, samples: int, epoch: int = 0) -> torch.Tensor:
+    """A permutation of the samples, shape (samples,), int64; another one each epoch (from 0)."""
+    return torch.from_numpy(numpy.random.default_rng([seed, stream, epoch]).permutation(samples))

@@ -7,13 +7,13 @@ circumstance, its size and its seed, as in "as_posted/width8/seed1".
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from widthwise.architecture import stages_of_depth
+from widthwise.circumstances import catalogue_errors, grid_members, resolve
 from widthwise.configuration import alternatives, schema_errors, with_defaults, without_nulls
-
-RUN_SECTIONS = ("network", "training")
 
 
 class StudyError(ValueError):
@@ -40,102 +40,194 @@ class Run:
 class Study:
     """A checked configuration. `config` is Snakemake's, `schema` that of config/schema.yaml.
 
+    `judged` are the circumstances that the study lists and judges one by one; `grids` those that are a grid of
+    learning rates, each with the names of its members; `circumstances` all that have runs.
+
     Raises StudyError where the configuration, or the settings that it gives any of the study's runs, are
     outside the schema or contradict each other.
     """
 
     def __init__(self, config: dict, schema: dict) -> None:
         given = without_nulls(config)
-        errors = schema_errors(given, schema)
-        if errors:
-            raise StudyError(errors)
+        raise_if_any(schema_errors(given, schema))
         self.config = with_defaults(given, schema)
         self.dataset: dict = self.config["dataset"]
-        self.circumstances: list[str] = self.config["study"]
-        self.sizes = [f"width{width}" for width in self.config["widths"]]
         self.seeds: list[int] = self.config["seeds"]
-        errors = self._contradictions()
-        if errors:
-            raise StudyError(errors)
-        self._resolved = {name: self._resolve(name) for name in self.circumstances}
-        errors = [
-            f"circumstances.{name}: {error}"
-            for name, resolved in self._resolved.items()
-            for error in contradictions_of_a_run(resolved, self.config)
-        ]
-        if errors:
-            raise StudyError(list(dict.fromkeys(errors)))
+        catalogue = self.config["circumstances"]
+        known = [name for name in self.config["study"] if name in catalogue]
+        members = {name: grid_members(name, catalogue[name]) for name in known}
+        self.judged = [name for name in known if "learning_rates" not in catalogue[name]]
+        self.grids = {name: list(members[name]) for name in known if name not in self.judged}
+        self._circumstances = {name: member for grid in members.values() for name, member in grid.items()}
+        self._resolved = {
+            name: resolve(self.config, circumstance) for name, circumstance in self._circumstances.items()
+        }
+        raise_if_any(
+            [
+                *(
+                    f"study: given {name!r}, which the catalogue lacks; {alternatives(name, catalogue)}"
+                    for name in self.config["study"]
+                    if name not in catalogue
+                ),
+                *catalogue_errors(catalogue, self.config),
+                *contradictions_of_a_study(self.config),
+                *(
+                    f"circumstances.{name}: {error}"
+                    for name, circumstance in self._circumstances.items()
+                    for error in contradictions_of_runs(self._resolved[name], circumstance, self.config)
+                ),
+            ]
+        )
+
+    @property
+    def circumstances(self) -> list[str]:
+        """Every circumstance that has runs, in the study's order."""
+        return list(self._circumstances)
+
+    @property
+    def all_sizes(self) -> list[str]:
+        """Every size that any circumstance trains."""
+        return list(dict.fromkeys(size for name in self._circumstances for size in self.sizes(name)))
+
+    @property
+    def expectations(self) -> dict[str, dict]:
+        """What each judged circumstance expects."""
+        return {name: self._circumstances[name]["expectation"] for name in self.judged}
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Each judged circumstance's reference, where the study judges that too."""
+        references = {name: self._circumstances[name].get("reference") for name in self.judged}
+        return {name: reference for name, reference in references.items() if reference in self.judged}
+
+    @property
+    def coordinate_checks(self) -> list[str]:
+        """The judged circumstances whose first steps are followed."""
+        return [name for name in self.config["analysis"]["coordinate_check"] if name in self.judged]
+
+    def sizes(self, circumstance: str) -> list[str]:
+        """A circumstance's sizes, as "width8", or as "depth20" where depth grows instead."""
+        depths = self._circumstances[circumstance].get("depths")
+        if depths:
+            return [f"depth{depth}" for depth in depths]
+        return [f"width{width}" for width in self.config["widths"]]
 
     def runs(self, circumstance: str | None = None) -> Iterator[Run]:
-        """The study's runs, or one circumstance's: widest first, since they take longest."""
-        for name in [circumstance] if circumstance else self.circumstances:
-            for size in sorted(self.sizes, key=size_value, reverse=True):
+        """The study's runs, or one circumstance's: largest first, since they take longest."""
+        for name in [circumstance] if circumstance else self._circumstances:
+            for size in sorted(self.sizes(name), key=size_value, reverse=True):
                 for seed in self.seeds:
                     yield Run(name, size, seed)
 
+    def network_settings(self, circumstance: str, size: str) -> dict:
+        """The resolved network of one size."""
+        network = copy.deepcopy(self._resolved[circumstance]["network"])
+        if size.startswith("depth"):
+            network["stages"] = stages_of_depth(size_value(size), network["stages"])
+            network["width"] = self._circumstances[circumstance]["width"]
+        else:
+            network["width"] = size_value(size)
+        return network
+
+    def initialisation_settings(self, circumstance: str) -> list[dict]:
+        """For each size, everything but a seed that decides its networks' starting losses and first steps."""
+        settings = [self.run_settings(circumstance, size, 0) for size in self.sizes(circumstance)]
+        for size_settings in settings:
+            del size_settings["seed"]
+        return settings
+
+    def start_settings(self, circumstance: str) -> list[dict]:
+        """Likewise for the starting losses alone: their probe is smaller, and no training setting counts for them
+        that says how long or how fast."""
+        settings = self.initialisation_settings(circumstance)
+        for size_settings in settings:
+            size_settings["evaluation"] = size_settings["evaluation"] | {
+                "probe_size": self.config["analysis"]["initialisation_probe_size"]
+            }
+            size_settings["training"] = size_settings["training"] | {"epochs": 0}
+        return settings
+
     def run_settings(self, circumstance: str, size: str, seed: int) -> dict:
         """Everything that decides a run's numbers, but the dataset."""
-        resolved = copy.deepcopy(self._resolved[circumstance])
-        resolved["network"]["width"] = size_value(size)
-        return {"circumstance": circumstance, "seed": int(seed), **resolved}
-
-    def _resolve(self, circumstance: str) -> dict:
-        overrides = self.config["circumstances"][circumstance].get("overrides", {})
-        resolved = {section: copy.deepcopy(self.config[section]) for section in RUN_SECTIONS}
-        for section, settings in overrides.items():
-            resolved[section].update(copy.deepcopy(settings))
-        return resolved | {"evaluation": copy.deepcopy(self.config["evaluation"])}
-
-    def _contradictions(self) -> list[str]:
-        """Errors between keys of the study that no schema can state."""
-        catalogue, dataset = self.config["circumstances"], self.dataset
-        errors = [
-            f"study: given {name!r}, which the catalogue lacks; {alternatives(name, catalogue)}"
-            for name in self.circumstances
-            if name not in catalogue
-        ]
-        for name, circumstance in catalogue.items():
-            reference = circumstance.get("reference")
-            if reference is not None and reference not in catalogue:
-                errors.append(
-                    f"circumstances.{name}.reference: given {reference!r}, which the catalogue lacks; "
-                    + alternatives(reference, catalogue)
-                )
-        if dataset["volume_side"] < dataset["cube_side"]:
-            errors.append(
-                f"dataset.volume_side: given {dataset['volume_side']}, allowed: at least dataset.cube_side, "
-                f"{dataset['cube_side']}"
-            )
-        positives = round(dataset["train_cubes"] * dataset["positive_fraction"])
-        smaller = min(positives, dataset["train_cubes"] - positives)
-        if self.config["evaluation"]["probe_size"] > 2 * smaller:
-            errors.append(
-                f"evaluation.probe_size: given {self.config['evaluation']['probe_size']}, allowed: at most "
-                f"{2 * smaller}, twice the training cubes of the smaller class"
-            )
-        return errors
+        return {
+            "circumstance": circumstance,
+            "size": size,
+            "seed": int(seed),
+            "network": self.network_settings(circumstance, size),
+            "training": self._resolved[circumstance]["training"],
+            "evaluation": self.config["evaluation"],
+        }
 
 
-def contradictions_of_a_run(resolved: dict, config: dict) -> list[str]:
-    """Errors between the settings of a resolved run that no schema can state."""
-    errors = []
-    network, batch_size = resolved["network"], resolved["training"]["batch_size"]
+def raise_if_any(errors: Iterable[str]) -> None:
+    """Raises StudyError with all of the errors, each once."""
+    errors = list(dict.fromkeys(errors))
+    if errors:
+        raise StudyError(errors)
+
+
+def contradictions_of_a_study(config: dict) -> list[str]:
+    """Errors between keys of the study that no schema can state."""
+    errors, dataset, evaluation = [], config["dataset"], config["evaluation"]
+    if dataset["volume_side"] < dataset["cube_side"]:
+        errors.append(
+            f"dataset.volume_side: given {dataset['volume_side']}, allowed: at least dataset.cube_side, "
+            f"{dataset['cube_side']}"
+        )
+    positives = round(dataset["train_cubes"] * dataset["positive_fraction"])
+    smaller = min(positives, dataset["train_cubes"] - positives)
+    if evaluation["probe_size"] > 2 * smaller:
+        errors.append(
+            f"evaluation.probe_size: given {evaluation['probe_size']}, allowed: at most {2 * smaller}, twice the "
+            "training cubes of the smaller class"
+        )
+    errors += [
+        f"analysis.coordinate_check: given {name!r}, which the catalogue lacks; "
+        + alternatives(name, config["circumstances"])
+        for name in config["analysis"]["coordinate_check"]
+        if name not in config["circumstances"]
+    ]
+    return errors
+
+
+def contradictions_of_runs(resolved: dict, circumstance: dict, config: dict) -> list[str]:
+    """Errors between the settings of a circumstance's runs that no schema can state."""
+    errors, network, training = [], resolved["network"], resolved["training"]
     if len(network["stages"]) != len(network["multipliers"]):
         errors.append(
             f"network.multipliers: given {len(network['multipliers'])} of them, allowed: one for each of the "
             f"{len(network['stages'])} in network.stages"
         )
-    if batch_size > config["dataset"]["train_cubes"]:
+    if training["batch_size"] > config["dataset"]["train_cubes"]:
         errors.append(
-            f"training.batch_size: given {batch_size}, allowed: at most dataset.train_cubes, "
+            f"training.batch_size: given {training['batch_size']}, allowed: at most dataset.train_cubes, "
             f"{config['dataset']['train_cubes']}"
         )
+    steps = training["epochs"] * (config["dataset"]["train_cubes"] // training["batch_size"])
+    if config["analysis"]["decay_step"] > steps:
+        errors.append(
+            f"analysis.decay_step: given {config['analysis']['decay_step']}, allowed: at most the run's {steps} "
+            "steps"
+        )
+    if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
+        errors.append(f"training.l2_as: given decoupled with {training['optimiser']}, allowed: with adam only")
+    if ("depths" in circumstance) != ("width" in circumstance):
+        errors.append("width: allowed, and needed, only where `depths` says that depth grows at that width")
+    least = len(network["stages"]) + 1
+    depths = circumstance.get("depths", [])
+    errors += [f"depths: given {d}, allowed: at least {least}, a convolution a stage" for d in depths if d < least]
+    if network["residual"]:
+        errors += [
+            f"network.residual: a depth of {d}, allowed: an even depth, so that convolutions pair up"
+            for d in depths or [sum(network["stages"]) + 1]
+            if d % 2
+        ]
     return errors
 
 
 def size_value(size: str) -> int:
     """The number in a size's name: 8 of "width8"."""
-    return int(size.removeprefix("width"))
+    return int(size.removeprefix("width").removeprefix("depth"))
 
 
 def canonical_json(value: Any) -> str:

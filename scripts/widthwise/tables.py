@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pandas
 
-IDENTITY = ["circumstance", "width", "depth", "parameters", "seed"]
+from widthwise.features import run_features
+from widthwise.identity import IDENTITY, run_name
 
 
 class IncompleteTableError(ValueError):
     """Runs are missing, duplicated, unexpected or contradictory."""
-
-
-def run_name(record: dict) -> str:
-    """The name of the run that a row or record belongs to."""
-    return f"{record['circumstance']}/width{record['width']}/seed{record['seed']}"
 
 
 def gather_runs(records: Sequence[dict], expected: Sequence[str]) -> pandas.DataFrame:
@@ -29,10 +25,12 @@ def gather_runs(records: Sequence[dict], expected: Sequence[str]) -> pandas.Data
     """
     by_name = {run_name(record): record for record in records}
     check_complete([run_name(record) for record in records], expected, "run.json")
-    return pandas.DataFrame(
-        {key: value for key, value in by_name[name].items() if not isinstance(value, dict | list)}
-        for name in expected
+    ordered = [by_name[name] for name in expected]
+    table = pandas.DataFrame(
+        {key: value for key, value in record.items() if not isinstance(value, dict | list)} for record in ordered
     )
+    table["classes"] = [len(record["dataset"]["class_counts"]["train"]) for record in ordered]
+    return table
 
 
 def gather_losses(logs: Sequence[pandas.DataFrame], runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -64,6 +62,21 @@ def gather_losses(logs: Sequence[pandas.DataFrame], runs: pandas.DataFrame) -> p
             )
     ordered = [by_name[name] for name in map(run_name, runs.to_dict("records")) if name in by_name]
     return pandas.concat(ordered or list(logs), ignore_index=True)
+
+
+def with_features(runs: pandas.DataFrame, losses: pandas.DataFrame, *, decay_step: int) -> pandas.DataFrame:
+    """The runs with the features of their loss curves beside them, as `features` defines them."""
+    logs = dict(list(losses.groupby(["size", "seed"], sort=False)))
+    features = [
+        run_features(
+            logs.get((run["size"], run["seed"]), losses.iloc[:0]),
+            diverged=run["diverged"],
+            decay_step=decay_step,
+            classes=run["classes"],
+        )
+        for run in runs.to_dict("records")
+    ]
+    return runs.join(pandas.DataFrame(features, index=runs.index))
 
 
 def check_complete(found: Sequence[str], expected: Sequence[str], what: str) -> None:

@@ -5,16 +5,19 @@ run will be. It must not know paths, circumstances or other widths, and it write
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from widthwise.network import Network
 from widthwise.objective import Penalty, data_loss
-from widthwise.probe import Probe
-from widthwise.seeding import data_order
+from widthwise.optimisation import make_optimiser
+from widthwise.probe import Probe, balanced_indices
+from widthwise.seeding import Stream, random_order, torch_generator
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,31 @@ class Measurement:
         return self.data_loss + self.penalty
 
 
+def prepare_training(settings: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray], classes: int) -> "Training":
+    """A run ready to start, from its resolved settings and the dataset's arrays."""
+    evaluation = settings["evaluation"]
+    network = Network(
+        classes=classes,
+        generator=torch_generator(settings["seed"], Stream.INITIALISATION),
+        **settings["network"],
+    )
+    return Training(
+        network,
+        *as_tensors(arrays, "train"),
+        torch.from_numpy(balanced_indices(arrays["train/labels"], evaluation["probe_size"])),
+        seed=settings["seed"],
+        probe_batch_size=evaluation["batch_size"],
+        evaluations_per_epoch=evaluation["per_epoch"],
+        **settings["training"],
+    )
+
+
+def as_tensors(arrays: Mapping[str, numpy.ndarray], split: str) -> tuple[Tensor, Tensor]:
+    """A split's images (n, 1, D, H, W) float32 and labels (n,) int64."""
+    images = torch.from_numpy(arrays[f"{split}/images"]).unsqueeze(1)
+    return images, torch.from_numpy(arrays[f"{split}/labels"]).long()
+
+
 def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: int) -> bool:
     """Whether to measure before the update that follows `step` updates.
 
@@ -51,26 +79,16 @@ def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: in
     return within_epoch in {round(k * interval) for k in range(evaluations_per_epoch)}
 
 
-def make_optimiser(
-    parameters: Iterable[nn.Parameter],
-    name: str,
-    *,
-    learning_rate: float,
-    betas: Sequence[float],
-    epsilon: float,
-) -> torch.optim.Optimizer:
-    """The optimiser of that name, which sees gradients only: the penalty is the objective's affair."""
-    match name:
-        case "adam":
-            return torch.optim.Adam(parameters, lr=learning_rate, betas=tuple(betas), eps=epsilon, fused=True)
-    raise ValueError(f"optimiser {name!r}: allowed is adam")
-
-
 class Training:
     """A run in progress.
 
-    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set. A remainder smaller than
-    a batch is left out of its epoch; the order is redrawn every epoch, so it is a different one each time.
+    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe_indices` the samples of
+    it that are measured, in batches of `probe_batch_size`. A remainder smaller than a batch is left out of its
+    epoch; the order is redrawn every epoch, so it is a different one each time.
+
+    `l2_as` says what lambda (`l2`) does: "loss" adds the penalty to the objective, as Keras does; "optimiser" adds
+    lambda x w to every gradient and "decoupled" shrinks every weight, as torch's Adam and AdamW do, and then
+    no penalty is reported. `random_labels` deals the labels out anew, once a seed.
     """
 
     def __init__(
@@ -78,27 +96,46 @@ class Training:
         network: Network,
         images: Tensor,
         labels: Tensor,
-        probe: Probe,
+        probe_indices: Tensor,
         *,
         seed: int,
+        probe_batch_size: int,
+        evaluations_per_epoch: int,
         optimiser: str,
         learning_rate: float,
+        warmup_steps: int,
         betas: Sequence[float],
         epsilon: float,
+        momentum: float,
         l2: float,
+        l2_as: str,
         batch_size: int,
         epochs: int,
-        evaluations_per_epoch: int,
+        random_labels: bool,
     ) -> None:
+        # Dropout draws from torch's own generator; nothing else does.
+        torch.random.default_generator.set_state(torch_generator(seed, Stream.DROPOUT).get_state())
         self.network = network
-        self.images, self.labels, self.probe = images, labels, probe
+        self.images = images
+        self.labels = labels[random_order(seed, Stream.LABELS, len(labels))] if random_labels else labels
+        self.probe = Probe(images[probe_indices], self.labels[probe_indices], probe_batch_size)
         self.seed, self.batch_size = seed, batch_size
         self.evaluations_per_epoch = evaluations_per_epoch
         self.steps_per_epoch = len(labels) // batch_size
         self.steps = epochs * self.steps_per_epoch
-        self.penalty = Penalty(network.kernels, l2)
+        self.penalty = Penalty(network.kernels, l2 if l2_as == "loss" else 0)
         self.optimiser = make_optimiser(
-            network.parameters(), optimiser, learning_rate=learning_rate, betas=betas, epsilon=epsilon
+            network,
+            optimiser,
+            learning_rate=learning_rate,
+            betas=betas,
+            epsilon=epsilon,
+            momentum=momentum,
+            decay=0 if l2_as == "loss" else l2,
+            decoupled=l2_as == "decoupled",
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda step: min(1, (step + 1) / max(1, warmup_steps))
         )
         self.step = 0
         self.diverged = False
@@ -112,21 +149,21 @@ class Training:
         """
         while True:
             if evaluation_is_due(self.step, self.steps_per_epoch, self.evaluations_per_epoch):
-                measurement = self._measure()
+                measurement = self.measure()
                 self.diverged = not math.isfinite(measurement.objective)
                 if not self.diverged:
                     yield measurement
             if self.diverged or self.step == self.steps:
                 return
-            self._advance()
+            self.advance()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """One update on the next mini-batch, unless its loss is not finite."""
         epoch, position = divmod(self.step, self.steps_per_epoch)
         if position == 0:
             self._running_sum = 0.0
         if position == 0 or not len(self._order):
-            self._order = torch.from_numpy(data_order(self.seed, epoch, len(self.labels)))
+            self._order = random_order(self.seed, Stream.DATA_ORDER, len(self.labels), epoch)
         batch = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         self.network.train()
         self.optimiser.zero_grad()
@@ -138,10 +175,12 @@ class Training:
         loss.backward()
         self.penalty.add_gradient()
         self.optimiser.step()
+        self.schedule.step()
         self._running_sum += value
         self.step += 1
 
-    def _measure(self) -> Measurement:
+    def measure(self) -> Measurement:
+        """What a row of the loss log says of the network as it is now."""
         loss, accuracy = self.probe.measure(self.network)
         sum_of_squares = self.penalty.sum_of_squares()
         batches = self.step % self.steps_per_epoch or self.steps_per_epoch

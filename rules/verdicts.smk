@@ -1,0 +1,61 @@
+"""Judges the study by its tables.
+
+Needs the study's tables; makes tables/verdicts.csv, contrasts.csv and crossovers.csv, the best learning rates where
+the study has a grid of them, and the masks that trained networks predict.
+"""
+
+
+rule judge_study:
+    """Gives a verdict on every feature in every circumstance, and compares circumstances and sizes."""
+    input:
+        losses="<results>/tables/losses.csv",
+        runs="<results>/tables/runs.csv",
+        starts="<results>/tables/starts.csv",
+    output:
+        verdicts="<results>/tables/verdicts.csv",
+        contrasts="<results>/tables/contrasts.csv",
+        crossovers="<results>/tables/crossovers.csv",
+    log:
+        "<logs>/judge_study.log",
+    benchmark:
+        "<benchmarks>/judge_study.tsv"
+    conda:
+        "../envs/verdicts.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        expectations=canonical_json(STUDY.expectations),
+        references=canonical_json(STUDY.references),
+        code=code("judge_study"),
+    shell:
+        "python scripts/judge_study.py --losses {input.losses} --runs {input.runs} --starts {input.starts}"
+        " --expectations {params.expectations:q} --references {params.references:q}"
+        " --verdicts {output.verdicts} --contrasts {output.contrasts} --crossovers {output.crossovers}"
+        " > {log} 2>&1"
+
+
+rule fit_learning_rates:
+    """Finds the best learning rate of every width and seed, and how it moves with width."""
+    input:
+        runs="<results>/tables/runs.csv",
+    output:
+        optima="<results>/tables/learning_rates.csv",
+        slopes="<results>/tables/learning_rate_slopes.csv",
+    log:
+        "<logs>/fit_learning_rates.log",
+    benchmark:
+        "<benchmarks>/fit_learning_rates.tsv"
+    conda:
+        "../envs/verdicts.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        grids=canonical_json(STUDY.grids),
+        code=code("fit_learning_rates"),
+    shell:
+        "python scripts/fit_learning_rates.py --runs {input.runs} --grids {params.grids:q}"
+        " --optima {output.optima} --slopes {output.slopes} > {log} 2>&1"

@@ -1,0 +1,54 @@
+"""Judges the study: a verdict on every feature in every circumstance, contrasts with references, crossovers.
+
+Reads tables/losses.csv, runs.csv and starts.csv, writes verdicts.csv, contrasts.csv and crossovers.csv. What is
+measured and what may be concluded was fixed before any run: see `widthwise.verdicts`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from widthwise.comparisons import contrasts, crossovers
+from widthwise.output import written_aside
+from widthwise.program import start_logging
+from widthwise.tables import read_table
+from widthwise.verdicts import judge_study
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("losses", "runs", "starts"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"tables/{name}.csv")
+    parser.add_argument(
+        "--expectations",
+        type=json.loads,
+        required=True,
+        help="circumstance -> measure -> feature -> verdict, as JSON",
+    )
+    parser.add_argument("--references", type=json.loads, required=True, help="circumstance -> reference, as JSON")
+    for name in ("verdicts", "contrasts", "crossovers"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help="CSV to write")
+    arguments = parser.parse_args()
+    log = start_logging("judge_study")
+
+    losses, runs, starts = (read_table(path) for path in (arguments.losses, arguments.runs, arguments.starts))
+    verdicts = judge_study(runs, starts, arguments.expectations)
+    judged = list(arguments.expectations)
+    tables = {
+        arguments.verdicts: verdicts,
+        arguments.contrasts: contrasts(runs, starts, arguments.references),
+        arguments.crossovers: crossovers(
+            losses[losses["circumstance"].isin(judged)], runs[runs["circumstance"].isin(judged)]
+        ),
+    }
+    for path, table in tables.items():
+        with written_aside(path) as aside:
+            table.to_csv(aside, index=False)
+    for row in verdicts.itertuples():
+        log.info(
+            "%s, %s, %s: %s (expected %s)", row.circumstance, row.measure, row.feature, row.verdict, row.expected
+        )
+
+
+if __name__ == "__main__":
+    main()

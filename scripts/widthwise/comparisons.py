@@ -1,0 +1,90 @@
+"""Comparisons that say why: a circumstance against its reference, a larger network against a smaller.
+
+A cause is claimed only from a contrast of two circumstances that are one factor apart, paired by seed and size. It
+must not know files or figures.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy
+import pandas
+
+from widthwise.features import FEATURES, MEASURES, crossover
+from widthwise.trend import mean_interval, paired_p_value, slopes
+from widthwise.verdicts import response_of
+
+
+def contrasts(runs: pandas.DataFrame, starts: pandas.DataFrame, references: Mapping[str, str]) -> pandas.DataFrame:
+    """Each circumstance less its reference: slope per doubling of parameters, and value at the largest size.
+
+    `references` give circumstance -> reference; pairs that do not train the same sizes are left out, since
+    nothing pairs them. Intervals are 95% t over seeds; p is a paired t test's, two-sided and descriptive.
+    """
+    rows = []
+    for (circumstance, reference), measure in itertools.product(references.items(), MEASURES):
+        for feature in FEATURES[measure]:
+            ours, parameters = response_of(runs, starts, circumstance, measure, feature)
+            theirs, parameters_of_reference = response_of(runs, starts, reference, measure, feature)
+            if not numpy.array_equal(parameters, parameters_of_reference):
+                continue
+            with numpy.errstate(invalid="ignore"):
+                difference = ours - theirs
+                slope = slopes(difference, parameters)
+            slope_interval, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
+            rows.append(
+                {
+                    "circumstance": circumstance,
+                    "reference": reference,
+                    "measure": measure,
+                    "feature": feature,
+                    "slope_difference": slope_interval.estimate,
+                    "slope_ci_low": slope_interval.low,
+                    "slope_ci_high": slope_interval.high,
+                    "p_value": paired_p_value(slope),
+                    "difference_at_largest": at_largest.estimate,
+                    "ci_low": at_largest.low,
+                    "ci_high": at_largest.high,
+                    "seeds": len(difference),
+                }
+            )
+    return pandas.DataFrame(rows)
+
+
+def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
+    """For neighbouring sizes, and the largest against the smallest: in how many seeds the larger ends up below.
+
+    Against steps, and against training FLOPs, where the larger network has fewer steps for the same cost.
+    `median_crossover` is over all seeds, infinite where half of them or more never cross.
+    """
+    rows = []
+    flops_per_step = runs.set_index(["circumstance", "parameters", "seed"])["flops_per_step"]
+    for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
+        sizes = sorted(runs.loc[runs["circumstance"] == circumstance, "parameters"].unique())
+        seeds = sorted(runs.loc[runs["circumstance"] == circumstance, "seed"].unique())
+        logs = {key: log.set_index("step") for key, log in of_circumstance.groupby(["parameters", "seed"])}
+        none = of_circumstance.iloc[:0].set_index("step")
+        pairs = [("neighbours", *pair) for pair in itertools.pairwise(sizes)] + [("extremes", sizes[0], sizes[-1])]
+        for measure, axis, (pair, smaller, larger) in itertools.product(MEASURES, ("step", "flops"), pairs):
+            points = []
+            for seed in seeds:
+                curves = [logs.get((size, seed), none)[measure].copy() for size in (smaller, larger)]
+                if axis == "flops":
+                    for curve, size in zip(curves, (smaller, larger), strict=True):
+                        curve.index = curve.index * flops_per_step[(circumstance, size, seed)]
+                points.append(crossover(*curves))
+            rows.append(
+                {
+                    "circumstance": circumstance,
+                    "measure": measure,
+                    "axis": axis,
+                    "pair": pair,
+                    "smaller": smaller,
+                    "larger": larger,
+                    "seeds": len(seeds),
+                    "below_in_the_end": int(numpy.isfinite(points).sum()),
+                    "always_below": points.count(0.0),
+                    "median_crossover": float(numpy.median(points)),
+                }
+            )
+    return pandas.DataFrame(rows)

@@ -1,0 +1,171 @@
+"""From tables to verdicts, contrasts, crossovers and best rates."""
+
+import itertools
+import math
+
+import numpy
+import pandas
+import pytest
+
+from widthwise.comparisons import contrasts, crossovers
+from widthwise.learning_rates import best_rates, optimum, rate_slopes
+from widthwise.verdicts import COLUMNS, judge_study
+
+SIZES, SEEDS = (100, 200, 400, 800), (0, 1, 2, 3, 4)
+EXPECTATIONS = {
+    "penalised": {
+        "objective": {"end_value": "rises"},
+        "data_loss": {"end_value": "rises", "starting_loss": "flat"},
+    },
+    "plain": {"objective": {"end_value": "falls"}},
+}
+
+
+def tables(penalty_per_doubling=0.3, data_per_doubling=-0.1):
+    """Two circumstances whose data losses are alike; in `penalised` a penalty grows with every doubling."""
+    generator = numpy.random.default_rng(0)
+    runs, starts = [], []
+    for seed, (doublings, size) in itertools.product(SEEDS, enumerate(SIZES)):
+        data_loss = 1 + data_per_doubling * doublings + 0.01 * generator.standard_normal()
+        for circumstance, penalty in (("plain", 0), ("penalised", penalty_per_doubling * doublings)):
+            who = {"circumstance": circumstance, "parameters": size, "seed": seed}
+            starts.append(who | {"objective": 0.7 + penalty, "data_loss": 0.7})
+            runs.append(
+                who
+                | {
+                    "objective_initial_decay": 0.1 * doublings,
+                    "objective_end_value": data_loss + penalty,
+                    "data_loss_initial_decay": 0.1 * doublings,
+                    "data_loss_steps_to_midway": 2.0 ** (10 - doublings),
+                    "data_loss_end_value": data_loss,
+                    "flops_per_step": 10 * size,
+                }
+            )
+    return pandas.DataFrame(runs), pandas.DataFrame(starts)
+
+
+def row_of(verdicts, circumstance, measure, feature):
+    found = verdicts[(verdicts["circumstance"] == circumstance) & (verdicts["measure"] == measure)]
+    return found[found["feature"] == feature].iloc[0]
+
+
+def test_a_verdict_for_every_circumstance_measure_and_feature():
+    verdicts = judge_study(*tables(), EXPECTATIONS)
+    assert list(verdicts.columns) == COLUMNS
+    assert len(verdicts) == 2 * 7
+    assert list(verdicts["circumstance"].unique()) == ["plain", "penalised"]
+    assert set(verdicts["seeds"]) == {5}
+    assert set(verdicts["widths"]) == {4}
+
+
+def test_expectation_stands_beside_outcome_whichever_way_it_went():
+    verdicts = judge_study(*tables(), EXPECTATIONS)
+    objective = row_of(verdicts, "penalised", "objective", "end_value")
+    data_loss = row_of(verdicts, "penalised", "data_loss", "end_value")
+    assert (objective.verdict, objective.expected, objective.agrees) == ("rises", "rises", True)
+    assert (data_loss.verdict, data_loss.expected, data_loss.agrees) == ("falls", "rises", False)
+    unexpected = row_of(verdicts, "plain", "data_loss", "end_value")
+    assert pandas.isna(unexpected.expected)
+    assert pandas.isna(unexpected.agrees)
+    assert row_of(verdicts, "penalised", "data_loss", "starting_loss").verdict == "flat"
+
+
+def test_the_size_of_an_effect_is_per_doubling():
+    verdicts = judge_study(*tables(), EXPECTATIONS)
+    row = row_of(verdicts, "penalised", "objective", "end_value")
+    assert row.ci_low < row.slope_per_doubling < row.ci_high
+    assert row.slope_per_doubling == pytest.approx(0.2, abs=0.01)
+    assert row_of(verdicts, "plain", "data_loss", "steps_to_midway").slope_per_doubling == pytest.approx(-1)
+
+
+def test_holm_runs_over_starts_and_ends_alone():
+    verdicts = judge_study(*tables(), EXPECTATIONS)
+    primary = verdicts[verdicts["feature"].isin(["starting_loss", "end_value"])]
+    assert len(primary) == 8
+    assert primary["p_holm"].notna().all()
+    assert (primary["p_holm"] >= primary["p_value"]).all()
+    assert verdicts.drop(primary.index)["p_holm"].isna().all()
+
+
+def test_penalty_share_of_a_rise_is_an_identity():
+    verdicts = judge_study(*tables(), EXPECTATIONS)
+    # The penalty rises by 0.9, the data loss falls by 0.3: of the objective's 0.6, 1.5 is penalty.
+    assert row_of(verdicts, "penalised", "objective", "end_value").penalty_share == pytest.approx(1.5, abs=0.05)
+    assert row_of(verdicts, "penalised", "objective", "starting_loss").penalty_share == pytest.approx(1)
+    assert math.isnan(row_of(verdicts, "plain", "objective", "end_value").penalty_share)
+
+
+def test_a_missing_value_is_an_error_that_names_it():
+    runs, starts = tables()
+    with pytest.raises(ValueError, match="plain: objective initial_decay is missing"):
+        judge_study(runs.drop(index=0), starts, EXPECTATIONS)
+
+
+def test_a_size_that_diverged_is_a_verdict_and_blanks_the_slope():
+    runs, starts = tables()
+    widest = (runs["parameters"] == 800) & (runs["circumstance"] == "plain")
+    runs.loc[widest, ["objective_end_value", "data_loss_end_value"]] = math.inf
+    row = row_of(judge_study(runs, starts, EXPECTATIONS), "plain", "objective", "end_value")
+    assert (row.verdict, row.diverged, row.agrees) == ("diverged", 5, False)
+    assert math.isnan(row.slope_per_doubling)
+
+
+def test_a_contrast_pairs_circumstance_and_reference_by_seed():
+    found = contrasts(*tables(), {"penalised": "plain"}).set_index(["measure", "feature"])
+    objective, data_loss = found.loc[("objective", "end_value")], found.loc[("data_loss", "end_value")]
+    assert objective.slope_difference == pytest.approx(0.3)
+    assert objective.difference_at_largest == pytest.approx(0.9)
+    assert data_loss.slope_difference == data_loss.difference_at_largest == 0
+    assert data_loss.p_value == 1
+
+
+def test_crossovers_are_counted_over_seeds():
+    losses, runs = [], []
+    for seed, (size, values) in itertools.product(
+        SEEDS, {100: (1.0, 0.9, 0.8), 200: (1.2, 0.8, 0.5), 400: (1.5, 1.4, 1.3)}.items()
+    ):
+        who = {"circumstance": "plain", "parameters": size, "seed": seed}
+        runs.append(who | {"flops_per_step": size})
+        losses += [who | {"step": 10 * i, "objective": v, "data_loss": v} for i, v in enumerate(values)]
+    table = crossovers(pandas.DataFrame(losses), pandas.DataFrame(runs))
+    steps = table[(table["axis"] == "step") & (table["measure"] == "objective")]
+    assert list(steps["pair"]) == ["neighbours", "neighbours", "extremes"]
+    assert list(steps["below_in_the_end"]) == [5, 0, 0]
+    assert list(steps["median_crossover"]) == [10, math.inf, math.inf]
+
+
+def test_the_parabolas_lowest_point_by_hand():
+    # y = (x + 9.25)^2 through -11 ... -7.
+    rates = [-11, -10, -9, -8, -7]
+    assert optimum(rates, [(x + 9.25) ** 2 for x in rates]) == (pytest.approx(-9.25), pytest.approx(0), False)
+    assert optimum(rates, [1, 2, 3, 4, 5]) == (-11, 1, True)
+    assert optimum(rates, [5, 4, 3, 2, math.inf]) == (-8, 2, False)
+    assert optimum(rates, [5, 4, 3, 2, 1])[2]
+
+
+def test_best_rates_move_as_they_were_made_to():
+    rows = []
+    for grid, slope in (("standard", -1.0), ("mup", 0.0)):
+        for rate, width, seed in itertools.product(range(-12, -3), (4, 8, 16), SEEDS):
+            best = -8 + slope * (math.log2(width) - 3) + 0.01 * seed * math.log2(width)
+            rows.append(
+                {
+                    "circumstance": f"{grid}_{rate}",
+                    "width": width,
+                    "parameters": width**2,
+                    "seed": seed,
+                    "learning_rate": 2.0**rate,
+                    "data_loss_end_value": (rate - best) ** 2,
+                }
+            )
+    runs = pandas.DataFrame(rows)
+    grids = {grid: [f"{grid}_{rate}" for rate in range(-12, -3)] for grid in ("standard", "mup")}
+    slopes = rate_slopes(best_rates(runs, grids)).set_index("grid")
+    assert slopes.loc["standard", "slope"] == pytest.approx(-0.98)
+    assert slopes.loc["mup", "slope"] == pytest.approx(0.02)
+    assert slopes.loc["standard - mup", "slope"] == pytest.approx(-1)
+    assert slopes.loc["standard", "ci_low"] < -0.98 < slopes.loc["standard", "ci_high"]
+    narrow = {grid: names[:4] for grid, names in grids.items()}
+    censored = rate_slopes(best_rates(runs, narrow)).set_index("grid")
+    assert censored.loc["standard", "censored"] > 0
+    assert math.isnan(censored.loc["standard", "slope"])
