@@ -1,6 +1,6 @@
 """Widthwise: does a wider network have a higher training loss, and when?
 
-config -> dataset -> runs -> tables -> figures, a file of rules for each stage.
+config -> dataset -> runs -> tables -> verdicts, answer and figures, a file of rules for each stage.
 """
 
 from snakemake.utils import min_version
@@ -34,10 +34,13 @@ include: "rules/figures.smk"
 
 
 rule all:
-    """Makes every table and figure of the study."""
+    """Makes the tables, the figures and the answer of the study."""
     default_target: True
     input:
         "<results>/tables/losses.csv",
         "<results>/tables/runs.csv",
+        "<results>/tables/verdicts.csv",
+        "<results>/answer.md",
+        "<results>/answer.html",
         expand("<results>/figures/{figure}.{extension}", figure=FIGURES, extension=EXTENSIONS),
     localrule: True

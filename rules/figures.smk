@@ -1,10 +1,22 @@
 """Draws the figures, one rule each: a rule's name and each of its files are targets.
 
-Needs the tables, or the dataset for the figure that shows it; makes figures/{name}.svg, .pdf and .png.
+Needs the tables, or the dataset for the figure that shows it; makes figures/{name}.svg, .pdf and .png. `all` asks for
+those that the study has something to show in.
 """
 
-FIGURES = ["dataset", "loss_curves", "loss_parts"]
 EXTENSIONS = ["svg", "pdf", "png"]
+FIGURES = [
+    "dataset",
+    "loss_curves",
+    "loss_parts",
+    "features",
+    "verdicts",
+    "crossover",
+    "segmentation",
+    *(["coordinate_check"] if STUDY.coordinate_checks else []),
+    *(["learning_rates"] if STUDY.grids else []),
+    *(["depth"] if STUDY.depth_circumstances else []),
+]
 
 
 rule dataset:
@@ -52,9 +64,11 @@ rule loss_curves:
         mem_mb=2000,
         runtime="10m",
     params:
+        circumstances=STUDY.judged,
         code=code("loss_curves"),
     shell:
-        "python scripts/loss_curves.py --losses {input.losses} --figures {output} > {log} 2>&1"
+        "python scripts/loss_curves.py --losses {input.losses} --circumstances {params.circumstances}"
+        " --figures {output} > {log} 2>&1"
 
 
 rule loss_parts:
@@ -76,6 +90,190 @@ rule loss_parts:
         mem_mb=2000,
         runtime="10m",
     params:
+        circumstances=STUDY.judged,
         code=code("loss_parts"),
     shell:
-        "python scripts/loss_parts.py --losses {input.losses} --figures {output} > {log} 2>&1"
+        "python scripts/loss_parts.py --losses {input.losses} --circumstances {params.circumstances}"
+        " --figures {output} > {log} 2>&1"
+
+
+rule features:
+    """Draws start, initial decay and end against parameters, a row a circumstance."""
+    input:
+        features="<results>/tables/features.csv",
+        verdicts="<results>/tables/verdicts.csv",
+    output:
+        svg="<results>/figures/features.svg",
+        pdf="<results>/figures/features.pdf",
+        png="<results>/figures/features.png",
+    log:
+        "<logs>/figures/features.log",
+    benchmark:
+        "<benchmarks>/figures/features.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("features"),
+    shell:
+        "python scripts/features.py --features {input.features} --verdicts {input.verdicts}"
+        " --figures {output} > {log} 2>&1"
+
+
+rule verdicts:
+    """Draws all verdicts at a glance: circumstance against feature."""
+    input:
+        verdicts="<results>/tables/verdicts.csv",
+    output:
+        svg="<results>/figures/verdicts.svg",
+        pdf="<results>/figures/verdicts.pdf",
+        png="<results>/figures/verdicts.png",
+    log:
+        "<logs>/figures/verdicts.log",
+    benchmark:
+        "<benchmarks>/figures/verdicts.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("verdicts"),
+    shell:
+        "python scripts/verdicts.py --verdicts {input.verdicts}" " --figures {output} > {log} 2>&1"
+
+
+rule crossover:
+    """Draws where a larger network's loss stays below a smaller one's."""
+    input:
+        crossovers="<results>/tables/crossovers.csv",
+    output:
+        svg="<results>/figures/crossover.svg",
+        pdf="<results>/figures/crossover.pdf",
+        png="<results>/figures/crossover.png",
+    log:
+        "<logs>/figures/crossover.log",
+    benchmark:
+        "<benchmarks>/figures/crossover.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("crossover"),
+    shell:
+        "python scripts/crossover.py --crossovers {input.crossovers}"
+        " --figures {output} > {log} 2>&1"
+
+
+rule segmentation:
+    """Shows a held-out slice, its mask, and what networks of three sizes predict."""
+    input:
+        predictions="<results>/tables/segmentation.npz",
+    output:
+        svg="<results>/figures/segmentation.svg",
+        pdf="<results>/figures/segmentation.pdf",
+        png="<results>/figures/segmentation.png",
+    log:
+        "<logs>/figures/segmentation.log",
+    benchmark:
+        "<benchmarks>/figures/segmentation.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("segmentation"),
+    shell:
+        "python scripts/segmentation.py --predictions {input.predictions}"
+        " --figures {output} > {log} 2>&1"
+
+
+rule coordinate_check:
+    """Draws how much each layer's output changes in the first steps, against width."""
+    input:
+        coordinates="<results>/tables/coordinates.csv",
+    output:
+        svg="<results>/figures/coordinate_check.svg",
+        pdf="<results>/figures/coordinate_check.pdf",
+        png="<results>/figures/coordinate_check.png",
+    log:
+        "<logs>/figures/coordinate_check.log",
+    benchmark:
+        "<benchmarks>/figures/coordinate_check.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("coordinate_check"),
+    shell:
+        "python scripts/coordinate_check.py --coordinates {input.coordinates}"
+        " --figures {output} > {log} 2>&1"
+
+
+rule learning_rates:
+    """Draws the best learning rate against width, a panel a grid."""
+    input:
+        runs="<results>/tables/runs.csv",
+        optima="<results>/tables/learning_rates.csv",
+        slopes="<results>/tables/learning_rate_slopes.csv",
+    output:
+        svg="<results>/figures/learning_rates.svg",
+        pdf="<results>/figures/learning_rates.pdf",
+        png="<results>/figures/learning_rates.png",
+    log:
+        "<logs>/figures/learning_rates.log",
+    benchmark:
+        "<benchmarks>/figures/learning_rates.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        grids=canonical_json(STUDY.grids),
+        code=code("learning_rates"),
+    shell:
+        "python scripts/learning_rates.py --runs {input.runs} --optima {input.optima} --slopes {input.slopes}"
+        " --grids {params.grids:q}"
+        " --figures {output} > {log} 2>&1"
+
+
+rule depth:
+    """Draws the data loss' end value against depth, plain and with shortcuts."""
+    input:
+        features="<results>/tables/features.csv",
+        runs="<results>/tables/runs.csv",
+    output:
+        svg="<results>/figures/depth.svg",
+        pdf="<results>/figures/depth.pdf",
+        png="<results>/figures/depth.png",
+    log:
+        "<logs>/figures/depth.log",
+    benchmark:
+        "<benchmarks>/figures/depth.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        circumstances=STUDY.depth_circumstances,
+        code=code("depth"),
+    shell:
+        "python scripts/depth.py --features {input.features} --runs {input.runs}"
+        " --circumstances {params.circumstances}"
+        " --figures {output} > {log} 2>&1"

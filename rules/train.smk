@@ -89,3 +89,30 @@ rule check_coordinates:
         "python scripts/check_coordinates.py --settings {params.settings:q} --threads {threads}"
         " --seeds {params.seeds} --dataset {input.images} --summary {input.summary}"
         " --coordinates {output.coordinates} > {log} 2>&1"
+
+
+rule predict_masks:
+    """Predicts a held-out slice's mask with the first circumstance's smallest, middle and largest network."""
+    input:
+        images=ancient("<results>/dataset.h5"),
+        summary="<results>/dataset.json",
+        runs=[f"<results>/runs/{run.name}/run.json" for run in STUDY.examples],
+        weights=[f"<results>/runs/{run.name}/weights.pt" for run in STUDY.examples],
+    output:
+        predictions="<results>/tables/segmentation.npz",
+    log:
+        "<logs>/predict_masks.log",
+    benchmark:
+        "<benchmarks>/predict_masks.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        code=code("predict_masks"),
+    shell:
+        "python scripts/predict_masks.py --dataset {input.images} --summary {input.summary}"
+        " --runs {input.runs} --weights {input.weights} --threads {threads}"
+        " --predictions {output.predictions} > {log} 2>&1"

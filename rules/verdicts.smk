@@ -1,7 +1,7 @@
-"""Judges the study by its tables.
+"""Judges the study by its tables, and answers the question from them.
 
-Needs the study's tables; makes tables/verdicts.csv, contrasts.csv and crossovers.csv, the best learning rates where
-the study has a grid of them, and the masks that trained networks predict.
+Needs the study's tables; makes tables/verdicts.csv, features.csv, contrasts.csv and crossovers.csv, the best
+learning rates where the study has a grid of them, and answer.md and answer.html.
 """
 
 
@@ -13,6 +13,7 @@ rule judge_study:
         starts="<results>/tables/starts.csv",
     output:
         verdicts="<results>/tables/verdicts.csv",
+        features="<results>/tables/features.csv",
         contrasts="<results>/tables/contrasts.csv",
         crossovers="<results>/tables/crossovers.csv",
     log:
@@ -32,7 +33,8 @@ rule judge_study:
     shell:
         "python scripts/judge_study.py --losses {input.losses} --runs {input.runs} --starts {input.starts}"
         " --expectations {params.expectations:q} --references {params.references:q}"
-        " --verdicts {output.verdicts} --contrasts {output.contrasts} --crossovers {output.crossovers}"
+        " --verdicts {output.verdicts} --features {output.features}"
+        " --contrasts {output.contrasts} --crossovers {output.crossovers}"
         " > {log} 2>&1"
 
 
@@ -59,3 +61,33 @@ rule fit_learning_rates:
     shell:
         "python scripts/fit_learning_rates.py --runs {input.runs} --grids {params.grids:q}"
         " --optima {output.optima} --slopes {output.slopes} > {log} 2>&1"
+
+
+rule write_answer:
+    """Writes the question's answer from the tables alone."""
+    input:
+        verdicts="<results>/tables/verdicts.csv",
+        contrasts="<results>/tables/contrasts.csv",
+        crossovers="<results>/tables/crossovers.csv",
+        runs="<results>/tables/runs.csv",
+        slopes=["<results>/tables/learning_rate_slopes.csv"] if STUDY.grids else [],
+    output:
+        markdown="<results>/answer.md",
+        html="<results>/answer.html",
+    log:
+        "<logs>/write_answer.log",
+    benchmark:
+        "<benchmarks>/write_answer.tsv"
+    conda:
+        "../envs/verdicts.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        catalogue=canonical_json(STUDY.told),
+        code=code("write_answer"),
+    shell:
+        "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
+        " --crossovers {input.crossovers} --runs {input.runs} --slopes {input.slopes}"
+        " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"

@@ -30,9 +30,7 @@ def layer_outputs(training: Training) -> dict[str, torch.Tensor]:
     names = [layer.name for layer in training.network.layers]
     modules = [*(block.convolution for block in training.network.blocks), training.network]
     hooks = [
-        module.register_forward_hook(
-            lambda module, inputs, output, name=name: outputs.update({name: output.clone()})
-        )
+        module.register_forward_hook(lambda module, inputs, output, name=name: outputs.update({name: output.clone()}))
         for name, module in zip(names, modules, strict=True)
     ]
     training.probe.first_batch().measure(training.network)

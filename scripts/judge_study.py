@@ -1,6 +1,7 @@
 """Judges the study: a verdict on every feature in every circumstance, contrasts with references, crossovers.
 
-Reads tables/losses.csv, runs.csv and starts.csv, writes verdicts.csv, contrasts.csv and crossovers.csv. What is
+Reads tables/losses.csv, runs.csv and starts.csv, writes verdicts.csv, features.csv (means by size), contrasts.csv and
+crossovers.csv. What is
 measured and what may be concluded was fixed before any run: see `widthwise.verdicts`.
 """
 
@@ -12,7 +13,7 @@ from widthwise.comparisons import contrasts, crossovers
 from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table
-from widthwise.verdicts import judge_study
+from widthwise.verdicts import feature_means, judge_study
 
 
 def main() -> None:
@@ -26,16 +27,17 @@ def main() -> None:
         help="circumstance -> measure -> feature -> verdict, as JSON",
     )
     parser.add_argument("--references", type=json.loads, required=True, help="circumstance -> reference, as JSON")
-    for name in ("verdicts", "contrasts", "crossovers"):
+    for name in ("verdicts", "features", "contrasts", "crossovers"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
     log = start_logging("judge_study")
 
     losses, runs, starts = (read_table(path) for path in (arguments.losses, arguments.runs, arguments.starts))
     verdicts = judge_study(runs, starts, arguments.expectations)
-    judged = list(arguments.expectations)
+    judged = list(verdicts["circumstance"].unique())
     tables = {
         arguments.verdicts: verdicts,
+        arguments.features: feature_means(runs, starts, judged),
         arguments.contrasts: contrasts(runs, starts, arguments.references),
         arguments.crossovers: crossovers(
             losses[losses["circumstance"].isin(judged)], runs[runs["circumstance"].isin(judged)]
@@ -45,9 +47,7 @@ def main() -> None:
         with written_aside(path) as aside:
             table.to_csv(aside, index=False)
     for row in verdicts.itertuples():
-        log.info(
-            "%s, %s, %s: %s (expected %s)", row.circumstance, row.measure, row.feature, row.verdict, row.expected
-        )
+        log.info("%s, %s, %s: %s (expected %s)", row.circumstance, row.measure, row.feature, row.verdict, row.expected)
 
 
 if __name__ == "__main__":

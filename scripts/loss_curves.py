@@ -11,13 +11,13 @@ import pandas
 from matplotlib import pyplot
 
 from widthwise.curves import BAND, draw_curves
-from widthwise.style import circumstance_label, figure_style, label_lines, save
+from widthwise.style import caption, figure_style, label_lines, save
 from widthwise.tables import read_table
+from widthwise.wording import circumstance_label
 
 
-def draw(losses: pandas.DataFrame) -> pyplot.Figure:
+def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
     """A panel a circumstance, at most three a row, on shared axes."""
-    circumstances = list(losses["circumstance"].unique())
     columns = min(3, len(circumstances))
     rows = -(-len(circumstances) // columns)
     figure, grid = pyplot.subplots(
@@ -43,7 +43,10 @@ def draw(losses: pandas.DataFrame) -> pyplot.Figure:
         axes.set_xlabel("step")
     seeds = losses["seed"].nunique()
     figure.get_layout_engine().set(w_pad=0.25)
-    figure.supxlabel(f"Labels: parameters. {BAND} {seeds} seeds.", fontsize=8, color="#555555")
+    caption(
+        figure,
+        f"Labels: parameters. {BAND} {seeds} seeds.",
+    )
     figure.draw_without_rendering()
     for axes, labels in ends.items():
         label_lines(axes, labels)
@@ -53,10 +56,11 @@ def draw(losses: pandas.DataFrame) -> pyplot.Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--losses", type=Path, required=True, help="tables/losses.csv")
+    parser.add_argument("--circumstances", nargs="+", required=True, help="those to draw, in order")
     parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
     arguments = parser.parse_args()
     with figure_style():
-        save(draw(read_table(arguments.losses)), arguments.figures)
+        save(draw(read_table(arguments.losses), arguments.circumstances), arguments.figures)
 
 
 if __name__ == "__main__":

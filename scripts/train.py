@@ -72,8 +72,7 @@ def main() -> None:
             "steps": training.step,
             "seconds": round(seconds, 3),
             "samples_per_second": round(training.step * training.batch_size / seconds, 3),
-            "flops_per_step": training.batch_size
-            * training_flops(network.layers, arrays["train/images"].shape[-1]),
+            "flops_per_step": training.batch_size * training_flops(network.layers, arrays["train/images"].shape[-1]),
             **test_losses(training, arrays),
             **second_moments(training),
             "device": "cpu",

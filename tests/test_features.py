@@ -45,6 +45,10 @@ def test_a_plateau_has_fallen_by_under_a_hundredth_in_the_last_fifth(last, plate
     assert is_plateau(curve([1.5, 1, 1, 1, 1, 1, 1, 1, *last])) is plateau
 
 
+def test_a_plateau_is_judged_between_sparse_evaluations_too():
+    assert not is_plateau(pandas.Series([1.0, 0.9, 0.5], index=[0, 50, 100]))
+
+
 def test_a_fall_of_two_percent_of_the_whole_is_no_plateau():
     shallow = curve([0.700, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.598, 0.5975])
     assert not is_plateau(shallow)  # 0.0025 of 0.1025 lost

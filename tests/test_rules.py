@@ -15,7 +15,7 @@ RULES = {
     for file in sorted((ROOT / "rules").glob("*.smk"))
     for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.MULTILINE | re.DOTALL)
 }
-PACKAGES = {"yaml": "pyyaml"}
+PACKAGES = {"markdown_it": "markdown-it-py"}
 
 
 def test_the_rules_are_found():
@@ -54,4 +54,5 @@ def test_a_rules_conda_file_provides_what_its_script_imports(name):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module.split(".")[0])
+    imported = {PACKAGES.get(package, package) for package in imported}
     assert imported - set(sys.stdlib_module_names) - {"widthwise"} <= provided

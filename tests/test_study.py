@@ -54,8 +54,7 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
         (
             "training.learning_rate",
             "1e-5",
-            'training.learning_rate: given "1e-5"; allowed: a number above 0 '
-            "(YAML reads 1e-5 as text: write 1.0e-5)",
+            'training.learning_rate: given "1e-5"; allowed: a number above 0 (YAML reads 1e-5 as text: write 1.0e-5)',
         ),
         (
             "training.l2",
@@ -226,10 +225,7 @@ def test_hypotheses_are_no_part_of_a_runs_settings():
 
 
 json_values = st.recursive(
-    st.booleans()
-    | st.integers(-1000, 1000)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
+    st.booleans() | st.integers(-1000, 1000) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
@@ -261,9 +257,7 @@ def test_a_grid_is_a_circumstance_for_each_rate():
     assert study.judged == ["as_posted"]
     assert study.circumstances == ["as_posted", *study.grids["learning_rates"]]
     assert study.grids["learning_rates"][0] == "learning_rates_0.0005"
-    rates = [
-        study.run_settings(n, "width2", 0)["training"]["learning_rate"] for n in study.grids["learning_rates"]
-    ]
+    rates = [study.run_settings(n, "width2", 0)["training"]["learning_rate"] for n in study.grids["learning_rates"]]
     assert all(b / a == pytest.approx(2) for a, b in itertools.pairwise(rates))
 
 

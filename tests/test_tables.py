@@ -98,9 +98,7 @@ def test_a_diverged_run_stays_in_the_tables():
 
 
 def test_a_circumstance_in_which_every_run_diverged_at_once_has_an_empty_table_with_columns():
-    runs = gather_runs(
-        [record(w, s, diverged=True, steps=0) for w, s in itertools.product((2, 8), (0, 1))], EXPECTED
-    )
+    runs = gather_runs([record(w, s, diverged=True, steps=0) for w, s in itertools.product((2, 8), (0, 1))], EXPECTED)
     losses = gather_losses([log(w, s, steps=()) for w, s in itertools.product((2, 8), (0, 1))], runs)
     assert losses.empty
     assert list(losses.columns) == list(LOGS[0].columns)

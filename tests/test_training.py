@@ -97,9 +97,7 @@ def test_all_widths_see_the_same_data_order(monkeypatch):
 
 
 def test_data_order_is_a_new_permutation_for_each_seed_and_epoch():
-    orders = [
-        tuple(random_order(seed, Stream.DATA_ORDER, 50, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)
-    ]
+    orders = [tuple(random_order(seed, Stream.DATA_ORDER, 50, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)]
     assert len(set(orders)) == 4
     assert all(sorted(order) == list(range(50)) for order in orders)
 

@@ -9,10 +9,20 @@ import h5py
 import numpy
 import pandas
 import pytest
-from conftest import SMOKE, run_snakemake
+from conftest import ROOT, SMOKE, run_snakemake
 
-IDENTITY = ["circumstance", "width", "depth", "parameters", "seed"]
+IDENTITY = ["circumstance", "size", "width", "depth", "parameters", "seed"]
 LOSSES = ["step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss", "sum_of_squares"]
+FIGURES = [
+    "dataset",
+    "loss_curves",
+    "loss_parts",
+    "features",
+    "verdicts",
+    "crossover",
+    "segmentation",
+    "coordinate_check",
+]
 RUNS = [f"{c}/width{w}/seed{s}" for c in ("as_posted", "no_l2") for w in (2, 3, 4) for s in (0, 1)]
 SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
 
@@ -70,17 +80,55 @@ def test_the_tables_hold_every_row_of_every_run(finished_smoke):
     )
 
 
-@pytest.mark.parametrize("figure", ["dataset", "loss_curves", "loss_parts"])
+@pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("extension", SIGNATURES)
 def test_every_figure_is_there_in_every_format(finished_smoke, figure, extension):
     path = finished_smoke / f"results/smoke/figures/{figure}.{extension}"
     assert path.read_bytes().startswith(SIGNATURES[extension])
 
 
+def test_the_verdicts_have_the_columns_that_users_rely_on(finished_smoke):
+    verdicts = table(finished_smoke / "results/smoke/tables/verdicts.csv")
+    assert list(verdicts.columns)[:13] == [
+        "circumstance", "measure", "feature", "verdict", "slope_per_doubling", "ci_low", "ci_high", "p_value", "p_holm",
+        "seeds", "widths", "expected", "agrees",
+    ]  # fmt: skip
+    assert len(verdicts) == 2 * 7
+
+
+def test_the_answer_answers_from_the_tables(finished_smoke):
+    results = finished_smoke / "results/smoke"
+    answer = (results / "answer.md").read_text()
+    for heading in ("## The three observations", "## The five questions", "## What causes it", "## Which circumstance"):
+        assert heading in answer
+    for question in ("expected?", "longer to train?", "starting point harder?", "local minima?", "win later?"):
+        assert question in answer
+    verdicts = table(results / "tables/verdicts.csv").set_index(["circumstance", "measure", "feature"])
+    start = verdicts.loc[("as_posted", "objective", "starting_loss")]
+    assert f"objective, starting loss: **{start['verdict']}** ({start['slope_per_doubling']:+.3f} nats" in answer
+    assert "<table>" in (results / "answer.html").read_text()
+
+
+def test_starting_losses_begin_with_the_runs_own(finished_smoke):
+    starts = table(finished_smoke / "results/smoke/tables/starts.csv")
+    assert len(starts) == 2 * 3 * 3
+    assert (starts["objective"] == starts["data_loss"] + starts["penalty"]).all()
+    losses = table(finished_smoke / "results/smoke/tables/losses.csv")
+    first = losses[losses["step"] == 0].merge(starts, on=["circumstance", "size", "seed"], suffixes=("", "_start"))
+    assert len(first) == len(RUNS)
+    assert (first["penalty"] == first["penalty_start"]).all()
+
+
 def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished_smoke):
     results = finished_smoke / "results/smoke"
     assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == len(RUNS)
-    assert len(list((results / "logs").rglob("*.log"))) == len(RUNS) + 1 + 2 + 1 + 3
+    logs = {
+        path.relative_to(results / "logs").parts[0].removesuffix(".log") for path in (results / "logs").rglob("*.log")
+    }
+    assert logs == {
+        "generate_dataset", "train", "measure_starts", "check_coordinates", "predict_masks", "gather_circumstance",
+        "gather_study", "judge_study", "write_answer", "figures",
+    }  # fmt: skip
 
 
 def test_a_second_run_has_nothing_to_do(finished_smoke):
@@ -108,7 +156,7 @@ def test_seeds_differ_and_the_same_seed_starts_alike_in_every_circumstance(finis
 @pytest.mark.parametrize("target", ["loss_parts", "results/tiny/figures/loss_parts.png"])
 def test_a_single_figure_by_target_from_nothing(checkout, target):
     (checkout / "tiny.yaml").write_text(
-        "pathvars: {results: results/tiny}\nwidths: [2]\nseeds: [5]\nstudy: [no_l2]\ntraining: {epochs: 1}\n"
+        "pathvars: {results: results/tiny}\nwidths: [1, 2, 3]\nseeds: [5, 6]\nstudy: [no_l2]\ntraining: {epochs: 1}\n"
     )
     done = run_snakemake(checkout, target, *SMOKE, "tiny.yaml")
     assert done.returncode == 0, done.stdout
@@ -134,7 +182,7 @@ def test_a_target_outside_the_study_is_no_job(checkout, target):
 
 
 def test_errors_of_the_configuration_come_all_at_once_before_any_job(checkout):
-    (checkout / "bad.yaml").write_text("widths: [-2]\nseeds: [1, 1]\ntraining: {learning_rate: 1e-5}\nstage: 1\n")
+    (checkout / "bad.yaml").write_text("widths: [-2, 2, 3]\nseeds: [1, 1]\ntraining: {learning_rate: 1e-5}\nstage: 1\n")
     refused = run_snakemake(checkout, *SMOKE, "bad.yaml")
     assert refused.returncode != 0
     for line in (
@@ -157,17 +205,50 @@ def test_a_new_circumstance_is_yaml_only(smoke):
         "    source: A test.\n"
         "    reference: no_l2\n"
         "    expectation: {objective: {end_value: rises}}\n"
-        "    overrides: {training: {l2: 0, learning_rate: 1.0e+38}, network: {normalisation: none}}\n"
+        "    overrides: {training: {l2: 0, learning_rate: 1.0e+38}}\n"
     )
-    done = run_snakemake(smoke, "results/smoke/tables/runs.csv", *SMOKE, "mine.yaml")
+    done = run_snakemake(smoke, *SMOKE, "mine.yaml")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^train +6$", done.stdout, re.MULTILINE), done.stdout
+    assert "generate_dataset" not in done.stdout.split("Select jobs")[0]
     runs = table(smoke / "results/smoke/tables/runs.csv").set_index("circumstance")
     # So large a step diverges at once: that is a result, and it does not stop the workflow.
     assert runs.loc["mine", "diverged"].all()
     assert not runs.loc["no_l2", "diverged"].any()
     losses = table(smoke / "results/smoke/tables/losses.csv")
     assert numpy.isfinite(losses["objective"]).all()
+    verdicts = table(smoke / "results/smoke/tables/verdicts.csv").set_index(["circumstance", "measure", "feature"])
+    assert verdicts.loc[("mine", "objective", "end_value"), "verdict"] == "diverged"
+    assert "### `mine`" in (smoke / "results/smoke/answer.md").read_text()
+
+
+def test_depth_and_learning_rate_grids_go_the_whole_way(smoke):
+    (smoke / "more.yaml").write_text(
+        "pathvars: {results: results/more}\n"
+        "study: [deep_plain, deep_residual, learning_rates, learning_rates_mup]\n"
+        "training: {epochs: 1}\n"
+        "circumstances:\n"
+        "  deep_plain: {depths: [4, 6, 8], width: 2}\n"
+        "  deep_residual: {depths: [4, 6, 8], width: 2}\n"
+        "  learning_rates: {learning_rates: [1.0e-3, 2.0e-3, 4.0e-3]}\n"
+        "  learning_rates_mup: {learning_rates: [1.0e-3, 2.0e-3, 4.0e-3]}\n"
+    )
+    done = run_snakemake(smoke, *SMOKE, "more.yaml")
+    assert done.returncode == 0, done.stdout
+    results = smoke / "results/more"
+    runs = table(results / "tables/runs.csv")
+    assert len(runs) == 2 * 3 * 2 + 2 * 3 * 3 * 2
+    assert set(runs.loc[runs["circumstance"] == "deep_residual", "depth"]) == {4, 6, 8}
+    assert (results / "runs/deep_residual/depth6/seed1/losses.csv").exists()
+    optima = table(results / "tables/learning_rates.csv")
+    assert len(optima) == 2 * 3 * 2
+    assert list(table(results / "tables/learning_rate_slopes.csv")["grid"]) == [
+        "learning_rates",
+        "learning_rates_mup",
+        "learning_rates - learning_rates_mup",
+    ]
+    for figure in ("depth", "learning_rates"):
+        assert (results / f"figures/{figure}.png").read_bytes().startswith(SIGNATURES["png"])
 
 
 def test_a_failing_job_says_where_its_traceback_is(smoke):
@@ -185,12 +266,9 @@ def test_a_failing_job_says_where_its_traceback_is(smoke):
     assert not (smoke / losses).exists()
 
 
-@pytest.mark.parametrize(
-    "script",
-    ["generate_dataset", "train", "gather_circumstance", "gather_study", "dataset", "loss_curves", "loss_parts"],
-)
+@pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "scripts").glob("*.py")))
 def test_every_program_explains_itself(script):
     help_text = subprocess.run(
-        [sys.executable, f"scripts/{script}.py", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, ROOT / f"scripts/{script}.py", "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert len(help_text.splitlines()) > 8

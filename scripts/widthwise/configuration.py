@@ -78,8 +78,7 @@ def describe(error: ValidationError) -> list[str]:
         case "additionalProperties":
             allowed = error.schema["properties"]
             return [
-                f"{prefix}{name}: unknown key, given {shorten(error.instance[name])}; "
-                + alternatives(name, allowed)
+                f"{prefix}{name}: unknown key, given {shorten(error.instance[name])}; " + alternatives(name, allowed)
                 for name in error.instance
                 if name not in allowed
             ]

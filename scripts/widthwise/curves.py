@@ -6,7 +6,8 @@ Shared by every figure of losses against steps. It must not know files, or which
 import pandas
 from matplotlib.axes import Axes
 
-from widthwise.style import size_colours, size_label
+from widthwise.style import size_colours
+from widthwise.wording import size_label
 
 BAND = "Line: mean over seeds; band: lowest to highest seed."
 

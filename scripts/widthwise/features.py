@@ -27,9 +27,7 @@ CROSSOVER_MARGIN = 0.01
 PLATEAU_NATS, PLATEAU_SHARE = 0.01, 0.02
 
 
-def run_features(
-    log: pandas.DataFrame, *, diverged: bool, decay_step: int, classes: int
-) -> dict[str, float | bool]:
+def run_features(log: pandas.DataFrame, *, diverged: bool, decay_step: int, classes: int) -> dict[str, float | bool]:
     """The features of one run, named measure_feature, and whether its end is a plateau.
 
     `log` has `step`, `objective` and `data_loss`, in the order of steps; without rows if it diverged at once.
@@ -71,8 +69,7 @@ def is_plateau(data_loss: pandas.Series) -> bool:
 
     What fails this is still falling, and its end value is no plateau.
     """
-    last_fifth = data_loss[data_loss.index >= 0.8 * data_loss.index[-1]]
-    fall = last_fifth.iloc[0] - last_fifth.iloc[-1]
+    fall = numpy.interp(0.8 * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
     total = data_loss.iloc[0] - data_loss.iloc[-1]
     return bool(fall < PLATEAU_NATS and fall < PLATEAU_SHARE * total)
 

@@ -56,16 +56,13 @@ def rate_slopes(best: pandas.DataFrame) -> pandas.DataFrame:
     by_grid = {grid: seed_slopes(group) for grid, group in best.groupby("grid", sort=False)}
     censored = best.groupby("grid")["censored"].sum()
     rows = [
-        [grid, *vars(interval_of(s, censored[grid])).values(), len(s), censored[grid]]
-        for grid, s in by_grid.items()
+        [grid, *vars(interval_of(s, censored[grid])).values(), len(s), censored[grid]] for grid, s in by_grid.items()
     ]
     names = list(by_grid)
     for first, second in itertools.pairwise(names):
         total = censored[first] + censored[second]
         difference = by_grid[first] - by_grid[second]
-        rows.append(
-            [f"{first} - {second}", *vars(interval_of(difference, total)).values(), len(difference), total]
-        )
+        rows.append([f"{first} - {second}", *vars(interval_of(difference, total)).values(), len(difference), total])
     return pandas.DataFrame(rows, columns=SLOPE_COLUMNS)
 
 

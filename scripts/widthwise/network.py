@@ -99,9 +99,7 @@ class Network(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        convolutions = convolution_layers(
-            width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size
-        )
+        convolutions = convolution_layers(width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size)
         head = head_layer(width=width, multipliers=multipliers, classes=classes)
         self.layers = [*convolutions, head]
         self.residual = residual

@@ -52,9 +52,7 @@ class Probe:
             if isinstance(module, nn.Dropout):
                 module.eval()
         loss, correct = 0.0, 0
-        for images, labels in zip(
-            self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True
-        ):
+        for images, labels in zip(self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True):
             logits = network(images)
             loss += data_loss(logits, labels, reduction="sum").item()
             correct += int((logits.argmax(dim=1) == labels).sum())

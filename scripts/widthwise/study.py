@@ -95,10 +95,23 @@ class Study:
         return {name: self._circumstances[name]["expectation"] for name in self.judged}
 
     @property
+    def told(self) -> dict[str, dict]:
+        """What the answer tells of each judged circumstance, without what decides its runs."""
+        keys = ("hypothesis", "source", "look_for", "change")
+        return {
+            name: {key: text for key, text in self._circumstances[name].items() if key in keys} for name in self.judged
+        }
+
+    @property
     def references(self) -> dict[str, str]:
         """Each judged circumstance's reference, where the study judges that too."""
         references = {name: self._circumstances[name].get("reference") for name in self.judged}
         return {name: reference for name, reference in references.items() if reference in self.judged}
+
+    @property
+    def depth_circumstances(self) -> list[str]:
+        """The judged circumstances in which depth grows."""
+        return [name for name in self.judged if "depths" in self._circumstances[name]]
 
     @property
     def coordinate_checks(self) -> list[str]:
@@ -118,6 +131,14 @@ class Study:
             for size in sorted(self.sizes(name), key=size_value, reverse=True):
                 for seed in self.seeds:
                     yield Run(name, size, seed)
+
+    @property
+    def examples(self) -> list[Run]:
+        """The first circumstance's smallest, middle and largest size, with the first seed."""
+        name = self.circumstances[0]
+        sizes = sorted(self.sizes(name), key=size_value)
+        chosen = (sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1])
+        return [Run(name, size, self.seeds[0]) for size in chosen]
 
     def network_settings(self, circumstance: str, size: str) -> dict:
         """The resolved network of one size."""
@@ -206,8 +227,7 @@ def contradictions_of_runs(resolved: dict, circumstance: dict, config: dict) -> 
     steps = training["epochs"] * (config["dataset"]["train_cubes"] // training["batch_size"])
     if config["analysis"]["decay_step"] > steps:
         errors.append(
-            f"analysis.decay_step: given {config['analysis']['decay_step']}, allowed: at most the run's {steps} "
-            "steps"
+            f"analysis.decay_step: given {config['analysis']['decay_step']}, allowed: at most the run's {steps} steps"
         )
     if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
         errors.append(f"training.l2_as: given decoupled with {training['optimiser']}, allowed: with adam only")

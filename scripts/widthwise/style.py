@@ -3,6 +3,7 @@
 Styles are applied within a context, never globally. It must not know tables, files or what a figure says.
 """
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +19,18 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from widthwise.wording import size_label
+
 # The question's own colours, red for the smallest to black for the largest, with lightness falling all the way.
 SIZES = LinearSegmentedColormap.from_list("sizes", ["#ff7a5c", "#e3211c", "#8c0b12", "#3a0508", "#000000"])
 BACKGROUND_CLASS, FOREGROUND_CLASS = "#0072b2", "#e69f00"
+
+MEASURE_STYLES = {
+    "objective": {"color": "#000000", "linestyle": "-", "marker": "o", "markersize": 4},
+    "data_loss": {
+        "color": "#0072b2", "linestyle": "--", "marker": "s", "markersize": 4, "markerfacecolor": "white",
+    },
+}  # fmt: skip
 
 RC = {
     "font.size": 9,
@@ -56,23 +66,33 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
     pyplot.close(figure)
 
 
+def caption(figure: Figure, text: str) -> None:
+    """A note beneath the figure, as wide as it: what lines, bands and marks stand for."""
+    characters = int(17 * figure.get_size_inches()[0])
+    figure.supxlabel(textwrap.fill(text, characters), fontsize=8, color="#555555")
+
+
 def size_colours(parameters: Sequence[int]) -> dict[int, tuple]:
     """A colour for each parameter count: by rank, the smallest red, the largest black."""
     ordered = sorted(set(parameters))
     return {count: SIZES(rank) for count, rank in zip(ordered, numpy.linspace(0, 1, len(ordered)), strict=True)}
 
 
-def size_label(parameters: int) -> str:
-    """A parameter count as people read it: 15.7 k, 2.61 M."""
-    for divisor, unit in ((1e6, " M"), (1e3, " k")):
-        if parameters >= divisor:
-            return f"{parameters / divisor:.3g}{unit}"
-    return str(parameters)
+def sequential_colours(count: int) -> list[tuple]:
+    """`count` colours of an order that is not of size, light to dark."""
+    return [pyplot.get_cmap("viridis_r")(share) for share in numpy.linspace(0.25, 1, count)]
 
 
-def circumstance_label(name: str) -> str:
-    """A circumstance's name as a title."""
-    return name.replace("_", " ")
+def parameter_axis(axes: Axes, parameters: Sequence[int]) -> None:
+    """A logarithmic axis of parameter counts, marked at the smallest, the largest and about every decade."""
+    counts = sorted(set(parameters))
+    marked = [counts[0]]
+    for count in counts[1:]:
+        if count >= 5 * marked[-1] or count == counts[-1]:
+            marked.append(count)
+    axes.set_xscale("log")
+    axes.set_xticks(marked, [size_label(count) for count in marked])
+    axes.xaxis.set_minor_locator(pyplot.NullLocator())
 
 
 def label_lines(axes: Axes, ends: dict[str, tuple[float, tuple]], points: float = 10) -> None:

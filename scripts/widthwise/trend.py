@@ -37,7 +37,8 @@ def slopes(values: numpy.ndarray, parameters: Sequence[int]) -> numpy.ndarray:
     """Each seed's least-squares slope per doubling of parameters, shape (seeds,)."""
     doublings = numpy.log2(parameters)
     centred = doublings - doublings.mean()
-    return values @ centred / (centred @ centred)
+    # From the first size on, so that a level response has a slope of exactly zero.
+    return (values - values[:, :1]) @ centred / (centred @ centred)
 
 
 def mean_interval(sample: numpy.ndarray) -> Interval:

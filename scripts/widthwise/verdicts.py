@@ -7,7 +7,8 @@ seeds may be a U that `mixed` lacks the power to see), `undecided`. Holm's adjus
 p. It must not know files or figures.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 
 import numpy
 import pandas
@@ -82,6 +83,33 @@ def judge_study(
             }
         )
     return pandas.DataFrame(rows, columns=COLUMNS)
+
+
+def feature_means(runs: pandas.DataFrame, starts: pandas.DataFrame, circumstances: Iterable[str]) -> pandas.DataFrame:
+    """A row for each circumstance x measure x feature x size: mean and 95% t interval over seeds.
+
+    Times are log2 of steps; a mean is NaN where a seed's value is not finite.
+    """
+    rows = []
+    for circumstance, (measure, features) in itertools.product(circumstances, FEATURES.items()):
+        for feature in features:
+            values, parameters = response_of(runs, starts, circumstance, measure, feature)
+            for column, size in zip(values.T, parameters, strict=True):
+                interval = mean_interval(column)
+                rows.append(
+                    {
+                        "circumstance": circumstance,
+                        "measure": measure,
+                        "feature": feature,
+                        "parameters": size,
+                        "mean": interval.estimate,
+                        "ci_low": interval.low,
+                        "ci_high": interval.high,
+                        "seeds": len(column),
+                        "finite": int(numpy.isfinite(column).sum()),
+                    }
+                )
+    return pandas.DataFrame(rows)
 
 
 def response_of(

@@ -1,0 +1,72 @@
+"""Parameters added as depth: where the data loss ends, plain and with parameter-free shortcuts.
+
+Reads tables/features.csv and runs.csv. Counts of parameters are the same with and without shortcuts, so
+that at one depth the shortcut is all that differs.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas
+from matplotlib import pyplot
+
+from widthwise.style import caption, figure_style, label_lines, save
+from widthwise.tables import read_table
+from widthwise.wording import circumstance_label, size_label
+
+LOOKS = (("#d55e00", "-", "o"), ("#0072b2", "--", "s"), ("#009e73", ":", "^"), ("#000000", "-.", "D"))
+
+
+def draw(features: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
+    """End value of the data loss against depth, and the same against parameters; a line a circumstance."""
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.9), sharey=True, layout="constrained")
+    figure.suptitle("Parameters added as depth: the end value of the data loss")
+    depths = runs.drop_duplicates("parameters").set_index("parameters")["depth"]
+    of_end = features[(features["measure"] == "data_loss") & (features["feature"] == "end_value")]
+    ends = {}
+    for circumstance, (colour, line, marker) in zip(circumstances, LOOKS, strict=False):
+        means = of_end[of_end["circumstance"] == circumstance].sort_values("parameters")
+        for axes, x in zip(panels, (means["parameters"].map(depths), means["parameters"]), strict=True):
+            axes.errorbar(
+                x,
+                means["mean"],
+                yerr=[means["mean"] - means["ci_low"], means["ci_high"] - means["mean"]],
+                color=colour,
+                linestyle=line,
+                marker=marker,
+                markersize=5,
+                capsize=2,
+            )
+        finite = means["mean"].dropna()
+        if len(finite):
+            ends[circumstance_label(circumstance)] = (finite.iloc[-1], colour)
+    grown = runs[runs["circumstance"].isin(circumstances)].drop_duplicates("parameters").sort_values("parameters")
+    panels[0].set(xlabel="depth (weight layers)", ylabel="nats")
+    panels[0].set_xticks(grown["depth"])
+    panels[1].set(xlabel="parameters", xscale="log")
+    panels[1].set_xticks(grown["parameters"], [size_label(count) for count in grown["parameters"]])
+    panels[1].xaxis.set_minor_locator(pyplot.NullLocator())
+    figure.get_layout_engine().set(w_pad=0.3)
+    caption(
+        figure,
+        f"Mean and 95% t interval over {of_end['seeds'].max()} seeds; a size with a diverged run has no point.",
+    )
+    figure.draw_without_rendering()
+    label_lines(panels[1], ends)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="tables/features.csv")
+    parser.add_argument("--runs", type=Path, required=True, help="tables/runs.csv")
+    parser.add_argument("--circumstances", nargs="+", required=True, help="those in which depth grows")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    arguments = parser.parse_args()
+    with figure_style():
+        figure = draw(read_table(arguments.features), read_table(arguments.runs), arguments.circumstances)
+        save(figure, arguments.figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Where loss curves start, how fast they fall and where they end, against the number of parameters.
+
+Reads tables/features.csv (means over seeds with 95% intervals) and verdicts.csv. Solid and filled is the objective,
+dashed and open the data loss; where the two part, the penalty is what parts them.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from widthwise.style import MEASURE_STYLES, caption, figure_style, parameter_axis, save
+from widthwise.tables import read_table
+from widthwise.wording import circumstance_label
+
+COLUMNS = {
+    "starting_loss": "starting loss (nats)",
+    "initial_decay": "initial decay (nats)",
+    "end_value": "end value (nats)",
+}
+
+
+def draw_feature(axes: Axes, features: pandas.DataFrame, verdicts: pandas.DataFrame) -> None:
+    """One feature in one circumstance: a line a measure, and its verdict in words."""
+    words = []
+    for measure, style in MEASURE_STYLES.items():
+        means = features[features["measure"] == measure].sort_values("parameters")
+        axes.errorbar(
+            means["parameters"],
+            means["mean"],
+            yerr=[means["mean"] - means["ci_low"], means["ci_high"] - means["mean"]],
+            capsize=2,
+            elinewidth=0.8,
+            **style,
+        )
+        verdict = verdicts.loc[verdicts["measure"] == measure, "verdict"].iloc[0]
+        words.append(f"{measure.replace('_', ' ')} {verdict}")
+    axes.set_title("; ".join(words), fontsize=8, color="#333333")
+
+
+def draw(features: pandas.DataFrame, verdicts: pandas.DataFrame) -> pyplot.Figure:
+    """A row a circumstance, a column a feature; one scale a column."""
+    circumstances = list(verdicts["circumstance"].unique())
+    figure, grid = pyplot.subplots(
+        len(circumstances),
+        len(COLUMNS),
+        figsize=(9.6, 2.2 * len(circumstances) + 1.1),
+        sharex="row",
+        sharey="col",
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.suptitle("Start, initial decay and end against parameters")
+    for row, circumstance in zip(grid, circumstances, strict=True):
+        for axes, feature in zip(row, COLUMNS, strict=True):
+            draw_feature(
+                axes,
+                *(
+                    table[(table["circumstance"] == circumstance) & (table["feature"] == feature)]
+                    for table in (features, verdicts)
+                ),
+            )
+            parameter_axis(axes, features.loc[features["circumstance"] == circumstance, "parameters"])
+        row[0].set_ylabel(circumstance_label(circumstance), fontweight="bold")
+    for axes, label in zip(grid[0], COLUMNS.values(), strict=True):
+        axes.annotate(label, (0.5, 1.22), xycoords="axes fraction", ha="center", fontsize=10, annotation_clip=False)
+    for axes in grid[-1]:
+        axes.set_xlabel("parameters")
+    handles = [
+        pyplot.Line2D([], [], label=measure.replace("_", " "), **style) for measure, style in MEASURE_STYLES.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+    seeds = features.groupby("feature")["seeds"].max()
+    caption(
+        figure,
+        f"Mean and 95% t interval over {seeds['end_value']} seeds; starting loss over {seeds['starting_loss']} "
+        "initialisations. A size with a diverged run has no point.",
+    )
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True, help="tables/features.csv")
+    parser.add_argument("--verdicts", type=Path, required=True, help="tables/verdicts.csv")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    arguments = parser.parse_args()
+    with figure_style():
+        save(draw(read_table(arguments.features), read_table(arguments.verdicts)), arguments.figures)
+
+
+if __name__ == "__main__":
+    main()

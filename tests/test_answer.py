@@ -1,0 +1,87 @@
+"""The answer says what the tables say, whichever way they point, and calls open what is open."""
+
+import itertools
+
+import numpy
+import pandas
+import pytest
+
+from widthwise.answer import Evidence, write_answer
+from widthwise.comparisons import contrasts, crossovers
+from widthwise.verdicts import judge_study
+
+SIZES, SEEDS, STEPS = (10_000, 100_000, 1_000_000), (0, 1, 2, 3, 4), (0, 10, 20, 30)
+
+
+def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, plateau: bool = True) -> Evidence:
+    """A study of `as_posted` and `no_l2` in which penalty and data loss move as told with every size."""
+    generator = numpy.random.default_rng(0)
+    runs, starts, losses = [], [], []
+    for seed, (rank, size) in itertools.product(SEEDS, enumerate(SIZES)):
+        end = 0.5 + data_slope * rank + noise * generator.standard_normal()
+        for name, penalty in (("as_posted", penalty_slope * rank), ("no_l2", 0)):
+            who = {"circumstance": name, "parameters": size, "seed": seed}
+            starts.append(who | {"objective": 0.7 + penalty, "data_loss": 0.7})
+            runs.append(
+                who
+                | {"objective_initial_decay": 0.1, "data_loss_initial_decay": 0.1, "data_loss_steps_to_midway": 10.0}
+                | {"objective_end_value": end + penalty, "data_loss_end_value": end}
+                | {"plateau": plateau, "diverged": False, "steps": 30, "flops_per_step": size}
+            )
+            losses += [
+                who | {"step": step, "data_loss": value, "objective": value + penalty}
+                for step, value in zip(STEPS, numpy.linspace(0.7, end, len(STEPS)), strict=True)
+            ]
+    runs, starts, losses = map(pandas.DataFrame, (runs, starts, losses))
+    expectations = {
+        "as_posted": {"objective": {"starting_loss": "rises", "end_value": "rises"}},
+        "no_l2": {"data_loss": {"end_value": "falls"}},
+    }
+    return Evidence(
+        verdicts=judge_study(runs, starts, expectations),
+        contrasts=contrasts(runs, starts, {"no_l2": "as_posted"}),
+        crossovers=crossovers(losses, runs),
+        runs=runs,
+        slopes=None,
+        catalogue={
+            "as_posted": {"hypothesis": "The penalty.", "source": "-", "look_for": "a start", "change": "the loss"},
+            "no_l2": {"hypothesis": "No penalty.", "source": "-"},
+        },
+    )
+
+
+def test_a_penalty_that_hides_a_better_fit():
+    answer = write_answer(evidence(penalty_slope=0.3, data_slope=-0.1))
+    assert "**Is this expected?** Yes, if the reported loss holds the penalty" in answer
+    assert "**Is its starting point harder?** No: the data loss starts alike" in answer
+    assert "**Is it stuck in local minima?** No: its data loss ends lower" in answer
+    assert "**Would the larger ones win later?** Not within these steps" in answer
+    assert "The penalty makes 100% of the rise of the starting loss from smallest to largest and 15" in answer
+    assert "| `no_l2` | `as_posted` | objective, starting loss | −0.09" in answer
+    assert "2 of 2 came out so." in answer
+    assert "- Look for: a start" in answer
+
+
+def test_larger_networks_that_truly_end_higher():
+    answer = write_answer(evidence(penalty_slope=0, data_slope=0.2))
+    assert "**Is this expected?** Not from the start alone" in answer
+    assert "**Is it stuck in local minima?** Its data loss ends higher" in answer
+    assert "Not: data loss, end value: expected falls, found rises." in answer
+
+
+def test_larger_networks_that_win():
+    answer = write_answer(evidence(penalty_slope=0, data_slope=-0.2))
+    assert "**Would the larger ones win later?** They do within these steps" in answer
+    assert "5 of 5 seeds, from step" in answer
+
+
+def test_what_is_open_is_called_open():
+    answer = write_answer(evidence(penalty_slope=0, data_slope=0, noise=0.3))
+    assert "**Is it stuck in local minima?** Undecided by this study." in answer
+
+
+@pytest.mark.parametrize("plateau", [True, False])
+def test_what_was_still_falling_is_no_plateau(plateau):
+    answer = write_answer(evidence(penalty_slope=0.3, data_slope=-0.1, plateau=plateau))
+    assert ("15 of 15 runs ended on a plateau" in answer) == plateau
+    assert ("0 of 15 runs ended on a plateau, the rest were still falling; of those, no plateau" in answer) != plateau
