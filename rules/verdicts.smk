@@ -16,6 +16,7 @@ rule judge_study:
         features="<results>/tables/features.csv",
         contrasts="<results>/tables/contrasts.csv",
         crossovers="<results>/tables/crossovers.csv",
+        time_lapse="<results>/tables/time_lapse.csv",
     log:
         "<logs>/judge_study.log",
     benchmark:
@@ -35,7 +36,7 @@ rule judge_study:
         " --expectations {params.expectations:q} --references {params.references:q}"
         " --verdicts {output.verdicts} --features {output.features}"
         " --contrasts {output.contrasts} --crossovers {output.crossovers}"
-        " > {log} 2>&1"
+        " --time-lapse {output.time_lapse} > {log} 2>&1"
 
 
 rule fit_learning_rates:
@@ -70,6 +71,7 @@ rule write_answer:
         contrasts="<results>/tables/contrasts.csv",
         crossovers="<results>/tables/crossovers.csv",
         runs="<results>/tables/runs.csv",
+        time_lapse="<results>/tables/time_lapse.csv",
         slopes=["<results>/tables/learning_rate_slopes.csv"] if STUDY.grids else [],
     output:
         markdown="<results>/answer.md",
@@ -89,5 +91,6 @@ rule write_answer:
         code=code("write_answer"),
     shell:
         "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
-        " --crossovers {input.crossovers} --runs {input.runs} --slopes {input.slopes}"
+        " --crossovers {input.crossovers} --runs {input.runs} --time-lapse {input.time_lapse}"
+        " --slopes {input.slopes}"
         " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"

@@ -1,15 +1,16 @@
 """Judges the study: a verdict on every feature in every circumstance, contrasts with references, crossovers.
 
-Reads tables/losses.csv, runs.csv and starts.csv, writes verdicts.csv, features.csv (means by size), contrasts.csv and
-crossovers.csv. What is
-measured and what may be concluded was fixed before any run: see `widthwise.verdicts`.
+Reads tables/losses.csv, runs.csv and starts.csv; writes verdicts.csv, features.csv (means by size), contrasts.csv,
+crossovers.csv and time_lapse.csv. What is measured and what may be concluded was fixed before any run: see
+`widthwise.verdicts`.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from widthwise.comparisons import contrasts, crossovers
+from widthwise.comparisons import contrasts, crossovers, time_lapse
+from widthwise.identity import IDENTITY
 from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table
@@ -27,7 +28,7 @@ def main() -> None:
         help="circumstance -> measure -> feature -> verdict, as JSON",
     )
     parser.add_argument("--references", type=json.loads, required=True, help="circumstance -> reference, as JSON")
-    for name in ("verdicts", "features", "contrasts", "crossovers"):
+    for name in ("verdicts", "features", "contrasts", "crossovers", "time-lapse"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
     log = start_logging("judge_study")
@@ -42,6 +43,7 @@ def main() -> None:
         arguments.crossovers: crossovers(
             losses[losses["circumstance"].isin(judged)], runs[runs["circumstance"].isin(judged)]
         ),
+        arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate"]])),
     }
     for path, table in tables.items():
         with written_aside(path) as aside:

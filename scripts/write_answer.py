@@ -1,6 +1,7 @@
 """Writes the question's answer from the study's tables: answer.md for reading, answer.html for the browser.
 
-Reads verdicts.csv, contrasts.csv, crossovers.csv and runs.csv, and learning_rate_slopes.csv where there is one.
+Reads verdicts.csv, contrasts.csv, crossovers.csv, runs.csv and time_lapse.csv, and learning_rate_slopes.csv where there
+is one.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table
 
+TABLES = ("verdicts", "contrasts", "crossovers", "runs", "time_lapse")
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -36,8 +38,9 @@ h2 {{ margin-top: 2.2rem; border-top: 2px solid #1a1a1a; padding-top: 0.6rem; }}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("verdicts", "contrasts", "crossovers", "runs"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"tables/{name}.csv")
+    for name in TABLES:
+        option = name.replace("_", "-")
+        parser.add_argument(f"--{option}", type=Path, required=True, help=f"tables/{name}.csv")
     parser.add_argument("--slopes", type=Path, nargs="*", default=[], help="tables/learning_rate_slopes.csv, if any")
     parser.add_argument("--catalogue", type=json.loads, required=True, help="what is told of circumstances, as JSON")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
@@ -45,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     log = start_logging("write_answer")
 
-    tables = {name: read_table(getattr(arguments, name)) for name in ("verdicts", "contrasts", "crossovers", "runs")}
+    tables = {name: read_table(getattr(arguments, name)) for name in TABLES}
     slopes = read_table(arguments.slopes[0]) if arguments.slopes else None
     answer = write_answer(Evidence(**tables, slopes=slopes, catalogue=arguments.catalogue))
     with written_aside(arguments.markdown) as aside:

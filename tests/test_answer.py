@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from widthwise.answer import Evidence, write_answer
-from widthwise.comparisons import contrasts, crossovers
+from widthwise.comparisons import contrasts, crossovers, time_lapse
 from widthwise.verdicts import judge_study
 
 SIZES, SEEDS, STEPS = (10_000, 100_000, 1_000_000), (0, 1, 2, 3, 4), (0, 10, 20, 30)
@@ -42,6 +42,7 @@ def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, p
         contrasts=contrasts(runs, starts, {"no_l2": "as_posted"}),
         crossovers=crossovers(losses, runs),
         runs=runs,
+        time_lapse=time_lapse(losses.assign(learning_rate=1e-5)),
         slopes=None,
         catalogue={
             "as_posted": {"hypothesis": "The penalty.", "source": "-", "look_for": "a start", "change": "the loss"},

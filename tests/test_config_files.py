@@ -85,6 +85,9 @@ def test_every_shipped_study_is_valid_and_as_large_as_it_says():
     assert default.all_sizes == [f"width{width}" for width in (2, 3, 5, 8, 14, 26)]
     smoke = Study(merge(default_config(), load("smoke.yaml")), SCHEMA)
     assert (len(smoke.all_sizes), len(smoke.seeds)) == (3, 2)
+    full = Study(merge(default_config(), load("full.yaml")), SCHEMA)
+    assert {*full.judged, *full.grids} == set(full.config["circumstances"])
+    assert len(full.seeds) >= 5
 
 
 def merge(config: dict, layer: dict) -> dict:

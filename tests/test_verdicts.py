@@ -7,7 +7,7 @@ import numpy
 import pandas
 import pytest
 
-from widthwise.comparisons import contrasts, crossovers
+from widthwise.comparisons import contrasts, crossovers, time_lapse
 from widthwise.learning_rates import best_rates, optimum, rate_slopes
 from widthwise.verdicts import COLUMNS, judge_study
 
@@ -132,6 +132,24 @@ def test_crossovers_are_counted_over_seeds():
     assert list(steps["pair"]) == ["neighbours", "neighbours", "extremes"]
     assert list(steps["below_in_the_end"]) == [5, 0, 0]
     assert list(steps["median_crossover"]) == [10, math.inf, math.inf]
+
+
+@pytest.mark.parametrize(("offset", "equivalent"), [(0.0, True), (0.02, True), (0.05, False)])
+def test_a_time_lapse_is_compared_at_equal_rate_times_steps(offset, equivalent):
+    losses = []
+    for seed in SEEDS:
+        for step in range(0, 101, 10):
+            losses.append(
+                {"circumstance": "as_posted", "step": step, "data_loss": 1 - step / 200, "learning_rate": 1e-5}
+            )
+            value = 1 - 10 * step / 200 + offset + 0.001 * seed
+            losses.append({"circumstance": "time_lapse", "step": step, "data_loss": value, "learning_rate": 1e-4})
+        for row in losses[-22:]:
+            row |= {"parameters": 100, "seed": seed}
+    found = time_lapse(pandas.DataFrame(losses))
+    assert found["difference"].item() == pytest.approx(offset + 0.002)
+    assert found["equivalent"].item() is equivalent
+    assert time_lapse(pandas.DataFrame(losses).query("circumstance == 'as_posted'")).empty
 
 
 def test_the_parabolas_lowest_point_by_hand():

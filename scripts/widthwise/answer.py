@@ -37,6 +37,7 @@ class Evidence:
     contrasts: pandas.DataFrame
     crossovers: pandas.DataFrame
     runs: pandas.DataFrame
+    time_lapse: pandas.DataFrame
     slopes: pandas.DataFrame | None
     catalogue: Mapping[str, Mapping[str, Any]]
 
@@ -329,6 +330,18 @@ def causes(evidence: Evidence) -> str:
                 + f" ({row.seeds} seeds)"
                 for row in evidence.slopes.itertuples()
             )
+        )
+    lapse = evidence.time_lapse
+    if len(lapse):
+        passed = lapse["equivalent"].astype(str) == "True"
+        verdict = (
+            "passes at every size"
+            if passed.all()
+            else f"fails at {(~passed).sum()} of {len(lapse)} sizes, and is just 1e-4"
+        )
+        grids += (
+            "\n\nThe time-lapse (ten times the learning rate for a tenth of the steps, within 0.03 nats of the posted "
+            f"rate's data loss) {verdict}: largest difference {number(lapse['difference'].abs().max())} nats."
         )
     table = "\n".join(lines) or "| - | - | - | - | - | - |"
     return f"""

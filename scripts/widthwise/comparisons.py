@@ -14,6 +14,8 @@ from widthwise.features import FEATURES, MEASURES, crossover
 from widthwise.trend import mean_interval, paired_p_value, slopes
 from widthwise.verdicts import response_of
 
+TIME_LAPSE_MARGIN = 0.03  # nats
+
 
 def contrasts(runs: pandas.DataFrame, starts: pandas.DataFrame, references: Mapping[str, str]) -> pandas.DataFrame:
     """Each circumstance less its reference: slope per doubling of parameters, and value at the largest size.
@@ -88,3 +90,27 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
                 }
             )
     return pandas.DataFrame(rows)
+
+
+def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "as_posted") -> pandas.DataFrame:
+    """Whether a higher learning rate is a time-lapse of a lower one: the data losses at equal rate x steps.
+
+    A row a size: the mean difference, fast less slow, at the slow runs' last step, its 90% t interval over seeds,
+    and whether that lies within 0.03 nats (two one-sided tests). Without rows unless the study has both. `losses`
+    has each run's `learning_rate` beside its rows.
+    """
+    rows = []
+    logs = {key: log.set_index("step") for key, log in losses.groupby(["circumstance", "parameters", "seed"])}
+    for size in sorted({size for name, size, _ in logs if name == fast}):
+        seeds = [seed for name, parameters, seed in logs if (name, parameters) == (slow, size)]
+        differences = []
+        for seed in seeds:
+            slow_log, fast_log = logs[slow, size, seed], logs[fast, size, seed]
+            ratio = fast_log["learning_rate"].iloc[0] / slow_log["learning_rate"].iloc[0]
+            at_equal = numpy.interp(slow_log.index[-1] / ratio, fast_log.index, fast_log["data_loss"])
+            differences.append(at_equal - slow_log["data_loss"].iloc[-1])
+        if len(differences) > 1:
+            interval = mean_interval(numpy.array(differences), level=0.90)
+            equivalent = interval.low > -TIME_LAPSE_MARGIN and interval.high < TIME_LAPSE_MARGIN
+            rows.append([size, interval.estimate, interval.low, interval.high, len(differences), equivalent])
+    return pandas.DataFrame(rows, columns=["parameters", "difference", "ci_low", "ci_high", "seeds", "equivalent"])

@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its 95% interval; NaN where there is none."""
+    """An estimate and its interval; NaN where there is none."""
 
     estimate: float
     low: float
@@ -41,13 +41,13 @@ def slopes(values: numpy.ndarray, parameters: Sequence[int]) -> numpy.ndarray:
     return (values - values[:, :1]) @ centred / (centred @ centred)
 
 
-def mean_interval(sample: numpy.ndarray) -> Interval:
-    """The mean and its 95% t interval; NaN where a value is not finite."""
+def mean_interval(sample: numpy.ndarray, level: float = 0.95) -> Interval:
+    """The mean and its t interval; NaN where a value is not finite."""
     sample = numpy.asarray(sample, dtype=float)
     if len(sample) < 2 or not numpy.isfinite(sample).all():
         return Interval(numpy.nan, numpy.nan, numpy.nan)
     mean = sample.mean()
-    half = stats.t.ppf(0.975, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
+    half = stats.t.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
     return Interval(mean, mean - half, mean + half)
 
 
