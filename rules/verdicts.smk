@@ -16,6 +16,7 @@ rule judge_study:
         features="<results>/tables/features.csv",
         contrasts="<results>/tables/contrasts.csv",
         crossovers="<results>/tables/crossovers.csv",
+        slopes_by_step="<results>/tables/slopes_by_step.csv",
         time_lapse="<results>/tables/time_lapse.csv",
     log:
         "<logs>/judge_study.log",
@@ -36,7 +37,7 @@ rule judge_study:
         " --expectations {params.expectations:q} --references {params.references:q}"
         " --verdicts {output.verdicts} --features {output.features}"
         " --contrasts {output.contrasts} --crossovers {output.crossovers}"
-        " --time-lapse {output.time_lapse} > {log} 2>&1"
+        " --slopes-by-step {output.slopes_by_step} --time-lapse {output.time_lapse} > {log} 2>&1"
 
 
 rule fit_learning_rates:
@@ -71,8 +72,9 @@ rule write_answer:
         contrasts="<results>/tables/contrasts.csv",
         crossovers="<results>/tables/crossovers.csv",
         runs="<results>/tables/runs.csv",
+        slopes_by_step="<results>/tables/slopes_by_step.csv",
         time_lapse="<results>/tables/time_lapse.csv",
-        slopes=["<results>/tables/learning_rate_slopes.csv"] if STUDY.grids else [],
+        learning_rate_slopes=["<results>/tables/learning_rate_slopes.csv"] if STUDY.grids else [],
     output:
         markdown="<results>/answer.md",
         html="<results>/answer.html",
@@ -92,5 +94,6 @@ rule write_answer:
     shell:
         "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
         " --crossovers {input.crossovers} --runs {input.runs} --time-lapse {input.time_lapse}"
-        " --slopes {input.slopes}"
+        " --slopes-by-step {input.slopes_by_step}"
+        " --learning-rate-slopes {input.learning_rate_slopes}"
         " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"

@@ -4,14 +4,11 @@ Reads tables/coordinates.csv. A parametrisation that suits width keeps the lines
 step changes the function of a wide network more than that of a narrow one.
 """
 
-import argparse
-from pathlib import Path
-
 import pandas
 from matplotlib import pyplot
 
-from widthwise.style import caption, figure_style, label_lines, save, sequential_colours
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption, label_lines, sequential_colours
 from widthwise.wording import circumstance_label
 
 
@@ -59,20 +56,9 @@ def draw(coordinates: pandas.DataFrame) -> pyplot.Figure:
         f"Median of {last['seed'].nunique()} seeds, on a fixed batch. Thin: convolutions, first light to last dark; "
         "thick: the logits.",
     )
-    figure.draw_without_rendering()
-    for axes, labels in ends.items():
-        label_lines(axes, labels)
+    label_lines(figure, ends)
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--coordinates", type=Path, required=True, help="tables/coordinates.csv")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        save(draw(read_table(arguments.coordinates)), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["coordinates"])

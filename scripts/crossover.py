@@ -4,17 +4,14 @@ Reads tables/crossovers.csv. A cell says in how many seeds the larger of two siz
 the smaller, to the end and for at least the last tenth, and from which step (median over seeds).
 """
 
-import argparse
-from pathlib import Path
-
 import numpy
 import pandas
 from matplotlib import pyplot
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import EngFormatter
 
-from widthwise.style import caption, figure_style, save
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption
 from widthwise.wording import circumstance_label, size_label
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#08519c"])
@@ -78,14 +75,5 @@ def draw(crossovers: pandas.DataFrame) -> pyplot.Figure:
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--crossovers", type=Path, required=True, help="tables/crossovers.csv")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        save(draw(read_table(arguments.crossovers)), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["crossovers"])

@@ -4,14 +4,11 @@ Reads tables/features.csv and runs.csv. Counts of parameters are the same with a
 that at one depth the shortcut is all that differs.
 """
 
-import argparse
-from pathlib import Path
-
 import pandas
 from matplotlib import pyplot
 
-from widthwise.style import caption, figure_style, label_lines, save
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption, label_lines
 from widthwise.wording import circumstance_label, size_label
 
 LOOKS = (("#d55e00", "-", "o"), ("#0072b2", "--", "s"), ("#009e73", ":", "^"), ("#000000", "-.", "D"))
@@ -51,22 +48,9 @@ def draw(features: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list
         figure,
         f"Mean and 95% t interval over {of_end['seeds'].max()} seeds; a size with a diverged run has no point.",
     )
-    figure.draw_without_rendering()
-    label_lines(panels[1], ends)
+    label_lines(figure, {panels[1]: ends})
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--features", type=Path, required=True, help="tables/features.csv")
-    parser.add_argument("--runs", type=Path, required=True, help="tables/runs.csv")
-    parser.add_argument("--circumstances", nargs="+", required=True, help="those in which depth grows")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        figure = draw(read_table(arguments.features), read_table(arguments.runs), arguments.circumstances)
-        save(figure, arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["features", "runs"], lists=["circumstances"])

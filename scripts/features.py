@@ -4,15 +4,12 @@ Reads tables/features.csv (means over seeds with 95% intervals) and verdicts.csv
 dashed and open the data loss; where the two part, the penalty is what parts them.
 """
 
-import argparse
-from pathlib import Path
-
 import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from widthwise.style import MEASURE_STYLES, caption, figure_style, parameter_axis, save
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import MEASURE_STYLES, caption, parameter_axis
 from widthwise.wording import circumstance_label
 
 COLUMNS = {
@@ -81,15 +78,5 @@ def draw(features: pandas.DataFrame, verdicts: pandas.DataFrame) -> pyplot.Figur
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--features", type=Path, required=True, help="tables/features.csv")
-    parser.add_argument("--verdicts", type=Path, required=True, help="tables/verdicts.csv")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        save(draw(read_table(arguments.features), read_table(arguments.verdicts)), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["features", "verdicts"])

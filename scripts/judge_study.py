@@ -1,7 +1,7 @@
 """Judges the study: a verdict on every feature in every circumstance, contrasts with references, crossovers.
 
 Reads tables/losses.csv, runs.csv and starts.csv; writes verdicts.csv, features.csv (means by size), contrasts.csv,
-crossovers.csv and time_lapse.csv. What is measured and what may be concluded was fixed before any run: see
+crossovers.csv, slopes_by_step.csv and time_lapse.csv. What may be concluded was fixed before any run: see
 `widthwise.verdicts`.
 """
 
@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from widthwise.comparisons import contrasts, crossovers, time_lapse
+from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
 from widthwise.identity import IDENTITY
 from widthwise.output import written_aside
 from widthwise.program import start_logging
@@ -28,7 +28,7 @@ def main() -> None:
         help="circumstance -> measure -> feature -> verdict, as JSON",
     )
     parser.add_argument("--references", type=json.loads, required=True, help="circumstance -> reference, as JSON")
-    for name in ("verdicts", "features", "contrasts", "crossovers", "time-lapse"):
+    for name in ("verdicts", "features", "contrasts", "crossovers", "slopes-by-step", "time-lapse"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
     log = start_logging("judge_study")
@@ -36,13 +36,13 @@ def main() -> None:
     losses, runs, starts = (read_table(path) for path in (arguments.losses, arguments.runs, arguments.starts))
     verdicts = judge_study(runs, starts, arguments.expectations)
     judged = list(verdicts["circumstance"].unique())
+    judged_losses = losses[losses["circumstance"].isin(judged)]
     tables = {
         arguments.verdicts: verdicts,
         arguments.features: feature_means(runs, starts, judged),
         arguments.contrasts: contrasts(runs, starts, arguments.references),
-        arguments.crossovers: crossovers(
-            losses[losses["circumstance"].isin(judged)], runs[runs["circumstance"].isin(judged)]
-        ),
+        arguments.crossovers: crossovers(judged_losses, runs[runs["circumstance"].isin(judged)]),
+        arguments.slopes_by_step: slopes_by_step(judged_losses),
         arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate"]])),
     }
     for path, table in tables.items():

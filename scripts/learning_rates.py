@@ -4,17 +4,13 @@ Reads tables/runs.csv, learning_rates.csv (each seed's optimum) and learning_rat
 width grows makes one fixed rate too high for the wide networks.
 """
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy
 import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from widthwise.style import caption, figure_style, label_lines, save, size_colours
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption, label_lines, size_colours
 from widthwise.wording import circumstance_label, size_label
 
 MARKERS = "os^D"
@@ -84,24 +80,9 @@ def draw(
         f"Lines: median of {runs['seed'].nunique()} seeds, bands their range, dots each seed's optimum by a parabola; "
         "x: at the grid's edge, so censored. Slopes: doublings of the rate per doubling of width, with 95% intervals.",
     )
-    figure.draw_without_rendering()
-    for axes, labels in ends.items():
-        label_lines(axes, labels)
+    label_lines(figure, ends)
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True, help="tables/runs.csv")
-    parser.add_argument("--optima", type=Path, required=True, help="tables/learning_rates.csv")
-    parser.add_argument("--slopes", type=Path, required=True, help="tables/learning_rate_slopes.csv")
-    parser.add_argument("--grids", type=json.loads, required=True, help="grid -> its circumstances, as JSON")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    tables = (read_table(path) for path in (arguments.runs, arguments.optima, arguments.slopes))
-    with figure_style():
-        save(draw(*tables, arguments.grids), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["runs", "optima", "slopes"], objects=["grids"])

@@ -4,15 +4,12 @@ Reads `circumstance`, `parameters`, `seed`, `step`, `objective` of tables/losses
 network, red the smallest, as in the question.
 """
 
-import argparse
-from pathlib import Path
-
 import pandas
 from matplotlib import pyplot
 
 from widthwise.curves import BAND, draw_curves
-from widthwise.style import caption, figure_style, label_lines, save
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption, label_lines
 from widthwise.wording import circumstance_label
 
 
@@ -39,29 +36,18 @@ def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
         axes.set_axis_off()
     for axes in grid[:, 0]:
         axes.set_ylabel("objective (nats)")
-    for axes in grid[-1]:
-        axes.set_xlabel("step")
+    for axes in grid.flat[max(0, len(circumstances) - columns) : len(circumstances)]:
+        axes.set_xlabel("step")  # nothing stands below these
+        axes.tick_params(labelbottom=True)
     seeds = losses["seed"].nunique()
     figure.get_layout_engine().set(w_pad=0.25)
     caption(
         figure,
         f"Labels: parameters. {BAND} {seeds} seeds.",
     )
-    figure.draw_without_rendering()
-    for axes, labels in ends.items():
-        label_lines(axes, labels)
+    label_lines(figure, ends)
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--losses", type=Path, required=True, help="tables/losses.csv")
-    parser.add_argument("--circumstances", nargs="+", required=True, help="those to draw, in order")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        save(draw(read_table(arguments.losses), arguments.circumstances), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["losses"], lists=["circumstances"])

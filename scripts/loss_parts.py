@@ -4,15 +4,12 @@ Reads `circumstance`, `parameters`, `seed`, `step`, `objective`, `data_loss`, `p
 A gap between sizes in the objective that is there in the penalty, but not in the data loss, is no worse fit.
 """
 
-import argparse
-from pathlib import Path
-
 import pandas
 from matplotlib import pyplot
 
 from widthwise.curves import BAND, draw_curves
-from widthwise.style import caption, figure_style, label_lines, save
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption, label_lines
 from widthwise.wording import circumstance_label
 
 MEASURES = {"objective": "objective", "data_loss": "= data loss", "penalty": "+ penalty"}
@@ -48,21 +45,9 @@ def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
         figure,
         f"Labels: parameters. {BAND} {seeds} seeds.",
     )
-    figure.draw_without_rendering()
-    for axes, labels in ends.items():
-        label_lines(axes, labels)
+    label_lines(figure, ends)
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--losses", type=Path, required=True, help="tables/losses.csv")
-    parser.add_argument("--circumstances", nargs="+", required=True, help="those to draw, in order")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        save(draw(read_table(arguments.losses), arguments.circumstances), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["losses"], lists=["circumstances"])

@@ -4,17 +4,14 @@ Reads tables/verdicts.csv. An arrow gives the direction as parameters grow, the 
 doubling of parameters, the corner whether it was expected.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy
 import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from widthwise.style import caption, figure_style, save
-from widthwise.tables import read_table
+from widthwise.figure_program import draw_from_tables
+from widthwise.style import caption
 from widthwise.wording import circumstance_label
 
 # Colour-blind safe; in greyscale the arrows tell the verdicts apart.
@@ -93,14 +90,5 @@ def draw(verdicts: pandas.DataFrame) -> pyplot.Figure:
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--verdicts", type=Path, required=True, help="tables/verdicts.csv")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
-    arguments = parser.parse_args()
-    with figure_style():
-        save(draw(read_table(arguments.verdicts)), arguments.figures)
-
-
 if __name__ == "__main__":
-    main()
+    draw_from_tables(__doc__, draw, ["verdicts"])

@@ -1,6 +1,6 @@
 """Writes the question's answer from the study's tables: answer.md for reading, answer.html for the browser.
 
-Reads verdicts.csv, contrasts.csv, crossovers.csv, runs.csv and time_lapse.csv, and learning_rate_slopes.csv where there
+Reads verdicts, contrasts, crossovers, runs, slopes_by_step and time_lapse of tables/, and learning_rate_slopes if there
 is one.
 """
 
@@ -15,7 +15,7 @@ from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table
 
-TABLES = ("verdicts", "contrasts", "crossovers", "runs", "time_lapse")
+TABLES = ("verdicts", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse")
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -41,7 +41,7 @@ def main() -> None:
     for name in TABLES:
         option = name.replace("_", "-")
         parser.add_argument(f"--{option}", type=Path, required=True, help=f"tables/{name}.csv")
-    parser.add_argument("--slopes", type=Path, nargs="*", default=[], help="tables/learning_rate_slopes.csv, if any")
+    parser.add_argument("--learning-rate-slopes", type=Path, nargs="*", default=[], help="the table of them, if any")
     parser.add_argument("--catalogue", type=json.loads, required=True, help="what is told of circumstances, as JSON")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
@@ -49,8 +49,8 @@ def main() -> None:
     log = start_logging("write_answer")
 
     tables = {name: read_table(getattr(arguments, name)) for name in TABLES}
-    slopes = read_table(arguments.slopes[0]) if arguments.slopes else None
-    answer = write_answer(Evidence(**tables, slopes=slopes, catalogue=arguments.catalogue))
+    learning_rate_slopes = [read_table(path) for path in arguments.learning_rate_slopes]
+    answer = write_answer(Evidence(**tables, learning_rate_slopes=learning_rate_slopes, catalogue=arguments.catalogue))
     with written_aside(arguments.markdown) as aside:
         aside.write_text(answer, encoding="utf-8")
     body = MarkdownIt("commonmark").enable("table").render(answer)

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from widthwise.answer import Evidence, write_answer
-from widthwise.comparisons import contrasts, crossovers, time_lapse
+from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
 from widthwise.verdicts import judge_study
 
 SIZES, SEEDS, STEPS = (10_000, 100_000, 1_000_000), (0, 1, 2, 3, 4), (0, 10, 20, 30)
@@ -43,7 +43,8 @@ def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, p
         crossovers=crossovers(losses, runs),
         runs=runs,
         time_lapse=time_lapse(losses.assign(learning_rate=1e-5)),
-        slopes=None,
+        slopes_by_step=slopes_by_step(losses),
+        learning_rate_slopes=[],
         catalogue={
             "as_posted": {"hypothesis": "The penalty.", "source": "-", "look_for": "a start", "change": "the loss"},
             "no_l2": {"hypothesis": "No penalty.", "source": "-"},
@@ -61,6 +62,13 @@ def test_a_penalty_that_hides_a_better_fit():
     assert "| `no_l2` | `as_posted` | objective, starting loss | −0.09" in answer
     assert "2 of 2 came out so." in answer
     assert "- Look for: a start" in answer
+
+
+def test_for_how_long_larger_is_higher():
+    answer = write_answer(evidence(penalty_slope=0.1, data_slope=-0.2))
+    # The penalty adds 0.1 a size at every step; the data loss takes off 0.2 a size by the last of three steps.
+    assert "- `as_posted`: higher at step 0 to 10, lower at step 20 to 30" in answer
+    assert "- `no_l2`: neither shown at step 0, lower at step 10 to 30" in answer
 
 
 def test_larger_networks_that_truly_end_higher():

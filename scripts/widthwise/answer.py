@@ -5,7 +5,8 @@ was not trained to a plateau is called still falling. It must not know files, an
 does not hold.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,9 @@ class Evidence:
     contrasts: pandas.DataFrame
     crossovers: pandas.DataFrame
     runs: pandas.DataFrame
+    slopes_by_step: pandas.DataFrame
     time_lapse: pandas.DataFrame
-    slopes: pandas.DataFrame | None
+    learning_rate_slopes: Sequence[pandas.DataFrame]
     catalogue: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -117,6 +119,7 @@ def write_answer(evidence: Evidence) -> str:
     sections = [
         heading(evidence),
         observations(evidence),
+        lengths(evidence),
         questions(evidence),
         causes(evidence),
         advice(evidence),
@@ -187,6 +190,31 @@ none*.
 {summary} (Figures `loss_curves`, `verdicts`, `crossover`.) As posted, in full:
 
 {as_posted}
+"""
+
+
+def lengths(evidence: Evidence) -> str:
+    """For how long each circumstance shows larger networks above smaller ones: what a shorter run would say."""
+    lines = []
+    for name in evidence.circumstances:
+        table = evidence.slopes_by_step
+        of_objective = table[(table["circumstance"] == name) & (table["measure"] == "objective")]
+        signs = [
+            "higher" if row.ci_low > 0 else "lower" if row.ci_high < 0 else "neither shown"
+            for row in of_objective.itertuples()
+        ]
+        stretches = []
+        for sign, group in itertools.groupby(zip(signs, of_objective["step"], strict=True), key=lambda pair: pair[0]):
+            steps = [step for _, step in group]
+            stretches.append(f"{sign} at step {steps[0]}" + (f" to {steps[-1]}" if len(steps) > 1 else ""))
+        lines.append(f"- `{name}`: {', '.join(stretches) or 'no step that every run reached'}")
+    return f"""
+### How long a run shows it
+
+The larger the network, the higher or lower the objective at each logged step, where the 95% interval of the slope
+excludes 0 (`tables/slopes_by_step.csv`, figure `loss_curves`): what a run stopped there would have shown.
+
+{chr(10).join(lines)}
 """
 
 
@@ -317,7 +345,7 @@ def causes(evidence: Evidence) -> str:
                 f"{number(row['difference_at_largest'])} [{number(row['ci_low'])}, {number(row['ci_high'])}] |"
             )
     grids = ""
-    if evidence.slopes is not None and len(evidence.slopes):
+    for slopes in evidence.learning_rate_slopes:
         grids = (
             "\n\nThe best learning rate, in doublings per doubling of width (figure `learning_rates`):\n\n"
             + "\n".join(
@@ -328,7 +356,7 @@ def causes(evidence: Evidence) -> str:
                     else f"censored: {row.censored} optima lie at the grid's edge"
                 )
                 + f" ({row.seeds} seeds)"
-                for row in evidence.slopes.itertuples()
+                for row in slopes.itertuples()
             )
         )
     lapse = evidence.time_lapse

@@ -92,6 +92,25 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
     return pandas.DataFrame(rows)
 
 
+def slopes_by_step(losses: pandas.DataFrame) -> pandas.DataFrame:
+    """How the loss goes with parameters at every logged step: what a run stopped there would have shown.
+
+    A row for each circumstance x measure x step that every run reached: the mean slope per doubling of parameters
+    and its 95% t interval over seeds. Descriptive: steps of one run are no replicates.
+    """
+    rows = []
+    for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
+        runs = len(of_circumstance[["parameters", "seed"]].drop_duplicates())
+        for measure, (step, at_step) in itertools.product(MEASURES, of_circumstance.groupby("step")):
+            if len(at_step) == runs:
+                table = at_step.pivot(index="seed", columns="parameters", values=measure)
+                interval = mean_interval(slopes(table.to_numpy(), table.columns.to_numpy()))
+                rows.append([circumstance, measure, step, *vars(interval).values(), len(table)])
+    return pandas.DataFrame(
+        rows, columns=["circumstance", "measure", "step", "slope_per_doubling", "ci_low", "ci_high", "seeds"]
+    )
+
+
 def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "as_posted") -> pandas.DataFrame:
     """Whether a higher learning rate is a time-lapse of a lower one: the data losses at equal rate x steps.
 

@@ -4,7 +4,7 @@ Styles are applied within a context, never globally. It must not know tables, fi
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,12 +95,18 @@ def parameter_axis(axes: Axes, parameters: Sequence[int]) -> None:
     axes.xaxis.set_minor_locator(pyplot.NullLocator())
 
 
-def label_lines(axes: Axes, ends: dict[str, tuple[float, tuple]], points: float = 10) -> None:
-    """Writes each line's label right of the axes at its end, shifted so that none overlap.
+def label_lines(figure: Figure, ends: Mapping[Axes, Mapping[str, tuple[float, tuple]]], points: float = 10) -> None:
+    """Writes each line's label right of its axes, shifted so that none overlap; to be called last of all.
 
-    `ends` maps a label to the line's last y value and its colour; `points` is a label's height. To be called
-    when the axes have their final limits and size.
+    `ends` maps axes to labels, and a label to its line's last y value and colour; `points` is a label's height.
     """
+    figure.draw_without_rendering()
+    for axes, labels in ends.items():
+        label_lines_of(axes, labels, points)
+
+
+def label_lines_of(axes: Axes, ends: Mapping[str, tuple[float, tuple]], points: float) -> None:
+    """The labels of one axes, which has its final limits and size."""
     to_display = axes.transData.transform
     to_axes = axes.transAxes.inverted().transform
     ordered = sorted(ends.items(), key=lambda item: item[1][0])

@@ -1,0 +1,40 @@
+"""The command line that every figure drawn from tables has: tables in, one figure out in three formats.
+
+It must not know what a figure shows.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from widthwise.style import figure_style, save
+from widthwise.tables import read_table
+
+
+def draw_from_tables(
+    description: str,
+    draw: Callable[..., Figure],
+    tables: Sequence[str],
+    *,
+    lists: Sequence[str] = (),
+    objects: Sequence[str] = (),
+) -> None:
+    """Reads the command line, calls `draw` with a keyword for each table, list and object, saves what it returns.
+
+    `tables` are CSV files, `lists` names in a row, `objects` JSON.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for name in tables:
+        parser.add_argument(f"--{name}", type=lambda path: read_table(Path(path)), required=True, help="CSV table")
+    for name in lists:
+        parser.add_argument(f"--{name}", nargs="+", required=True, help=f"the {name} to draw, in order")
+    for name in objects:
+        parser.add_argument(f"--{name}", type=json.loads, required=True, help="JSON")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    arguments = parser.parse_args()
+    with figure_style():
+        figure = draw(**{name: getattr(arguments, name) for name in (*tables, *lists, *objects)})
+        save(figure, arguments.figures)
