@@ -10,7 +10,8 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from widthwise.answer import Evidence, write_answer
+from widthwise.answer import write_answer
+from widthwise.evidence import Evidence
 from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table

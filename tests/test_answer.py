@@ -1,13 +1,15 @@
 """The answer says what the tables say, whichever way they point, and calls open what is open."""
 
 import itertools
+import re
 
 import numpy
 import pandas
 import pytest
 
-from widthwise.answer import Evidence, write_answer
+from widthwise.answer import write_answer
 from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
+from widthwise.evidence import Evidence
 from widthwise.verdicts import judge_study
 
 SIZES, SEEDS, STEPS = (10_000, 100_000, 1_000_000), (0, 1, 2, 3, 4), (0, 10, 20, 30)
@@ -52,13 +54,25 @@ def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, p
     )
 
 
+def answers(answer: str, circumstance: str) -> list[str]:
+    """What is said to each of the five questions on one side of the fork, without its grounds."""
+    found = re.findall(rf"^- \*If .*\* \(`{circumstance}`\): (.*)$", answer, re.MULTILINE)
+    assert len(found) == 5
+    return found
+
+
 def test_a_penalty_that_hides_a_better_fit():
     answer = write_answer(evidence(penalty_slope=0.3, data_slope=-0.1))
-    assert "**Is this expected?** Yes, if the reported loss holds the penalty" in answer
-    assert "**Is its starting point harder?** No: the data loss starts alike" in answer
-    assert "**Is it stuck in local minima?** No: its data loss ends lower" in answer
-    assert "**Would the larger ones win later?** Not within these steps" in answer
-    assert "The penalty makes 100% of the rise of the starting loss from smallest to largest and 15" in answer
+    expected, _, harder, stuck, later = answers(answer, "as_posted")
+    assert expected == "yes, a larger network's reported loss starts higher. It also ends higher."
+    assert harder == "no, the data loss starts alike at every size."
+    assert stuck.startswith("no, its data loss ends lower")
+    assert later.startswith("not within these steps")
+    assert "of the starting loss's rise from smallest to largest, 100% is penalty" in answer
+    # On the other side of the fork the same data loss is all there is.
+    expected, _, harder, stuck, later = answers(answer, "no_l2")
+    assert expected == "no, the reported loss starts alike at every size. But it ends lower."
+    assert later == "they do within these steps, in every seed."
     assert "| `no_l2` | `as_posted` | objective, starting loss | −0.09" in answer
     assert "2 of 2 came out so." in answer
     assert "- Look for: a start" in answer
@@ -73,20 +87,21 @@ def test_for_how_long_larger_is_higher():
 
 def test_larger_networks_that_truly_end_higher():
     answer = write_answer(evidence(penalty_slope=0, data_slope=0.2))
-    assert "**Is this expected?** Not from the start alone" in answer
-    assert "**Is it stuck in local minima?** Its data loss ends higher" in answer
+    expected, _, _, stuck, _ = answers(answer, "as_posted")
+    assert expected == "no, the reported loss starts alike at every size. It also ends higher."
+    assert stuck.startswith("its data loss ends higher, so something holds it back")
     assert "Not: data loss, end value: expected falls, found rises." in answer
 
 
 def test_larger_networks_that_win():
     answer = write_answer(evidence(penalty_slope=0, data_slope=-0.2))
-    assert "**Would the larger ones win later?** They do within these steps" in answer
+    assert answers(answer, "as_posted")[-1] == "they do within these steps, in every seed."
     assert "5 of 5 seeds, from step" in answer
 
 
 def test_what_is_open_is_called_open():
     answer = write_answer(evidence(penalty_slope=0, data_slope=0, noise=0.3))
-    assert "**Is it stuck in local minima?** Undecided by this study." in answer
+    assert answers(answer, "as_posted")[3] == "undecided by this study."
 
 
 @pytest.mark.parametrize("plateau", [True, False])

@@ -6,112 +6,20 @@ does not hold.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy
-import pandas
 
+from widthwise.evidence import (
+    NAMES,
+    Evidence,
+    all_plateaus,
+    by_verdict,
+    crossing_words,
+    number,
+    penalty_notes,
+    statement,
+)
 from widthwise.wording import size_label
-
-UNITS = {"steps_to_midway": "doublings of time"}
-FIGURE_OF = {
-    "starting_loss": "features",
-    "initial_decay": "features",
-    "steps_to_midway": "verdicts",
-    "end_value": "features",
-}
-NAMES = {
-    "starting_loss": "starting loss",
-    "initial_decay": "initial decay",
-    "steps_to_midway": "steps to midway",
-    "end_value": "end value",
-}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The study's tables, and what its catalogue says of each judged circumstance."""
-
-    verdicts: pandas.DataFrame
-    contrasts: pandas.DataFrame
-    crossovers: pandas.DataFrame
-    runs: pandas.DataFrame
-    slopes_by_step: pandas.DataFrame
-    time_lapse: pandas.DataFrame
-    learning_rate_slopes: Sequence[pandas.DataFrame]
-    catalogue: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def circumstances(self) -> list[str]:
-        """The judged circumstances, in the study's order."""
-        return list(self.verdicts["circumstance"].unique())
-
-    def verdict(self, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
-        """One row of verdicts.csv; None where the study has no such circumstance."""
-        return only(self.verdicts, circumstance=circumstance, measure=measure, feature=feature)
-
-    def contrast(self, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
-        """One row of contrasts.csv: the circumstance less its reference."""
-        return only(self.contrasts, circumstance=circumstance, measure=measure, feature=feature)
-
-    def extremes(self, circumstance: str, measure: str, axis: str = "step") -> pandas.Series | None:
-        """Largest against smallest, of crossovers.csv."""
-        return only(self.crossovers, circumstance=circumstance, measure=measure, axis=axis, pair="extremes")
-
-    def plateaus(self, circumstance: str) -> str:
-        """How many of the circumstance's runs ended on a plateau."""
-        runs = self.runs[self.runs["circumstance"] == circumstance]
-        diverged = int(runs["diverged"].sum())
-        text = f"{int(runs['plateau'].sum())} of {len(runs)} runs ended on a plateau, the rest were still falling"
-        return text + (f" or ({diverged}) diverged" if diverged else "")
-
-
-def only(table: pandas.DataFrame, **values: str) -> pandas.Series | None:
-    """The single row with these values, or None."""
-    for column, value in values.items():
-        table = table[table[column] == value]
-    return None if table.empty else table.iloc[0]
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A signed number as it is printed: +0.031."""
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def statement(row: pandas.Series | None) -> str:
-    """A verdict in words, with all that stands behind it."""
-    if row is None:
-        return "not part of this study"
-    seeds = f"{row['seeds']} {'initialisations' if row['feature'] == 'starting_loss' else 'seeds'}"
-    unit = UNITS.get(row["feature"], "nats")
-    size = (
-        f"{number(row['slope_per_doubling'])} {unit} per doubling of parameters, 95% interval "
-        f"{number(row['ci_low'])} to {number(row['ci_high'])}"
-        if numpy.isfinite(row["slope_per_doubling"])
-        else f"no slope, since {row['diverged']} values are not finite (diverged, or not reached)"
-    )
-    p_value = row["p_value"] if pandas.isna(row["p_holm"]) else row["p_holm"]
-    name = "p" if pandas.isna(row["p_holm"]) else "Holm's p"
-    certainty = f"{name} < 0.001" if p_value < 0.001 else f"{name} = {p_value:.3f}"
-    measure = row["measure"].replace("_", " ")
-    return (
-        f"{measure}, {NAMES[row['feature']]}: **{row['verdict']}** ({size}; {certainty}; {seeds}; figure "
-        f"`{FIGURE_OF[row['feature']]}`)"
-    )
-
-
-def by_verdict(row: pandas.Series | None, answers: Mapping[str, str]) -> str:
-    """The answer that a verdict gives; what it leaves open is said to be open."""
-    if row is None:
-        return "Not asked of this study."
-    open_answers = {
-        "mixed": "It depends on the size: the response is not monotone.",
-        "diverged": "Some size diverged in every run; there is no answer for it.",
-        "undecided": "Undecided by this study.",
-    }
-    return (open_answers | dict(answers))[row["verdict"]]
 
 
 def write_answer(evidence: Evidence) -> str:
@@ -218,107 +126,115 @@ excludes 0 (`tables/slopes_by_step.csv`, figure `loss_curves`): what a run stopp
 """
 
 
+FORK = {
+    "as_posted": "If the reported loss holds the penalty (Keras' `l2`)",
+    "no_l2": "If it does not (torch's `weight_decay`; here, no L2 at all)",
+    "l2_in_optimiser": "If it does not (torch's `weight_decay`)",
+}
+
+
 def questions(evidence: Evidence) -> str:
-    """The question's five questions."""
-    base = "as_posted" if "as_posted" in evidence.circumstances else evidence.circumstances[0]
-    start_objective = evidence.verdict(base, "objective", "starting_loss")
-    start_data = evidence.verdict(base, "data_loss", "starting_loss")
-    midway = evidence.verdict(base, "data_loss", "steps_to_midway")
-    end_data = evidence.verdict(base, "data_loss", "end_value")
-    crossing, crossing_data = evidence.extremes(base, "objective"), evidence.extremes(base, "data_loss")
-    expected = by_verdict(
-        start_objective,
+    """The question's five questions, each on both sides of the fork as far as the study has them."""
+    sides = [name for name in FORK if name in evidence.circumstances] or evidence.circumstances[:1]
+    asked = {
+        "Is this expected?": is_expected,
+        "Does a larger model just take longer to train?": takes_longer,
+        "Is its starting point harder?": starts_harder,
+        "Is it stuck in local minima?": is_stuck,
+        "Would the larger ones win later?": wins_later,
+    }
+    blocks = []
+    for question, answer in asked.items():
+        lines = [f"**{question}**", ""]
+        for name in sides:
+            words, *grounds = answer(evidence, name)
+            lines.append(f"- *{FORK.get(name, 'As trained')}* (`{name}`): {words}")
+            lines += [f"  - {ground}" for ground in grounds]
+        blocks.append("\n".join(lines))
+    return "## The five questions\n\n" + "\n\n".join(blocks)
+
+
+def is_expected(evidence: Evidence, name: str) -> list[str]:
+    """Does the reported loss start and end higher? The answer in words, then its grounds."""
+    start, end = (evidence.verdict(name, "objective", feature) for feature in ("starting_loss", "end_value"))
+    words = by_verdict(
+        start,
         {
-            "rises": "Yes, if the reported loss holds the penalty: the objective starts higher the larger the network.",
-            "flat": "Not from the start alone: with these settings the objective starts alike at every size.",
-            "falls": "No: the objective starts lower the larger the network.",
+            "rises": "yes, a larger network's reported loss starts higher.",
+            "flat": "no, the reported loss starts alike at every size.",
+            "falls": "no, a larger network's reported loss starts lower.",
         },
     )
-    slower = by_verdict(
+    at_the_end = by_verdict(
+        end,
+        {
+            "rises": "It also ends higher.",
+            "flat": "It ends alike at every size.",
+            "falls": "But it ends lower.",
+        },
+    )
+    return [f"{words} {at_the_end}", statement(start), statement(end), *penalty_notes(evidence, name)]
+
+
+def takes_longer(evidence: Evidence, name: str) -> list[str]:
+    """Does a larger network need more steps?"""
+    midway = evidence.verdict(name, "data_loss", "steps_to_midway")
+    words = by_verdict(
         midway,
         {
-            "falls": "No: it takes fewer steps.",
-            "rises": "Yes: it takes more steps.",
-            "flat": "No: it takes as many steps as a smaller one.",
+            "falls": "no, it takes fewer steps.",
+            "rises": "yes, it takes more steps.",
+            "flat": "no, it takes as many steps as a smaller one.",
         },
     )
-    harder = by_verdict(
-        start_data,
+    return [words, statement(midway), statement(evidence.verdict(name, "data_loss", "initial_decay"))]
+
+
+def starts_harder(evidence: Evidence, name: str) -> list[str]:
+    """Is the data loss higher before any update?"""
+    start = evidence.verdict(name, "data_loss", "starting_loss")
+    words = by_verdict(
+        start,
         {
-            "flat": "No: the data loss starts alike at every size.",
-            "rises": "Its data loss starts higher.",
-            "falls": "No: its data loss starts lower.",
+            "flat": "no, the data loss starts alike at every size.",
+            "rises": "its data loss starts higher.",
+            "falls": "no, its data loss starts lower.",
         },
     )
-    stuck = by_verdict(
-        end_data,
+    return [words, statement(start)]
+
+
+def is_stuck(evidence: Evidence, name: str) -> list[str]:
+    """Does the data loss end higher?"""
+    end = evidence.verdict(name, "data_loss", "end_value")
+    words = by_verdict(
+        end,
         {
-            "falls": "No: its data loss ends lower, so it fits better, whatever the reported loss says.",
-            "flat": "There is no sign of it: the data loss ends alike at every size.",
-            "rises": "Its data loss ends higher, so something holds it back; the contrasts below say what does.",
+            "falls": "no, its data loss ends lower: it fits better, whatever the reported loss says.",
+            "flat": "there is no sign of it, the data loss ends alike at every size.",
+            "rises": "its data loss ends higher, so something holds it back; the contrasts below say what does.",
         },
     )
-    plateau_note = (
-        "these end values are plateaus" if all_plateaus(evidence, base) else "of those, no plateau is claimed"
-    )
-    return f"""
-## The five questions
-
-Answered for `{base}`; the fork whether the reported loss holds the penalty is in the next section.
-
-**Is this expected?** {expected}
-- {statement(start_objective)}
-- {statement(evidence.verdict(base, "objective", "end_value"))}{penalty_note(evidence, base)}
-
-**Does a larger model just take longer to train?** {slower}
-- {statement(midway)}
-- {statement(evidence.verdict(base, "data_loss", "initial_decay"))}
-
-**Is its starting point harder?** {harder}
-- {statement(start_data)}
-
-**Is it stuck in local minima?** {stuck}
-- {statement(end_data)}
-- {evidence.plateaus(base)}; {plateau_note}.
-
-**Would the larger ones win later?** {winning(crossing)}
-- Objective: {crossing_words(crossing)}. Data loss: {crossing_words(crossing_data)}. Against training FLOPs: objective
-  {crossing_words(evidence.extremes(base, "objective", "flops"))}; data loss
-  {crossing_words(evidence.extremes(base, "data_loss", "flops"))} (figure `crossover`).
-"""
+    plateau_note = "these are plateaus" if all_plateaus(evidence, name) else "of those, no plateau is claimed"
+    return [words, statement(end), f"{evidence.plateaus(name)}; {plateau_note}"]
 
 
-def penalty_note(evidence: Evidence, circumstance: str) -> str:
-    """Of each rise of the objective, the share that is penalty."""
-    notes = []
-    for feature in ("starting_loss", "end_value"):
-        share = evidence.verdict(circumstance, "objective", feature)["penalty_share"]
-        if numpy.isfinite(share):
-            notes.append(f"{share:.0%} of the rise of the {NAMES[feature]} from smallest to largest")
-    return f"\n- The penalty makes {' and '.join(notes)} (an identity, not a cause)." if notes else ""
-
-
-def all_plateaus(evidence: Evidence, circumstance: str) -> bool:
-    """Whether every run of the circumstance ended on a plateau."""
-    return bool(evidence.runs.loc[evidence.runs["circumstance"] == circumstance, "plateau"].all())
-
-
-def winning(crossing: pandas.Series) -> str:
-    """Whether the largest network ends below the smallest."""
+def wins_later(evidence: Evidence, name: str) -> list[str]:
+    """Does the largest network end below the smallest, against steps and against cost?"""
+    crossing = evidence.extremes(name, "objective")
     if crossing["below_in_the_end"] == crossing["seeds"]:
-        return "They do within these steps: the largest ends below the smallest in every seed."
-    if crossing["below_in_the_end"] == 0:
-        return "Not within these steps; what is still falling at their end may cross after it."
-    return "In some seeds they do within these steps, in others not."
-
-
-def crossing_words(crossing: pandas.Series) -> str:
-    """How often, and from where on, the largest stays below the smallest."""
-    seeds = f"the largest ends below the smallest in {crossing['below_in_the_end']} of {crossing['seeds']} seeds"
-    if not numpy.isfinite(crossing["median_crossover"]):
-        return seeds
-    unit = "step " if crossing["axis"] == "step" else "FLOPs "
-    return f"{seeds}, from {unit}{crossing['median_crossover']:.3g} on (median)"
+        words = "they do within these steps, in every seed."
+    elif crossing["below_in_the_end"] == 0:
+        words = "not within these steps; what is still falling at their end may cross after it."
+    else:
+        words = "within these steps they do in some seeds, in others not."
+    grounds = [
+        f"{measure.replace('_', ' ')}, against {words_of_axis}: "
+        f"{crossing_words(evidence.extremes(name, measure, axis))} (figure `crossover`)"
+        for measure in ("objective", "data_loss")
+        for axis, words_of_axis in (("step", "steps"), ("flops", "training FLOPs"))
+    ]
+    return [words, *grounds]
 
 
 def causes(evidence: Evidence) -> str:
@@ -376,9 +292,7 @@ def causes(evidence: Evidence) -> str:
 ## What causes it: contrasts of one factor
 
 A cause is claimed only from two circumstances that are one factor apart, paired by seed and size: differences of the
-slope per doubling of parameters, and of the value at the largest size, circumstance less reference. If your framework
-reports the penalty (Keras' `l2`), read `as_posted` and its kin; if it does not (torch's `weight_decay`), read `no_l2`:
-that is the fork on which the answer turns.
+slope per doubling of parameters, and of the value at the largest size, circumstance less reference.
 
 | circumstance | less reference | measure, feature | slope per doubling [95%] | slope is | at the largest size [95%] |
 | --- | --- | --- | --- | --- | --- |

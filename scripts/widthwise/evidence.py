@@ -1,0 +1,132 @@
+"""What the study's tables say, row by row and in words: the ground of every sentence of the answer.
+
+A statement carries its number, interval, p, number of seeds and figure. It must not know the question, or files.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import pandas
+
+UNITS = {"steps_to_midway": "doublings of time"}
+FIGURE_OF = {
+    "starting_loss": "features",
+    "initial_decay": "features",
+    "steps_to_midway": "verdicts",
+    "end_value": "features",
+}
+NAMES = {
+    "starting_loss": "starting loss",
+    "initial_decay": "initial decay",
+    "steps_to_midway": "steps to midway",
+    "end_value": "end value",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The study's tables, and what its catalogue says of each judged circumstance."""
+
+    verdicts: pandas.DataFrame
+    contrasts: pandas.DataFrame
+    crossovers: pandas.DataFrame
+    runs: pandas.DataFrame
+    slopes_by_step: pandas.DataFrame
+    time_lapse: pandas.DataFrame
+    learning_rate_slopes: Sequence[pandas.DataFrame]
+    catalogue: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def circumstances(self) -> list[str]:
+        """The judged circumstances, in the study's order."""
+        return list(self.verdicts["circumstance"].unique())
+
+    def verdict(self, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
+        """One row of verdicts.csv; None where the study has no such circumstance."""
+        return only(self.verdicts, circumstance=circumstance, measure=measure, feature=feature)
+
+    def contrast(self, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
+        """One row of contrasts.csv: the circumstance less its reference."""
+        return only(self.contrasts, circumstance=circumstance, measure=measure, feature=feature)
+
+    def extremes(self, circumstance: str, measure: str, axis: str = "step") -> pandas.Series | None:
+        """Largest against smallest, of crossovers.csv."""
+        return only(self.crossovers, circumstance=circumstance, measure=measure, axis=axis, pair="extremes")
+
+    def plateaus(self, circumstance: str) -> str:
+        """How many of the circumstance's runs ended on a plateau."""
+        runs = self.runs[self.runs["circumstance"] == circumstance]
+        diverged = int(runs["diverged"].sum())
+        text = f"{int(runs['plateau'].sum())} of {len(runs)} runs ended on a plateau, the rest were still falling"
+        return text + (f" or ({diverged}) diverged" if diverged else "")
+
+
+def only(table: pandas.DataFrame, **values: str) -> pandas.Series | None:
+    """The single row with these values, or None."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return None if table.empty else table.iloc[0]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A signed number as it is printed: +0.031."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def statement(row: pandas.Series | None) -> str:
+    """A verdict in words, with all that stands behind it."""
+    if row is None:
+        return "not part of this study"
+    seeds = f"{row['seeds']} {'initialisations' if row['feature'] == 'starting_loss' else 'seeds'}"
+    unit = UNITS.get(row["feature"], "nats")
+    size = (
+        f"{number(row['slope_per_doubling'])} {unit} per doubling of parameters, 95% interval "
+        f"{number(row['ci_low'])} to {number(row['ci_high'])}"
+        if numpy.isfinite(row["slope_per_doubling"])
+        else f"no slope, since {row['diverged']} values are not finite (diverged, or not reached)"
+    )
+    p_value = row["p_value"] if pandas.isna(row["p_holm"]) else row["p_holm"]
+    name = "p" if pandas.isna(row["p_holm"]) else "Holm's p"
+    certainty = f"{name} < 0.001" if p_value < 0.001 else f"{name} = {p_value:.3f}"
+    measure = row["measure"].replace("_", " ")
+    return (
+        f"{measure}, {NAMES[row['feature']]}: **{row['verdict']}** ({size}; {certainty}; {seeds}; figure "
+        f"`{FIGURE_OF[row['feature']]}`)"
+    )
+
+
+def by_verdict(row: pandas.Series | None, answers: Mapping[str, str]) -> str:
+    """The answer that a verdict gives; what it leaves open is said to be open."""
+    if row is None:
+        return "not asked of this study."
+    open_answers = {
+        "mixed": "it depends on the size: the response is not monotone.",
+        "diverged": "some size diverged in every run, and there is no answer for it.",
+        "undecided": "undecided by this study.",
+    }
+    return (open_answers | dict(answers))[row["verdict"]]
+
+
+def penalty_notes(evidence: Evidence, circumstance: str) -> list[str]:
+    """Of each rise of the objective, the share that is penalty; nothing where it does not rise."""
+    return [
+        f"of the {NAMES[feature]}'s rise from smallest to largest, {share:.0%} is penalty (an identity, not a cause)"
+        for feature in ("starting_loss", "end_value")
+        if numpy.isfinite(share := evidence.verdict(circumstance, "objective", feature)["penalty_share"])
+    ]
+
+
+def all_plateaus(evidence: Evidence, circumstance: str) -> bool:
+    """Whether every run of the circumstance ended on a plateau."""
+    return bool(evidence.runs.loc[evidence.runs["circumstance"] == circumstance, "plateau"].all())
+
+
+def crossing_words(crossing: pandas.Series) -> str:
+    """How often, and from where on, the largest stays below the smallest."""
+    seeds = f"the largest ends below the smallest in {crossing['below_in_the_end']} of {crossing['seeds']} seeds"
+    if not numpy.isfinite(crossing["median_crossover"]):
+        return seeds
+    unit = "step " if crossing["axis"] == "step" else "FLOPs "
+    return f"{seeds}, from {unit}{crossing['median_crossover']:.3g} on (median)"
