@@ -2,7 +2,7 @@
 
 Needs losses.csv and run.json of every run; makes tables/losses.csv (every logged step) and tables/runs.csv (a
 row a run, with its features): first for each circumstance, so that no job is given ten thousand paths, then for the
-study, where starts.csv and coordinates.csv come to them.
+study. starts.csv and coordinates.csv are put together likewise.
 """
 
 
@@ -39,21 +39,15 @@ rule gather_circumstance:
 
 
 rule gather_study:
-    """Puts the circumstances' tables together, in the study's order."""
+    """Puts the circumstances' tables of losses and runs together, in the study's order."""
     input:
         losses=expand(
             "<results>/tables/{circumstance}/losses.csv", circumstance=STUDY.circumstances
         ),
         runs=expand("<results>/tables/{circumstance}/runs.csv", circumstance=STUDY.circumstances),
-        starts=expand("<results>/starts/{circumstance}.csv", circumstance=STUDY.judged),
-        coordinates=expand(
-            "<results>/coordinates/{circumstance}.csv", circumstance=STUDY.coordinate_checks
-        ),
     output:
         losses="<results>/tables/losses.csv",
         runs="<results>/tables/runs.csv",
-        starts="<results>/tables/starts.csv",
-        coordinates="<results>/tables/coordinates.csv",
     log:
         "<logs>/gather_study.log",
     benchmark:
@@ -67,8 +61,52 @@ rule gather_study:
     params:
         code=code("gather_study"),
     shell:
-        "python scripts/gather_study.py"
-        " --losses {input.losses} --losses-table {output.losses}"
-        " --runs {input.runs} --runs-table {output.runs}"
-        " --starts {input.starts} --starts-table {output.starts}"
-        " --coordinates {input.coordinates} --coordinates-table {output.coordinates} > {log} 2>&1"
+        "python scripts/gather_study.py --losses {input.losses} --losses-table {output.losses}"
+        " --runs {input.runs} --runs-table {output.runs} > {log} 2>&1"
+
+
+rule gather_starts:
+    """Puts the circumstances' starting losses together."""
+    input:
+        starts=expand("<results>/starts/{circumstance}.csv", circumstance=STUDY.judged),
+    output:
+        starts="<results>/tables/starts.csv",
+    log:
+        "<logs>/gather_starts.log",
+    benchmark:
+        "<benchmarks>/gather_starts.tsv"
+    conda:
+        "../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("gather_study"),
+    shell:
+        "python scripts/gather_study.py --starts {input.starts} --starts-table {output.starts} > {log} 2>&1"
+
+
+rule gather_coordinates:
+    """Puts the circumstances' first steps together."""
+    input:
+        coordinates=expand(
+            "<results>/coordinates/{circumstance}.csv", circumstance=STUDY.coordinate_checks
+        ),
+    output:
+        coordinates="<results>/tables/coordinates.csv",
+    log:
+        "<logs>/gather_coordinates.log",
+    benchmark:
+        "<benchmarks>/gather_coordinates.tsv"
+    conda:
+        "../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("gather_study"),
+    shell:
+        "python scripts/gather_study.py --coordinates {input.coordinates}"
+        " --coordinates-table {output.coordinates} > {log} 2>&1"

@@ -53,7 +53,9 @@ rule measure_starts:
         mem_mb=1000,
         runtime="1h",
     params:
-        settings=lambda wildcards: canonical_json(STUDY.start_settings(wildcards.circumstance)),
+        settings=lambda wildcards: canonical_json(
+            STUDY.initialisation_settings(wildcards.circumstance)
+        ),
         initialisations=STUDY.config["analysis"]["initialisations"],
         code=code("measure_starts"),
     shell:
@@ -73,6 +75,8 @@ rule check_coordinates:
         "<logs>/check_coordinates/{circumstance}.log",
     benchmark:
         "<benchmarks>/check_coordinates/{circumstance}.tsv"
+    wildcard_constraints:
+        circumstance=one_of(STUDY.coordinate_checks),
     conda:
         "../envs/train.yaml"
     threads: 1

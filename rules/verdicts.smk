@@ -47,6 +47,7 @@ rule fit_learning_rates:
     output:
         optima="<results>/tables/learning_rates.csv",
         slopes="<results>/tables/learning_rate_slopes.csv",
+        verdicts="<results>/tables/learning_rate_verdicts.csv",
     log:
         "<logs>/fit_learning_rates.log",
     benchmark:
@@ -59,10 +60,12 @@ rule fit_learning_rates:
         runtime="10m",
     params:
         grids=canonical_json(STUDY.grids),
+        expectations=canonical_json(STUDY.expected_rates),
         code=code("fit_learning_rates"),
     shell:
         "python scripts/fit_learning_rates.py --runs {input.runs} --grids {params.grids:q}"
-        " --optima {output.optima} --slopes {output.slopes} > {log} 2>&1"
+        " --expectations {params.expectations:q}"
+        " --optima {output.optima} --slopes {output.slopes} --verdicts {output.verdicts} > {log} 2>&1"
 
 
 rule write_answer:
@@ -74,7 +77,11 @@ rule write_answer:
         runs="<results>/tables/runs.csv",
         slopes_by_step="<results>/tables/slopes_by_step.csv",
         time_lapse="<results>/tables/time_lapse.csv",
-        learning_rate_slopes=["<results>/tables/learning_rate_slopes.csv"] if STUDY.grids else [],
+        rates=(
+            expand("<results>/tables/learning_rate_{table}.csv", table=["slopes", "verdicts"])
+            if STUDY.grids
+            else []
+        ),
     output:
         markdown="<results>/answer.md",
         html="<results>/answer.html",
@@ -95,5 +102,5 @@ rule write_answer:
         "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
         " --crossovers {input.crossovers} --runs {input.runs} --time-lapse {input.time_lapse}"
         " --slopes-by-step {input.slopes_by_step}"
-        " --learning-rate-slopes {input.learning_rate_slopes}"
+        " --learning-rates {input.rates}"
         " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"

@@ -7,7 +7,9 @@ the smaller, to the end and for at least the last tenth, and from which step (me
 import numpy
 import pandas
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter
 
 from widthwise.figure_program import draw_from_tables
@@ -28,46 +30,53 @@ def cell_text(row: dict) -> str:
     return f"{seeds}\n{unit}{EngFormatter(places=0, sep='')(row['median_crossover'])}"
 
 
+def draw_panel(axes: Axes, crossovers: pandas.DataFrame, rows: list[tuple[str, str]]) -> None:
+    """One axis (steps or FLOPs) of circumstances that train the same sizes: a row a circumstance and measure."""
+    for index, (circumstance, measure) in enumerate(rows):
+        found = crossovers[(crossovers["circumstance"] == circumstance) & (crossovers["measure"] == measure)]
+        ticks = []
+        for column, row in enumerate(found.to_dict("records")):
+            share = row["below_in_the_end"] / row["seeds"]
+            left = column + 0.15 * (row["pair"] == "extremes")
+            axes.add_patch(
+                Rectangle((left, index), 1, 1, facecolor=SHARES(0.85 * share), edgecolor="#cccccc", linewidth=0.6)
+            )
+            ink = "white" if share > 0.6 else "black"
+            axes.text(left + 0.5, index + 0.5, cell_text(row), ha="center", va="center", fontsize=7.5, color=ink)
+            ticks.append((left + 0.5, f"{size_label(row['larger'])}\nover\n{size_label(row['smaller'])}"))
+    axes.set_xticks([position for position, _ in ticks], [label for _, label in ticks], fontsize=7)
+    names = [f"{circumstance_label(c)}: {m.replace('_', ' ')}" for c, m in rows]
+    axes.set_yticks([i + 0.5 for i in range(len(rows))], names, fontsize=8)
+    axes.set(xlim=(0, len(ticks) + 0.15), ylim=(len(rows), 0))
+    axes.tick_params(left=False, bottom=False)
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
+
+
 def draw(crossovers: pandas.DataFrame) -> pyplot.Figure:
-    """Rows: circumstance and measure. Columns: neighbouring sizes, then largest against smallest; a panel an axis."""
-    rows = list(crossovers[["circumstance", "measure"]].drop_duplicates().itertuples(index=False, name=None))
+    """A block for each set of sizes, steps left and FLOPs right; neighbouring sizes, then largest against smallest."""
+    by_circumstance = crossovers.groupby("circumstance", sort=False)
+    sizes = by_circumstance[["smaller", "larger"]].agg(lambda column: tuple(column.unique()))
+    blocks = [list(group.index) for _, group in sizes.groupby(["smaller", "larger"], sort=False)]
+    heights = [2 * len(block) for block in blocks]
     columns = max(len(group) for _, group in crossovers.groupby(["circumstance", "measure", "axis"]))
-    figure, panels = pyplot.subplots(
-        1, 2, figsize=(1.7 * columns + 2.4, 0.52 * len(rows) + 2.1), sharey=True, layout="constrained"
+    figure, grid = pyplot.subplots(
+        len(blocks),
+        2,
+        figsize=(1.7 * columns + 3.4, 0.52 * sum(heights) + 1.2 * len(blocks) + 0.9),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
     )
     figure.suptitle("Where a larger network's loss stays below a smaller one's")
-    for axes, (axis, title) in zip(
-        panels, (("step", "against steps"), ("flops", "against training FLOPs")), strict=True
-    ):
-        for index, (circumstance, measure) in enumerate(rows):
-            group = crossovers[
-                (crossovers["circumstance"] == circumstance)
-                & (crossovers["measure"] == measure)
-                & (crossovers["axis"] == axis)
-            ]
-            for column, row in enumerate(group.to_dict("records")):
-                share = row["below_in_the_end"] / row["seeds"]
-                left = column + 0.15 * (row["pair"] == "extremes")
-                axes.add_patch(
-                    pyplot.Rectangle(
-                        (left, index), 1, 1, facecolor=SHARES(0.85 * share), edgecolor="#cccccc", linewidth=0.6
-                    )
-                )
-                axes.text(left + 0.5, index + 0.5, cell_text(row), ha="center", va="center", fontsize=7.5,
-                          color="white" if share > 0.6 else "black")  # fmt: skip
-        pairs = group[["pair", "smaller", "larger"]].itertuples(index=False, name=None)
-        ticks = [
-            (i + 0.5 + 0.15 * (pair == "extremes"), f"{size_label(larger)}\nover\n{size_label(smaller)}")
-            for i, (pair, smaller, larger) in enumerate(pairs)
-        ]
-        axes.set_xticks([position for position, _ in ticks], [label for _, label in ticks], fontsize=7)
-        axes.set(xlim=(0, columns + 0.15), ylim=(len(rows), 0), title=title)
-        axes.tick_params(left=False, bottom=False)
-        axes.spines[:].set_visible(False)
-        axes.grid(False)
+    for panels, block in zip(grid, blocks, strict=True):
+        rows = [(circumstance, measure) for circumstance in block for measure in ("objective", "data_loss")]
+        for axes, axis in zip(panels, ("step", "flops"), strict=True):
+            draw_panel(axes, crossovers[crossovers["axis"] == axis], rows)
+        panels[1].tick_params(labelleft=False)
+    grid[0, 0].set_title("against steps")
+    grid[0, 1].set_title("against training FLOPs, up to the smaller's budget")
     figure.get_layout_engine().set(wspace=0.06)
-    names = [f"{circumstance_label(c)}: {m.replace('_', ' ')}" for c, m in rows]
-    panels[0].set_yticks([i + 0.5 for i in range(len(rows))], names, fontsize=8)
     caption(
         figure,
         "Seeds in which the larger ends at least 0.01 nats below; the median point from which on. Dark: many seeds.",

@@ -1,13 +1,14 @@
 """Finds the best learning rate of every width and seed on a grid, and how it moves with width.
 
-Reads tables/runs.csv, writes learning_rates.csv (the optima) and learning_rate_slopes.csv.
+Reads tables/runs.csv, writes learning_rates.csv (the optima), learning_rate_slopes.csv (how they move) and
+learning_rate_verdicts.csv (whether wider is better, at every rate).
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from widthwise.learning_rates import best_rates, rate_slopes
+from widthwise.learning_rates import best_rates, rate_slopes, rate_verdicts
 from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.tables import read_table
@@ -18,13 +19,20 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="tables/runs.csv")
     parser.add_argument("--grids", type=json.loads, required=True, help="grid -> its circumstances, as JSON")
     parser.add_argument("--optima", type=Path, required=True, help="CSV to write")
+    parser.add_argument("--expectations", type=json.loads, required=True, help="grid -> rises, falls or stays, as JSON")
     parser.add_argument("--slopes", type=Path, required=True, help="CSV to write")
+    parser.add_argument("--verdicts", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
     log = start_logging("fit_learning_rates")
 
-    best = best_rates(read_table(arguments.runs), arguments.grids)
-    slopes = rate_slopes(best)
-    for table, path in ((best, arguments.optima), (slopes, arguments.slopes)):
+    runs = read_table(arguments.runs)
+    best = best_rates(runs, arguments.grids)
+    tables = {
+        arguments.optima: best,
+        arguments.slopes: rate_slopes(best, arguments.expectations),
+        arguments.verdicts: rate_verdicts(runs, best, arguments.grids),
+    }
+    for path, table in tables.items():
         with written_aside(path) as aside:
             table.to_csv(aside, index=False)
     log.info("%d optima, %d of them censored", len(best), best["censored"].sum())

@@ -35,14 +35,15 @@ def main() -> None:
 
     losses, runs, starts = (read_table(path) for path in (arguments.losses, arguments.runs, arguments.starts))
     verdicts = judge_study(runs, starts, arguments.expectations)
+    expected_contrasts = {name: entry.get("contrast", {}) for name, entry in arguments.expectations.items()}
     judged = list(verdicts["circumstance"].unique())
     judged_losses = losses[losses["circumstance"].isin(judged)]
     tables = {
         arguments.verdicts: verdicts,
         arguments.features: feature_means(runs, starts, judged),
-        arguments.contrasts: contrasts(runs, starts, arguments.references),
+        arguments.contrasts: contrasts(runs, starts, arguments.references, expected_contrasts),
         arguments.crossovers: crossovers(judged_losses, runs[runs["circumstance"].isin(judged)]),
-        arguments.slopes_by_step: slopes_by_step(judged_losses),
+        arguments.slopes_by_step: slopes_by_step(judged_losses, runs),
         arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate"]])),
     }
     for path, table in tables.items():

@@ -22,7 +22,7 @@ def draw_grid(axes: Axes, runs: pandas.DataFrame, optima: pandas.DataFrame) -> d
     ends = {}
     for parameters, group in runs.groupby("parameters"):
         by_seed = group.pivot(index="learning_rate", columns="seed", values="data_loss_end_value")
-        by_seed = by_seed.replace(numpy.inf, numpy.nan)
+        by_seed = by_seed[numpy.isfinite(by_seed).all(axis="columns")]  # no median of survivors
         median = by_seed.median(axis="columns")
         axes.fill_between(
             by_seed.index, by_seed.min(axis=1), by_seed.max(axis=1), color=colours[parameters], alpha=0.15
@@ -31,8 +31,8 @@ def draw_grid(axes: Axes, runs: pandas.DataFrame, optima: pandas.DataFrame) -> d
         best = optima[(optima["parameters"] == parameters) & ~optima["censored"]]
         axes.plot(2.0 ** best["log2_rate"], best["end_value"], "o", markersize=4, color=colours[parameters],
                   markeredgecolor="white", markeredgewidth=0.5)  # fmt: skip
-        if median.notna().any():
-            ends[size_label(parameters)] = (median.dropna().iloc[-1], colours[parameters])
+        if len(median):
+            ends[size_label(parameters)] = (median.iloc[-1], colours[parameters])
     axes.set_xscale("log", base=2)
     axes.set_xlabel("learning rate")
     return ends
@@ -78,7 +78,8 @@ def draw(
     caption(
         figure,
         f"Lines: median of {runs['seed'].nunique()} seeds, bands their range, dots each seed's optimum by a parabola; "
-        "x: at the grid's edge, so censored. Slopes: doublings of the rate per doubling of width, with 95% intervals.",
+        "x: at the grid's edge, so censored; a rate at which a seed diverged has no point. Slopes: doublings of the "
+        "rate per doubling of width, with 95% intervals.",
     )
     label_lines(figure, ends)
     return figure

@@ -36,7 +36,7 @@ def draw(found: dict[str, numpy.ndarray]) -> pyplot.Figure:
         panel.spines[:].set_visible(False)
     caption(
         figure,
-        "Grey: probability of foreground, black 0 to white 1. Line: outline of the mask. As posted, first seed.",
+        "Grey: probability of foreground, black 0 to white 1. Line: outline of the mask. First circumstance and seed.",
     )
     return figure
 

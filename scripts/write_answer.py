@@ -1,7 +1,7 @@
 """Writes the question's answer from the study's tables: answer.md for reading, answer.html for the browser.
 
-Reads verdicts, contrasts, crossovers, runs, slopes_by_step and time_lapse of tables/, and learning_rate_slopes if there
-is one.
+Reads verdicts, contrasts, crossovers, runs, slopes_by_step and time_lapse of tables/, and learning_rate_slopes and
+learning_rate_verdicts where the study has grids.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
     for name in TABLES:
         option = name.replace("_", "-")
         parser.add_argument(f"--{option}", type=Path, required=True, help=f"tables/{name}.csv")
-    parser.add_argument("--learning-rate-slopes", type=Path, nargs="*", default=[], help="the table of them, if any")
+    parser.add_argument("--learning-rates", type=Path, nargs="*", default=[], help="tables of slopes, verdicts; if any")
     parser.add_argument("--catalogue", type=json.loads, required=True, help="what is told of circumstances, as JSON")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
@@ -50,8 +50,8 @@ def main() -> None:
     log = start_logging("write_answer")
 
     tables = {name: read_table(getattr(arguments, name)) for name in TABLES}
-    learning_rate_slopes = [read_table(path) for path in arguments.learning_rate_slopes]
-    answer = write_answer(Evidence(**tables, learning_rate_slopes=learning_rate_slopes, catalogue=arguments.catalogue))
+    rates = [read_table(path) for path in arguments.learning_rates]
+    answer = write_answer(Evidence(**tables, learning_rates=rates, catalogue=arguments.catalogue))
     with written_aside(arguments.markdown) as aside:
         aside.write_text(answer, encoding="utf-8")
     body = MarkdownIt("commonmark").enable("table").render(answer)

@@ -45,6 +45,12 @@ def test_a_plateau_has_fallen_by_under_a_hundredth_in_the_last_fifth(last, plate
     assert is_plateau(curve([1.5, 1, 1, 1, 1, 1, 1, 1, *last])) is plateau
 
 
+def test_a_loss_that_never_fell_is_level_or_not_by_its_last_fifth():
+    assert is_plateau(curve([0.69] * 11))
+    assert is_plateau(curve([0.7, 0.8, 0.9, *[0.9] * 8]))
+    assert not is_plateau(curve([0.7, *[0.8] * 8, 0.9, 1.1]))
+
+
 def test_a_plateau_is_judged_between_sparse_evaluations_too():
     assert not is_plateau(pandas.Series([1.0, 0.9, 0.5], index=[0, 50, 100]))
 
@@ -71,6 +77,14 @@ def test_crossover_against_flops_compares_where_both_are_known():
     # Four times the cost of a step: at step 10 the larger has cost what the smaller has at its last.
     larger.index = larger.index * 4
     assert crossover(smaller, larger) == math.inf
+
+
+def test_crossover_with_runs_that_diverged():
+    smaller, larger = curve([0.6] * 11), curve([0.4] * 4)
+    assert crossover(smaller, larger, diverged=(False, True)) == math.inf
+    assert crossover(curve([0.3] * 4), curve([0.5] * 11), diverged=(True, False)) == 40
+    assert crossover(curve([]), larger, diverged=(True, False)) == 0
+    assert crossover(smaller, curve([]), diverged=(False, True)) == math.inf
 
 
 @given(st.lists(st.floats(0.1, 2), min_size=3, max_size=12), st.floats(0.02, 1))

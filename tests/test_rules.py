@@ -35,8 +35,9 @@ def test_a_rule_is_documented_and_complete(name):
         block = re.search(rf"^    {directive}:\n((?:        .*\n)+)", body, re.MULTILINE)
         entries = re.findall(r"^        (?=\w)(.*)", block[1], re.MULTILINE) if block else []
         assert all(re.match(r"\w+=|multiext\(", entry) for entry in entries), entries
-    assert f"python scripts/{name}.py" in body
-    assert f'code("{name}")' in body
+    script = re.search(r'code\("(\w+)"\)', body)[1]
+    assert f"python scripts/{script}.py" in body
+    assert script == name or script.startswith(name.split("_")[0])
     assert "> {log} 2>&1" in body
 
 
@@ -48,7 +49,7 @@ def test_a_rules_conda_file_provides_what_its_script_imports(name):
     provided = yaml.safe_load((ROOT / f"envs/{conda}.yaml").read_text())["dependencies"][-1]["pip"]
     provided = {re.split("==", pin)[0] for pin in provided}
     imported = set()
-    for source in sources(ROOT / f"scripts/{name}.py"):
+    for source in sources(ROOT / f"scripts/{re.search(r'python scripts/(.*?)[.]py', body)[1]}.py"):
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}

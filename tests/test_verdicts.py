@@ -7,8 +7,8 @@ import numpy
 import pandas
 import pytest
 
-from widthwise.comparisons import contrasts, crossovers, time_lapse
-from widthwise.learning_rates import best_rates, optimum, rate_slopes
+from widthwise.comparisons import CONTRAST_COLUMNS, contrasts, crossovers, time_lapse
+from widthwise.learning_rates import best_rates, optimum, rate_slopes, rate_verdicts
 from widthwise.verdicts import COLUMNS, judge_study
 
 SIZES, SEEDS = (100, 200, 400, 800), (0, 1, 2, 3, 4)
@@ -28,7 +28,7 @@ def tables(penalty_per_doubling=0.3, data_per_doubling=-0.1):
     for seed, (doublings, size) in itertools.product(SEEDS, enumerate(SIZES)):
         data_loss = 1 + data_per_doubling * doublings + 0.01 * generator.standard_normal()
         for circumstance, penalty in (("plain", 0), ("penalised", penalty_per_doubling * doublings)):
-            who = {"circumstance": circumstance, "parameters": size, "seed": seed}
+            who = {"circumstance": circumstance, "size": f"width{size}", "parameters": size, "seed": seed}
             starts.append(who | {"objective": 0.7 + penalty, "data_loss": 0.7})
             runs.append(
                 who
@@ -39,6 +39,7 @@ def tables(penalty_per_doubling=0.3, data_per_doubling=-0.1):
                     "data_loss_steps_to_midway": 2.0 ** (10 - doublings),
                     "data_loss_end_value": data_loss,
                     "flops_per_step": 10 * size,
+                    "diverged": False,
                 }
             )
     return pandas.DataFrame(runs), pandas.DataFrame(starts)
@@ -104,19 +105,51 @@ def test_a_missing_value_is_an_error_that_names_it():
 def test_a_size_that_diverged_is_a_verdict_and_blanks_the_slope():
     runs, starts = tables()
     widest = (runs["parameters"] == 800) & (runs["circumstance"] == "plain")
-    runs.loc[widest, ["objective_end_value", "data_loss_end_value"]] = math.inf
-    row = row_of(judge_study(runs, starts, EXPECTATIONS), "plain", "objective", "end_value")
+    runs.loc[widest, ["objective_end_value", "data_loss_end_value", "data_loss_steps_to_midway"]] = math.inf
+    runs.loc[widest, "diverged"] = True
+    verdicts = judge_study(runs, starts, EXPECTATIONS)
+    row = row_of(verdicts, "plain", "objective", "end_value")
     assert (row.verdict, row.diverged, row.agrees) == ("diverged", 5, False)
     assert math.isnan(row.slope_per_doubling)
+    assert row_of(verdicts, "plain", "data_loss", "steps_to_midway").verdict == "diverged"
+
+
+def test_times_that_were_not_reached_are_no_divergence():
+    runs, starts = tables()
+    runs.loc[runs["parameters"] == 100, "data_loss_steps_to_midway"] = math.inf
+    row = row_of(judge_study(runs, starts, EXPECTATIONS), "plain", "data_loss", "steps_to_midway")
+    assert (row.verdict, row.diverged) == ("falls", 0)
+
+
+def test_a_start_that_is_not_a_number_has_diverged():
+    runs, starts = tables()
+    starts.loc[starts["parameters"] == 800, ["objective", "data_loss"]] = math.nan
+    row = row_of(judge_study(runs, starts, EXPECTATIONS), "plain", "objective", "starting_loss")
+    assert (row.verdict, row.diverged) == ("diverged", 5)
+
+
+CONTRAST = {"penalised": {"objective": {"end_value": "rises"}, "data_loss": {"end_value": "falls"}}}
 
 
 def test_a_contrast_pairs_circumstance_and_reference_by_seed():
-    found = contrasts(*tables(), {"penalised": "plain"}).set_index(["measure", "feature"])
+    found = contrasts(*tables(), {"penalised": "plain"}, CONTRAST).set_index(["measure", "feature"])
     objective, data_loss = found.loc[("objective", "end_value")], found.loc[("data_loss", "end_value")]
     assert objective.slope_difference == pytest.approx(0.3)
     assert objective.difference_at_largest == pytest.approx(0.9)
+    assert (objective.verdict, objective.agrees) == ("rises", True)
     assert data_loss.slope_difference == data_loss.difference_at_largest == 0
-    assert data_loss.p_value == 1
+    assert (data_loss.verdict, data_loss.agrees, data_loss.p_value) == ("flat", False, 1)
+
+
+def test_a_contrast_pairs_sizes_not_parameter_counts():
+    runs, starts = tables()
+    for table in (runs, starts):  # as where one of the two has no BatchNorm
+        table.loc[table["circumstance"] == "plain", "parameters"] -= 7
+    assert len(contrasts(runs, starts, {"penalised": "plain"}, {})) == 7
+
+
+def test_a_study_without_contrasts_has_a_table_with_columns():
+    assert list(contrasts(*tables(), {}, {}).columns) == CONTRAST_COLUMNS
 
 
 def test_crossovers_are_counted_over_seeds():
@@ -125,7 +158,7 @@ def test_crossovers_are_counted_over_seeds():
         SEEDS, {100: (1.0, 0.9, 0.8), 200: (1.2, 0.8, 0.5), 400: (1.5, 1.4, 1.3)}.items()
     ):
         who = {"circumstance": "plain", "parameters": size, "seed": seed}
-        runs.append(who | {"flops_per_step": size})
+        runs.append(who | {"flops_per_step": size, "diverged": False})
         losses += [who | {"step": 10 * i, "objective": v, "data_loss": v} for i, v in enumerate(values)]
     table = crossovers(pandas.DataFrame(losses), pandas.DataFrame(runs))
     steps = table[(table["axis"] == "step") & (table["measure"] == "objective")]
@@ -152,6 +185,23 @@ def test_a_time_lapse_is_compared_at_equal_rate_times_steps(offset, equivalent):
     assert time_lapse(pandas.DataFrame(losses).query("circumstance == 'as_posted'")).empty
 
 
+def test_a_larger_network_that_diverged_never_wins():
+    losses = [
+        {"circumstance": "plain", "parameters": size, "seed": seed, "step": step, "objective": loss, "data_loss": loss}
+        for size, last, loss in ((100, 30, 0.6), (200, 10, 0.4), (400, 30, 0.7))
+        for seed in SEEDS
+        for step in range(0, last + 1, 10)
+    ]
+    runs = [
+        {"circumstance": "plain", "parameters": size, "seed": seed, "flops_per_step": size, "diverged": size == 200}
+        for size in (100, 200, 400)
+        for seed in SEEDS
+    ]
+    table = crossovers(pandas.DataFrame(losses), pandas.DataFrame(runs)).query("axis == 'step'")
+    # 200 lies lower until it diverges; 400 lies higher than 200 until then, and lower ever after.
+    assert list(table["below_in_the_end"]) == [0, 5, 0] * 2
+
+
 def test_the_parabolas_lowest_point_by_hand():
     # y = (x + 9.25)^2 through -11 ... -7.
     rates = [-11, -10, -9, -8, -7]
@@ -169,6 +219,8 @@ def test_best_rates_move_as_they_were_made_to():
             rows.append(
                 {
                     "circumstance": f"{grid}_{rate}",
+                    "size": f"width{width}",
+                    "diverged": False,
                     "width": width,
                     "parameters": width**2,
                     "seed": seed,
@@ -178,12 +230,21 @@ def test_best_rates_move_as_they_were_made_to():
             )
     runs = pandas.DataFrame(rows)
     grids = {grid: [f"{grid}_{rate}" for rate in range(-12, -3)] for grid in ("standard", "mup")}
-    slopes = rate_slopes(best_rates(runs, grids)).set_index("grid")
+    best = best_rates(runs, grids)
+    slopes = rate_slopes(best, {"standard": "falls", "mup": "falls"}).set_index("grid")
     assert slopes.loc["standard", "slope"] == pytest.approx(-0.98)
     assert slopes.loc["mup", "slope"] == pytest.approx(0.02)
     assert slopes.loc["standard - mup", "slope"] == pytest.approx(-1)
     assert slopes.loc["standard", "ci_low"] < -0.98 < slopes.loc["standard", "ci_high"]
+    assert list(slopes["verdict"]) == ["falls", "stays", "falls"]
+    assert list(slopes["agrees"])[:2] == [True, False]
+    verdicts = rate_verdicts(runs, best, grids).set_index(["grid", "learning_rate"])
+    assert verdicts.loc[("standard", 2.0**-12), "verdict"] == "falls"
+    assert verdicts.loc[("standard", 2.0**-4), "verdict"] == "rises"
+    assert verdicts.loc[("standard", 2.0**-12), "at_or_below_best"]
+    assert not verdicts.loc[("standard", 2.0**-4), "at_or_below_best"]
     narrow = {grid: names[:4] for grid, names in grids.items()}
-    censored = rate_slopes(best_rates(runs, narrow)).set_index("grid")
+    censored = rate_slopes(best_rates(runs, narrow), {}).set_index("grid")
     assert censored.loc["standard", "censored"] > 0
     assert math.isnan(censored.loc["standard", "slope"])
+    assert censored.loc["standard", "verdict"] == "undecided"

@@ -116,7 +116,8 @@ def test_starting_losses_begin_with_the_runs_own(finished_smoke):
     losses = table(finished_smoke / "results/smoke/tables/losses.csv")
     first = losses[losses["step"] == 0].merge(starts, on=["circumstance", "size", "seed"], suffixes=("", "_start"))
     assert len(first) == len(RUNS)
-    assert (first["penalty"] == first["penalty_start"]).all()
+    for column in ("penalty", "data_loss"):
+        assert (first[column] == first[f"{column}_start"]).all()
 
 
 def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished_smoke):
@@ -127,7 +128,7 @@ def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished
     }
     assert logs == {
         "generate_dataset", "train", "measure_starts", "check_coordinates", "predict_masks", "gather_circumstance",
-        "gather_study", "judge_study", "write_answer", "figures",
+        "gather_study", "gather_starts", "gather_coordinates", "judge_study", "write_answer", "figures",
     }  # fmt: skip
 
 

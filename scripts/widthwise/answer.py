@@ -15,6 +15,8 @@ from widthwise.evidence import (
     all_plateaus,
     by_verdict,
     crossing_words,
+    interval,
+    missing,
     number,
     penalty_notes,
     statement,
@@ -30,10 +32,12 @@ def write_answer(evidence: Evidence) -> str:
         lengths(evidence),
         questions(evidence),
         causes(evidence),
+        rates(evidence),
+        lapse(evidence),
         advice(evidence),
         conditions(evidence),
     ]
-    return "\n\n".join(section.strip() for section in sections) + "\n"
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
 def heading(evidence: Evidence) -> str:
@@ -55,7 +59,7 @@ alone.
 
 def observations(evidence: Evidence) -> str:
     """The three observations, circumstance by circumstance, and which circumstance shows all of them."""
-    rows = []
+    rows, whole = [], []
     for name in evidence.circumstances:
         start, decay, end = (
             evidence.verdict(name, "objective", feature) for feature in ("starting_loss", "initial_decay", "end_value")
@@ -74,7 +78,7 @@ def observations(evidence: Evidence) -> str:
         )
     whole = [row.split("`")[1] for row in rows if "**all four**" in row]
     summary = (
-        f"The whole picture of the post shows in {', '.join(f'`{name}`' for name in whole)}."
+        f"The order of the post's curves shows in {', '.join(whole)}."
         if whole
         else "No circumstance of this study shows the whole picture of the post at once."
     )
@@ -212,7 +216,7 @@ def is_stuck(evidence: Evidence, name: str) -> list[str]:
         {
             "falls": "no, its data loss ends lower: it fits better, whatever the reported loss says.",
             "flat": "there is no sign of it, the data loss ends alike at every size.",
-            "rises": "its data loss ends higher, so something holds it back; the contrasts below say what does.",
+            "rises": "its data loss ends higher.",
         },
     )
     plateau_note = "these are plateaus" if all_plateaus(evidence, name) else "of those, no plateau is claimed"
@@ -225,7 +229,9 @@ def wins_later(evidence: Evidence, name: str) -> list[str]:
     if crossing["below_in_the_end"] == crossing["seeds"]:
         words = "they do within these steps, in every seed."
     elif crossing["below_in_the_end"] == 0:
-        words = "not within these steps; what is still falling at their end may cross after it."
+        words = "not within these steps."
+        if not all_plateaus(evidence, name):
+            words += " Not all have settled by then, and they may cross later."
     else:
         words = "within these steps they do in some seeds, in others not."
     grounds = [
@@ -237,66 +243,72 @@ def wins_later(evidence: Evidence, name: str) -> list[str]:
     return [words, *grounds]
 
 
+CAUSES = (("objective", "starting_loss"), ("objective", "end_value"), ("data_loss", "end_value"))
+
+
 def causes(evidence: Evidence) -> str:
     """What each contrast of one factor says: the only ground for naming a cause."""
     lines = []
     for name in evidence.circumstances:
-        for measure, feature in (
-            ("objective", "starting_loss"),
-            ("objective", "end_value"),
-            ("data_loss", "end_value"),
-        ):
+        for measure, feature in CAUSES:
             row = evidence.contrast(name, measure, feature)
-            if row is None or not numpy.isfinite(row["slope_difference"]):
+            if row is None:
                 continue
-            low, high = row["slope_ci_low"], row["slope_ci_high"]
-            says = (
-                "no difference shown"
-                if low <= 0 <= high
-                else ("steeper" if row["slope_difference"] > 0 else "less steep")
-            )
+            expected = "" if missing(row["expected"]) else f" (expected {row['expected']})"
             lines.append(
                 f"| `{name}` | `{row['reference']}` | {measure.replace('_', ' ')}, {NAMES[feature]} | "
-                f"{number(row['slope_difference'])} [{number(low)}, {number(high)}] | {says} | "
-                f"{number(row['difference_at_largest'])} [{number(row['ci_low'])}, {number(row['ci_high'])}] |"
+                f"{row['verdict']}{expected} | "
+                f"{interval(row['slope_difference'], row['slope_ci_low'], row['slope_ci_high'])} | "
+                f"{interval(row['difference_at_largest'], row['ci_low'], row['ci_high'])} |"
             )
-    grids = ""
-    for slopes in evidence.learning_rate_slopes:
-        grids = (
-            "\n\nThe best learning rate, in doublings per doubling of width (figure `learning_rates`):\n\n"
-            + "\n".join(
-                f"- `{row.grid}`: "
-                + (
-                    f"{number(row.slope, 2)}, 95% interval {number(row.ci_low, 2)} to {number(row.ci_high, 2)}"
-                    if numpy.isfinite(row.slope)
-                    else f"censored: {row.censored} optima lie at the grid's edge"
-                )
-                + f" ({row.seeds} seeds)"
-                for row in slopes.itertuples()
-            )
-        )
-    lapse = evidence.time_lapse
-    if len(lapse):
-        passed = lapse["equivalent"].astype(str) == "True"
-        verdict = (
-            "passes at every size"
-            if passed.all()
-            else f"fails at {(~passed).sum()} of {len(lapse)} sizes, and is just 1e-4"
-        )
-        grids += (
-            "\n\nThe time-lapse (ten times the learning rate for a tenth of the steps, within 0.03 nats of the posted "
-            f"rate's data loss) {verdict}: largest difference {number(lapse['difference'].abs().max())} nats."
-        )
     table = "\n".join(lines) or "| - | - | - | - | - | - |"
     return f"""
 ## What causes it: contrasts of one factor
 
-A cause is claimed only from two circumstances that are one factor apart, paired by seed and size: differences of the
-slope per doubling of parameters, and of the value at the largest size, circumstance less reference.
+A cause is claimed only from two circumstances that are one factor apart, paired by seed and size: how the factor bends
+the slope per doubling of parameters, and what it does at the largest size, circumstance less reference, in nats.
 
-| circumstance | less reference | measure, feature | slope per doubling [95%] | slope is | at the largest size [95%] |
+| circumstance | less reference | measure, feature | slope | its difference [95%] | at the largest size [95%] |
 | --- | --- | --- | --- | --- | --- |
-{table}{grids}
+{table}
+"""
+
+
+def rates(evidence: Evidence) -> str:
+    """What the grids of learning rates say; nothing in a study without."""
+    if not evidence.learning_rates:
+        return ""
+    slopes, verdicts = evidence.learning_rates
+    lines = [
+        f"- `{row.grid}`: **{row.verdict}**"
+        + ("" if missing(row.expected) else f" (expected {row.expected})")
+        + f", {interval(row.slope, row.ci_low, row.ci_high, 2)}, {row.seeds} seeds"
+        + (f"; {row.censored} optima lie at the grid's edge" if row.censored else "")
+        for row in slopes.itertuples()
+    ]
+    for grid, group in verdicts.groupby("grid", sort=False):
+        for below, where in ((True, "at and below"), (False, "above")):
+            found = group[group["at_or_below_best"] == below]
+            said = ", ".join(f"{row.verdict} at {row.learning_rate:g}" for row in found.itertuples()) or "no rate"
+            lines.append(f"- `{grid}`, data loss' end value by size, {where} the narrowest width's best rate: {said}")
+    return "\n".join(
+        ["## The learning rate", "", "How the best rate moves, in doublings per doubling of width (figure",
+         "`learning_rates`):", "", *lines]
+    )  # fmt: skip
+
+
+def lapse(evidence: Evidence) -> str:
+    """Whether the higher rate is a time-lapse of the posted one; nothing in a study without it."""
+    table = evidence.time_lapse
+    if table.empty:
+        return ""
+    failed = int((table["equivalent"].astype(str) != "True").sum())
+    verdict = "passes at every size" if not failed else f"fails at {failed} of {len(table)} sizes, and is just 1e-4"
+    return f"""
+## The time-lapse
+
+Ten times the learning rate for a tenth of the steps, within 0.03 nats of the posted rate's data loss: {verdict}.
+Largest difference {number(table["difference"].abs().max())} nats.
 """
 
 
@@ -328,12 +340,19 @@ def advice(evidence: Evidence) -> str:
 
 def conditions(evidence: Evidence) -> str:
     """What the answer is conditional on."""
-    return """
+    seeds, sizes = evidence.runs["seed"].nunique(), evidence.verdicts["widths"].min()
+    few = (
+        f"\n\nWith {seeds} seeds and {sizes} sizes this is an indication: a published verdict needs 5 and 4."
+        if seeds < 5 or sizes < 4
+        else ""
+    )
+    return f"""
 ## What this is conditional on
 
 The post does not name its framework: initialisation, LeakyReLU's slope, BatchNorm's and Adam's epsilon, batch size and
 steps are assumed (Keras' defaults; `config/config.yaml` marks each). Inference is over seeds on one synthetic dataset.
 Verdicts on starting losses and end values share one Holm family; the others are descriptive. A size of effect is a mean
 slope over seeds with a t interval; `flat` means within 0.05 nats of the smallest size (5% per doubling for times).
-Definitions: `scripts/widthwise/features.py`, `trend.py`, `verdicts.py`.
+Against training FLOPs, sizes are compared up to the smallest one's budget, which is a few steps of the largest.
+Definitions: `scripts/widthwise/features.py`, `trend.py`, `verdicts.py`.{few}
 """

@@ -5,6 +5,9 @@ difference between the two has one cause. It must not import torch: the workflow
 """
 
 import copy
+import itertools
+import math
+from collections.abc import Iterable
 from typing import Any
 
 from widthwise.configuration import alternatives
@@ -51,10 +54,13 @@ def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def catalogue_errors(catalogue: dict, base: dict) -> list[str]:
-    """A line for each circumstance that has no place in the tree, or is not one factor from its reference."""
+def catalogue_errors(catalogue: dict, base: dict, names: Iterable[str]) -> list[str]:
+    """A line for each of `names`, and of their ancestors, that has no place in the tree or is not one factor from
+    its reference. Others may be: changing a base setting makes some circumstance the same as its reference."""
     errors = []
-    for name, circumstance in catalogue.items():
+    needed = dict.fromkeys(other for name in names for other in (name, *ancestors(name, catalogue)))
+    for name in needed:
+        circumstance = catalogue[name]
         key = f"circumstances.{name}"
         reference = circumstance.get("reference")
         if name == ROOT:
@@ -74,6 +80,18 @@ def catalogue_errors(catalogue: dict, base: dict) -> list[str]:
             if len(found) != 1:
                 given = ", ".join(sorted(found)) or "none"
                 errors.append(f"{key}: {len(found)} factors away from {reference} ({given}); allowed: exactly one")
+    return errors
+
+
+def grid_errors(name: str, circumstance: dict) -> list[str]:
+    """What is wrong with a circumstance's grid of learning rates."""
+    rates = circumstance.get("learning_rates", [])
+    uneven = [b for a, b in itertools.pairwise(rates) if not math.isclose(b / a, 2, rel_tol=0.01)]
+    errors = [
+        f"circumstances.{name}.learning_rates: given {rate:g}; allowed: twice the rate before it" for rate in uneven
+    ]
+    if rates and "depths" in circumstance:
+        errors.append(f"circumstances.{name}.depths: given with learning_rates; allowed: one of the two")
     return errors
 
 

@@ -11,46 +11,59 @@ import numpy
 import pandas
 
 from widthwise.features import FEATURES, MEASURES, crossover
-from widthwise.trend import mean_interval, paired_p_value, slopes
-from widthwise.verdicts import response_of
+from widthwise.trend import Interval, mean_interval, paired_p_value, slopes
+from widthwise.verdicts import LOSS_MARGIN, response_of
 
 TIME_LAPSE_MARGIN = 0.03  # nats
+CONTRAST_COLUMNS = [
+    "circumstance", "reference", "measure", "feature", "verdict", "slope_difference", "slope_ci_low", "slope_ci_high",
+    "p_value", "difference_at_largest", "ci_low", "ci_high", "seeds", "expected", "agrees",
+]  # fmt: skip
 
 
-def contrasts(runs: pandas.DataFrame, starts: pandas.DataFrame, references: Mapping[str, str]) -> pandas.DataFrame:
+def contrasts(
+    runs: pandas.DataFrame,
+    starts: pandas.DataFrame,
+    references: Mapping[str, str],
+    expectations: Mapping[str, Mapping[str, Mapping[str, str]]],
+) -> pandas.DataFrame:
     """Each circumstance less its reference: slope per doubling of parameters, and value at the largest size.
 
-    `references` give circumstance -> reference; pairs that do not train the same sizes are left out, since
-    nothing pairs them. Intervals are 95% t over seeds; p is a paired t test's, two-sided and descriptive.
+    `references` give circumstance -> reference; pairs that do not train the same sizes are left out, since nothing
+    pairs them. Intervals are 95% t over seeds, NaN where a run diverged; p is a paired t test's, two-sided and
+    descriptive. The verdict on the difference of slopes is by its interval: `rises` or `falls` where that excludes
+    0, `flat` where it lies within the margin over the whole range. `expectations` give circumstance -> measure ->
+    feature -> that verdict.
     """
     rows = []
     for (circumstance, reference), measure in itertools.product(references.items(), MEASURES):
         for feature in FEATURES[measure]:
-            ours, parameters = response_of(runs, starts, circumstance, measure, feature)
-            theirs, parameters_of_reference = response_of(runs, starts, reference, measure, feature)
-            if not numpy.array_equal(parameters, parameters_of_reference):
+            ours = response_of(runs, starts, circumstance, measure, feature)
+            theirs = response_of(runs, starts, reference, measure, feature)
+            if ours.sizes != theirs.sizes:
                 continue
             with numpy.errstate(invalid="ignore"):
-                difference = ours - theirs
-                slope = slopes(difference, parameters)
-            slope_interval, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
-            rows.append(
-                {
-                    "circumstance": circumstance,
-                    "reference": reference,
-                    "measure": measure,
-                    "feature": feature,
-                    "slope_difference": slope_interval.estimate,
-                    "slope_ci_low": slope_interval.low,
-                    "slope_ci_high": slope_interval.high,
-                    "p_value": paired_p_value(slope),
-                    "difference_at_largest": at_largest.estimate,
-                    "ci_low": at_largest.low,
-                    "ci_high": at_largest.high,
-                    "seeds": len(difference),
-                }
-            )
-    return pandas.DataFrame(rows)
+                difference = ours.values - theirs.values
+                slope = slopes(difference, ours.parameters)
+            of_slope, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
+            verdict = contrast_verdict(of_slope, ours.parameters)
+            expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
+            agrees = None if expected is None else expected == verdict
+            values = [*vars(of_slope).values(), paired_p_value(slope), *vars(at_largest).values(), len(difference)]
+            rows.append([circumstance, reference, measure, feature, verdict, *values, expected, agrees])
+    return pandas.DataFrame(rows, columns=CONTRAST_COLUMNS)
+
+
+def contrast_verdict(slope: Interval, parameters: numpy.ndarray) -> str:
+    """How the factor changes what more parameters do."""
+    if slope.low > 0:
+        return "rises"
+    if slope.high < 0:
+        return "falls"
+    doublings = numpy.log2(parameters[-1] / parameters[0])
+    if slope.high * doublings < LOSS_MARGIN and slope.low * doublings > -LOSS_MARGIN:
+        return "flat"
+    return "undecided"
 
 
 def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -60,7 +73,7 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
     `median_crossover` is over all seeds, infinite where half of them or more never cross.
     """
     rows = []
-    flops_per_step = runs.set_index(["circumstance", "parameters", "seed"])["flops_per_step"]
+    records = runs.set_index(["circumstance", "parameters", "seed"])
     for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
         sizes = sorted(runs.loc[runs["circumstance"] == circumstance, "parameters"].unique())
         seeds = sorted(runs.loc[runs["circumstance"] == circumstance, "seed"].unique())
@@ -73,8 +86,9 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
                 curves = [logs.get((size, seed), none)[measure].copy() for size in (smaller, larger)]
                 if axis == "flops":
                     for curve, size in zip(curves, (smaller, larger), strict=True):
-                        curve.index = curve.index * flops_per_step[(circumstance, size, seed)]
-                points.append(crossover(*curves))
+                        curve.index = curve.index * records.loc[(circumstance, size, seed), "flops_per_step"]
+                diverged = [bool(records.loc[(circumstance, size, seed), "diverged"]) for size in (smaller, larger)]
+                points.append(crossover(*curves, diverged=tuple(diverged)))
             rows.append(
                 {
                     "circumstance": circumstance,
@@ -92,7 +106,7 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
     return pandas.DataFrame(rows)
 
 
-def slopes_by_step(losses: pandas.DataFrame) -> pandas.DataFrame:
+def slopes_by_step(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
     """How the loss goes with parameters at every logged step: what a run stopped there would have shown.
 
     A row for each circumstance x measure x step that every run reached: the mean slope per doubling of parameters
@@ -100,9 +114,9 @@ def slopes_by_step(losses: pandas.DataFrame) -> pandas.DataFrame:
     """
     rows = []
     for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
-        runs = len(of_circumstance[["parameters", "seed"]].drop_duplicates())
+        count = (runs["circumstance"] == circumstance).sum()
         for measure, (step, at_step) in itertools.product(MEASURES, of_circumstance.groupby("step")):
-            if len(at_step) == runs:
+            if len(at_step) == count:
                 table = at_step.pivot(index="seed", columns="parameters", values=measure)
                 interval = mean_interval(slopes(table.to_numpy(), table.columns.to_numpy()))
                 rows.append([circumstance, measure, step, *vars(interval).values(), len(table)])
@@ -116,7 +130,7 @@ def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "
 
     A row a size: the mean difference, fast less slow, at the slow runs' last step, its 90% t interval over seeds,
     and whether that lies within 0.03 nats (two one-sided tests). Without rows unless the study has both. `losses`
-    has each run's `learning_rate` beside its rows.
+    has each run's `learning_rate` beside its rows. The fast run is interpolated where it was not logged at that step.
     """
     rows = []
     logs = {key: log.set_index("step") for key, log in losses.groupby(["circumstance", "parameters", "seed"])}

@@ -40,6 +40,18 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
+def whole_numbers_as_integers(value: Any) -> Any:
+    """The value with 1 for every 1.0, so that neither a repeat nor a change hides behind a way of writing."""
+    match value:
+        case dict():
+            return {key: whole_numbers_as_integers(item) for key, item in value.items()}
+        case list():
+            return [whole_numbers_as_integers(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
 def with_defaults(config: dict, schema: dict) -> dict:
     """A copy of a valid config with the schema's defaults, but none within a circumstance's overrides."""
     filled = copy.deepcopy(config)

@@ -27,7 +27,10 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """The study's tables, and what its catalogue says of each judged circumstance."""
+    """The study's tables, and what its catalogue says of each judged circumstance.
+
+    `learning_rates` are the tables of slopes and of verdicts, or nothing in a study without grids.
+    """
 
     verdicts: pandas.DataFrame
     contrasts: pandas.DataFrame
@@ -35,7 +38,7 @@ class Evidence:
     runs: pandas.DataFrame
     slopes_by_step: pandas.DataFrame
     time_lapse: pandas.DataFrame
-    learning_rate_slopes: Sequence[pandas.DataFrame]
+    learning_rates: Sequence[pandas.DataFrame]
     catalogue: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -59,7 +62,7 @@ class Evidence:
         """How many of the circumstance's runs ended on a plateau."""
         runs = self.runs[self.runs["circumstance"] == circumstance]
         diverged = int(runs["diverged"].sum())
-        text = f"{int(runs['plateau'].sum())} of {len(runs)} runs ended on a plateau, the rest were still falling"
+        text = f"{int(runs['plateau'].sum())} of {len(runs)} runs ended on a plateau, the rest had not settled"
         return text + (f" or ({diverged}) diverged" if diverged else "")
 
 
@@ -75,6 +78,18 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def interval(estimate: float, low: float, high: float, digits: int = 3) -> str:
+    """An estimate with its interval, or why there is none."""
+    if not numpy.isfinite(estimate):
+        return "no number, since a value is not finite"
+    return f"{number(estimate, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell of a table was left empty."""
+    return bool(pandas.isna(value))
+
+
 def statement(row: pandas.Series | None) -> str:
     """A verdict in words, with all that stands behind it."""
     if row is None:
@@ -85,7 +100,7 @@ def statement(row: pandas.Series | None) -> str:
         f"{number(row['slope_per_doubling'])} {unit} per doubling of parameters, 95% interval "
         f"{number(row['ci_low'])} to {number(row['ci_high'])}"
         if numpy.isfinite(row["slope_per_doubling"])
-        else f"no slope, since {row['diverged']} values are not finite (diverged, or not reached)"
+        else "no slope, since some values are not finite (diverged, or not reached)"
     )
     p_value = row["p_value"] if pandas.isna(row["p_holm"]) else row["p_holm"]
     name = "p" if pandas.isna(row["p_holm"]) else "Holm's p"

@@ -65,27 +65,33 @@ def end_value(curve: pandas.Series) -> float:
 
 
 def is_plateau(data_loss: pandas.Series) -> bool:
-    """Whether over the last fifth the data loss fell by under 0.01 nats and under 2% of its total drop.
+    """Whether over the last fifth the data loss fell by under 0.01 nats and no more than 2% of its total drop.
 
-    What fails this is still falling, and its end value is no plateau.
+    A loss that never fell is level when it does not rise by that much either. What fails this has not settled, and
+    its end value is no plateau.
     """
     fall = numpy.interp(0.8 * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
-    total = data_loss.iloc[0] - data_loss.iloc[-1]
-    return bool(fall < PLATEAU_NATS and fall < PLATEAU_SHARE * total)
+    total = max(0.0, data_loss.iloc[0] - data_loss.iloc[-1])
+    return bool(abs(fall) < PLATEAU_NATS and fall <= PLATEAU_SHARE * total)
 
 
-def crossover(smaller: pandas.Series, larger: pandas.Series) -> float:
+def crossover(smaller: pandas.Series, larger: pandas.Series, *, diverged: tuple[bool, bool] = (False, False)) -> float:
     """From where on the larger network's loss is at least 0.01 nats below the smaller's, to the end.
 
-    Curves are losses by steps or by FLOPs; they are compared where both are known, at all points of either.
+    Curves are losses by steps or by FLOPs; they are compared where both are known, at all points of either. A run
+    that diverged (`diverged`: the smaller's, the larger's) has an infinite loss from its last point on.
     Returns that point: the first one means always below. Inf where it never is, or not for the last tenth.
     """
-    if smaller.empty or larger.empty:
+    smaller_diverged, larger_diverged = diverged
+    if larger_diverged or larger.empty:
         return math.inf
-    end = min(smaller.index[-1], larger.index[-1])
+    if smaller.empty:
+        return float(larger.index[0])
+    end = larger.index[-1] if smaller_diverged else min(smaller.index[-1], larger.index[-1])
     points = numpy.union1d(smaller.index, larger.index)
     points = points[points <= end]
-    gap = numpy.interp(points, smaller.index, smaller) - numpy.interp(points, larger.index, larger)
+    of_smaller = numpy.interp(points, smaller.index, smaller, right=math.inf)
+    gap = of_smaller - numpy.interp(points, larger.index, larger)
     above = numpy.flatnonzero(gap < CROSSOVER_MARGIN)
     first = above[-1] + 1 if len(above) else 0
     return float(points[first]) if first < len(points) and points[first] <= 0.9 * end else math.inf

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 import numpy
 import pandas
 
-from widthwise.trend import Interval, mean_interval
+from widthwise.trend import Interval, mean_interval, page_p_value
+from widthwise.verdicts import judge, response_of
 
 OPTIMUM_COLUMNS = ["grid", "width", "parameters", "seed", "log2_rate", "end_value", "censored"]
-SLOPE_COLUMNS = ["grid", "slope", "ci_low", "ci_high", "seeds", "censored"]
+SLOPE_COLUMNS = ["grid", "slope", "ci_low", "ci_high", "seeds", "censored", "verdict", "expected", "agrees"]
 EQUIVALENCE = 0.25  # doublings of the rate per doubling of width within which a best rate "stays"
 
 
@@ -48,26 +49,55 @@ def best_rates(runs: pandas.DataFrame, grids: Mapping[str, Sequence[str]]) -> pa
     return pandas.DataFrame(rows, columns=OPTIMUM_COLUMNS)
 
 
-def rate_slopes(best: pandas.DataFrame) -> pandas.DataFrame:
+def rate_slopes(best: pandas.DataFrame, expectations: Mapping[str, str]) -> pandas.DataFrame:
     """How the best rate moves: doublings of it per doubling of width, a row a grid, and their paired differences.
 
-    Each seed's least-squares slope, and the 95% t interval over seeds; NaN where any optimum is censored.
+    Each seed's least-squares slope, and the 95% t interval over seeds; NaN where any optimum is censored. It
+    `falls` or `rises` where the interval excludes 0, and `stays` where it lies within +-0.25.
     """
-    by_grid = {grid: seed_slopes(group) for grid, group in best.groupby("grid", sort=False)}
+    slopes_of_grids = {grid: seed_slopes(group) for grid, group in best.groupby("grid", sort=False)}
     censored = best.groupby("grid")["censored"].sum()
-    rows = [
-        [grid, *vars(interval_of(s, censored[grid])).values(), len(s), censored[grid]] for grid, s in by_grid.items()
+    compared = [((grid,), slopes) for grid, slopes in slopes_of_grids.items()]
+    compared += [
+        (pair, slopes_of_grids[pair[0]] - slopes_of_grids[pair[1]]) for pair in itertools.pairwise(slopes_of_grids)
     ]
-    names = list(by_grid)
-    for first, second in itertools.pairwise(names):
-        total = censored[first] + censored[second]
-        difference = by_grid[first] - by_grid[second]
-        rows.append([f"{first} - {second}", *vars(interval_of(difference, total)).values(), len(difference), total])
+    rows = []
+    for grids, slopes in compared:
+        total = int(sum(censored[grid] for grid in grids))
+        interval = mean_interval([]) if total else mean_interval(slopes)
+        verdict, expected = movement(interval), expectations.get(" - ".join(grids))
+        agrees = None if expected is None else expected == verdict
+        rows.append([" - ".join(grids), *vars(interval).values(), len(slopes), total, verdict, expected, agrees])
     return pandas.DataFrame(rows, columns=SLOPE_COLUMNS)
 
 
-def interval_of(slopes_of_seeds: numpy.ndarray, censored: int) -> Interval:
-    return mean_interval([]) if censored else mean_interval(slopes_of_seeds)
+def movement(slope: Interval) -> str:
+    """Which way a best rate moves with width, by its slope's interval."""
+    if slope.low > -EQUIVALENCE and slope.high < EQUIVALENCE:
+        return "stays"
+    if slope.high < 0:
+        return "falls"
+    return "rises" if slope.low > 0 else "undecided"
+
+
+def rate_verdicts(
+    runs: pandas.DataFrame, best: pandas.DataFrame, grids: Mapping[str, Sequence[str]]
+) -> pandas.DataFrame:
+    """At every rate of a grid: how the data loss' end value moves with size, beside the base width's best rate.
+
+    "Wider is better" is claimed of rates at and below the best one of the narrowest width only. Descriptive.
+    """
+    rows = []
+    for grid, members in grids.items():
+        of_grid = best[best["grid"] == grid]
+        narrowest = of_grid[of_grid["width"] == of_grid["width"].min()]
+        for member in members:
+            response = response_of(runs, runs, member, "data_loss", "end_value")
+            verdict = judge(response, "end_value", page_p_value(response.values)[0])
+            rate = runs.loc[runs["circumstance"] == member, "learning_rate"].iloc[0]
+            below = bool(numpy.log2(rate) <= narrowest["log2_rate"].median())
+            rows.append([grid, rate, verdict, below, len(response.values)])
+    return pandas.DataFrame(rows, columns=["grid", "learning_rate", "verdict", "at_or_below_best", "seeds"])
 
 
 def seed_slopes(best: pandas.DataFrame) -> numpy.ndarray:

@@ -6,7 +6,8 @@ must not know seeds, losses or optimisers.
 
 Under the maximal update parametrisation (`mup`; Yang et al. 2022, Tensor Programs V, Table 8) the head's input
 is divided by width / base width; the rest of it is the optimiser's. At the base width both parametrisations are
-the same network.
+the same network. The head's initial variance stays the scheme's, where the table has one that does not shrink with
+width: start the head at zero, as the catalogue's circumstances under mup do.
 """
 
 from collections.abc import Sequence

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from widthwise.architecture import stages_of_depth
-from widthwise.circumstances import catalogue_errors, grid_members, resolve
-from widthwise.configuration import alternatives, schema_errors, with_defaults, without_nulls
+from widthwise.circumstances import catalogue_errors, grid_errors, grid_members, resolve
+from widthwise.configuration import (
+    alternatives,
+    schema_errors,
+    whole_numbers_as_integers,
+    with_defaults,
+    without_nulls,
+)
 
 
 class StudyError(ValueError):
@@ -41,14 +47,15 @@ class Study:
     """A checked configuration. `config` is Snakemake's, `schema` that of config/schema.yaml.
 
     `judged` are the circumstances that the study lists and judges one by one; `grids` those that are a grid of
-    learning rates, each with the names of its members; `circumstances` all that have runs.
+    learning rates, each with the names of its members; `circumstances` all that have runs; `coordinate_checks` those
+    whose first steps are followed, with runs or without.
 
     Raises StudyError where the configuration, or the settings that it gives any of the study's runs, are
     outside the schema or contradict each other.
     """
 
     def __init__(self, config: dict, schema: dict) -> None:
-        given = without_nulls(config)
+        given = whole_numbers_as_integers(without_nulls(config))
         raise_if_any(schema_errors(given, schema))
         self.config = with_defaults(given, schema)
         self.dataset: dict = self.config["dataset"]
@@ -58,7 +65,11 @@ class Study:
         members = {name: grid_members(name, catalogue[name]) for name in known}
         self.judged = [name for name in known if "learning_rates" not in catalogue[name]]
         self.grids = {name: list(members[name]) for name in known if name not in self.judged}
-        self._circumstances = {name: member for grid in members.values() for name, member in grid.items()}
+        self.circumstances = [name for grid in members.values() for name in grid]
+        followed = [name for name in self.config["analysis"]["coordinate_check"] if name in catalogue]
+        self.coordinate_checks = followed
+        self._circumstances = {name: catalogue[name] for name in followed}
+        self._circumstances |= {name: member for grid in members.values() for name, member in grid.items()}
         self._resolved = {
             name: resolve(self.config, circumstance) for name, circumstance in self._circumstances.items()
         }
@@ -69,7 +80,8 @@ class Study:
                     for name in self.config["study"]
                     if name not in catalogue
                 ),
-                *catalogue_errors(catalogue, self.config),
+                *catalogue_errors(catalogue, self.config, [*known, *followed]),
+                *(error for name in known for error in grid_errors(name, catalogue[name])),
                 *contradictions_of_a_study(self.config),
                 *(
                     f"circumstances.{name}: {error}"
@@ -80,19 +92,20 @@ class Study:
         )
 
     @property
-    def circumstances(self) -> list[str]:
-        """Every circumstance that has runs, in the study's order."""
-        return list(self._circumstances)
-
-    @property
     def all_sizes(self) -> list[str]:
         """Every size that any circumstance trains."""
-        return list(dict.fromkeys(size for name in self._circumstances for size in self.sizes(name)))
+        return list(dict.fromkeys(size for name in self.circumstances for size in self.sizes(name)))
 
     @property
     def expectations(self) -> dict[str, dict]:
         """What each judged circumstance expects."""
         return {name: self._circumstances[name]["expectation"] for name in self.judged}
+
+    @property
+    def expected_rates(self) -> dict[str, str]:
+        """How each grid's best learning rate is expected to move with width."""
+        entries = {name: self.config["circumstances"][name]["expectation"] for name in self.grids}
+        return {name: entry["best_learning_rate"] for name, entry in entries.items() if "best_learning_rate" in entry}
 
     @property
     def told(self) -> dict[str, dict]:
@@ -113,11 +126,6 @@ class Study:
         """The judged circumstances in which depth grows."""
         return [name for name in self.judged if "depths" in self._circumstances[name]]
 
-    @property
-    def coordinate_checks(self) -> list[str]:
-        """The judged circumstances whose first steps are followed."""
-        return [name for name in self.config["analysis"]["coordinate_check"] if name in self.judged]
-
     def sizes(self, circumstance: str) -> list[str]:
         """A circumstance's sizes, as "width8", or as "depth20" where depth grows instead."""
         depths = self._circumstances[circumstance].get("depths")
@@ -127,7 +135,7 @@ class Study:
 
     def runs(self, circumstance: str | None = None) -> Iterator[Run]:
         """The study's runs, or one circumstance's: largest first, since they take longest."""
-        for name in [circumstance] if circumstance else self._circumstances:
+        for name in [circumstance] if circumstance else self.circumstances:
             for size in sorted(self.sizes(name), key=size_value, reverse=True):
                 for seed in self.seeds:
                     yield Run(name, size, seed)
@@ -151,21 +159,10 @@ class Study:
         return network
 
     def initialisation_settings(self, circumstance: str) -> list[dict]:
-        """For each size, everything but a seed that decides its networks' starting losses and first steps."""
+        """For each size, all that decides its networks' starting losses and first steps, but a seed."""
         settings = [self.run_settings(circumstance, size, 0) for size in self.sizes(circumstance)]
         for size_settings in settings:
             del size_settings["seed"]
-        return settings
-
-    def start_settings(self, circumstance: str) -> list[dict]:
-        """Likewise for the starting losses alone: their probe is smaller, and no training setting counts for them
-        that says how long or how fast."""
-        settings = self.initialisation_settings(circumstance)
-        for size_settings in settings:
-            size_settings["evaluation"] = size_settings["evaluation"] | {
-                "probe_size": self.config["analysis"]["initialisation_probe_size"]
-            }
-            size_settings["training"] = size_settings["training"] | {"epochs": 0}
         return settings
 
     def run_settings(self, circumstance: str, size: str, seed: int) -> dict:
@@ -208,6 +205,8 @@ def contradictions_of_a_study(config: dict) -> list[str]:
         for name in config["analysis"]["coordinate_check"]
         if name not in config["circumstances"]
     ]
+    if all("learning_rates" in config["circumstances"].get(name, {}) for name in config["study"]):
+        errors.append("study: given only grids of learning rates; allowed: at least one circumstance to judge")
     return errors
 
 
@@ -253,14 +252,3 @@ def size_value(size: str) -> int:
 def canonical_json(value: Any) -> str:
     """The same text for the same settings: keys sorted, a whole number written as an integer."""
     return json.dumps(whole_numbers_as_integers(value), sort_keys=True, separators=(",", ":"))
-
-
-def whole_numbers_as_integers(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: whole_numbers_as_integers(item) for key, item in value.items()}
-        case list():
-            return [whole_numbers_as_integers(item) for item in value]
-        case float() if value.is_integer():
-            return int(value)
-    return value

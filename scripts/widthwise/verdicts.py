@@ -1,14 +1,15 @@
 """Verdicts: how each feature of the loss curve moves as parameters grow, in every circumstance.
 
 In this order: `diverged` (every run of a size did), `mixed` (not monotone), `flat` (within the margin of the
-smallest), `rises` or `falls` (Page's exact test, and no retreat of the mean beyond the margin, which with few
-seeds may be a U that `mixed` lacks the power to see), `undecided`. Holm's adjustment runs over one primary family,
-{objective, data loss} x {starting loss, end value} x circumstances; the rest is descriptive and judged by its own
-p. It must not know files or figures.
+smallest), `rises` or `falls` (Page's exact test; but not where the response goes back by more than the margin on
+its way, since a U must never be called rising and with few seeds `mixed` may not see it), `undecided`. Holm's
+adjustment runs over one primary family, {objective, data loss} x {starting loss, end value} x circumstances; the rest
+is descriptive and judged by its own p. It must not know files or figures.
 """
 
 import itertools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy
 import pandas
@@ -21,7 +22,7 @@ from widthwise.trend import (
     is_mixed,
     mean_interval,
     page_p_value,
-    retreat,
+    retreats,
     slopes,
     theil_sen_slope,
 )
@@ -51,14 +52,15 @@ def judge_study(
         for measure, features in FEATURES.items()
         for feature in features
     }
-    p_values = {key: trend_p_value(values) for key, (values, _) in responses.items()}
+    p_values = {key: page_p_value(response.values)[0] for key, response in responses.items()}
     primary = [key for key in responses if key[2] in PRIMARY_FEATURES]
     p_holm = dict(zip(primary, holm([p_values[key] for key in primary]), strict=True))
     rows = []
-    for key, (values, parameters) in responses.items():
+    for key, response in responses.items():
         circumstance, measure, feature = key
+        values, parameters = response.values, response.parameters
         expected = expectations[circumstance].get(measure, {}).get(feature)
-        verdict = judge(values, parameters, feature, p_holm.get(key, p_values[key]))
+        verdict = judge(response, feature, p_holm.get(key, p_values[key]))
         slope = mean_interval(slopes(values, parameters)) if numpy.isfinite(values).all() else mean_interval([])
         rows.append(
             {
@@ -78,7 +80,7 @@ def judge_study(
                 "theil_sen_slope": theil_sen_slope(values, parameters),
                 "change": numpy.median(values[:, -1]) - numpy.median(values[:, 0]),
                 "penalty_share": penalty_share(responses, key),
-                "diverged": int((~numpy.isfinite(values)).sum()),
+                "diverged": int(response.diverged.sum()),
                 "primary": key in p_holm,
             }
         )
@@ -93,8 +95,8 @@ def feature_means(runs: pandas.DataFrame, starts: pandas.DataFrame, circumstance
     rows = []
     for circumstance, (measure, features) in itertools.product(circumstances, FEATURES.items()):
         for feature in features:
-            values, parameters = response_of(runs, starts, circumstance, measure, feature)
-            for column, size in zip(values.T, parameters, strict=True):
+            response = response_of(runs, starts, circumstance, measure, feature)
+            for column, size in zip(response.values.T, response.parameters, strict=True):
                 interval = mean_interval(column)
                 rows.append(
                     {
@@ -112,35 +114,49 @@ def feature_means(runs: pandas.DataFrame, starts: pandas.DataFrame, circumstance
     return pandas.DataFrame(rows)
 
 
+@dataclass(frozen=True)
+class Response:
+    """One feature in one circumstance: `values` and `diverged` (seeds, sizes), by ascending `parameters`.
+
+    A value is infinite where the run diverged or the time was not reached. `sizes` are the sizes' names.
+    """
+
+    values: numpy.ndarray
+    diverged: numpy.ndarray
+    parameters: numpy.ndarray
+    sizes: list[str]
+
+
 def response_of(
     runs: pandas.DataFrame, starts: pandas.DataFrame, circumstance: str, measure: str, feature: str
-) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """A feature's values, shape (seeds, sizes), and the sizes' parameters, ascending.
+) -> Response:
+    """A feature's response, from the runs or, for the starting loss, from the initialisations.
 
-    Times come as log2 of steps, so that a slope is doublings of time per doubling of parameters.
+    Times come as log2 of steps, so that a slope is doublings of time per doubling of parameters. Raises ValueError
+    where a seed lacks a size.
     """
-    if feature == "starting_loss":
-        of_circumstance = starts[starts["circumstance"] == circumstance]
-        table = of_circumstance.pivot(index="seed", columns="parameters", values=measure)
-    else:
-        of_circumstance = runs[runs["circumstance"] == circumstance]
-        table = of_circumstance.pivot(index="seed", columns="parameters", values=f"{measure}_{feature}")
-    if table.isna().any(axis=None):
+    starting = feature == "starting_loss"
+    table = starts if starting else runs
+    table = table[table["circumstance"] == circumstance]
+    table = table.assign(value=table[measure if starting else f"{measure}_{feature}"])
+    if starting:  # a loss that is not a number has diverged before any step
+        finite = numpy.isfinite(table["value"])
+        table = table.assign(value=table["value"].where(finite, numpy.inf), diverged=~finite)
+    values, diverged = (table.pivot(index="seed", columns="parameters", values=v) for v in ("value", "diverged"))
+    if values.isna().any(axis=None):
         raise ValueError(f"{circumstance}: {measure} {feature} is missing for some seed and size")
-    values = table.to_numpy(dtype=float)
+    parameters = values.columns.to_numpy()
+    names = table.drop_duplicates("parameters").set_index("parameters")["size"]
+    values = values.to_numpy(dtype=float)
     if feature == "steps_to_midway":
         values = numpy.log2(numpy.maximum(values, 1))
-    return values, table.columns.to_numpy()
+    return Response(values, diverged.to_numpy(dtype=bool), parameters, list(names.loc[parameters]))
 
 
-def trend_p_value(values: numpy.ndarray) -> float:
-    """Page's two-sided p."""
-    return page_p_value(values)[0]
-
-
-def judge(values: numpy.ndarray, parameters: numpy.ndarray, feature: str, p_value: float) -> str:
-    """The verdict on one response (seeds, sizes), given the p value that decides on a trend."""
-    if numpy.isinf(values).all(axis=0).any() and feature != "steps_to_midway":
+def judge(response: Response, feature: str, p_value: float) -> str:
+    """The verdict on one response, given the p value that decides on a trend."""
+    values, parameters = response.values, response.parameters
+    if response.diverged.all(axis=0).any():
         return "diverged"
     if is_mixed(values, parameters):
         return "mixed"
@@ -149,7 +165,7 @@ def judge(values: numpy.ndarray, parameters: numpy.ndarray, feature: str, p_valu
     if is_flat(values, margins):
         return "flat"
     direction = page_p_value(values)[1]
-    if p_value < LEVEL and retreat(values, direction) < margins.max():
+    if p_value < LEVEL and not retreats(values, direction, margins.max()):
         return "rises" if direction > 0 else "falls"
     return "undecided"
 
@@ -162,8 +178,8 @@ def penalty_share(responses: dict, key: tuple[str, str, str]) -> float:
     circumstance, measure, feature = key
     if measure != "objective" or feature not in PRIMARY_FEATURES:
         return numpy.nan
-    objective, _ = responses[key]
-    data_loss, _ = responses[(circumstance, "data_loss", feature)]
+    objective = responses[key].values
+    data_loss = responses[(circumstance, "data_loss", feature)].values
     if not (numpy.isfinite(objective[:, [0, -1]]).all() and numpy.isfinite(data_loss[:, [0, -1]]).all()):
         return numpy.nan
     rise = (objective[:, -1] - objective[:, 0]).mean()
