@@ -15,7 +15,7 @@ from widthwise.wording import circumstance_label
 
 def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
     """A panel a circumstance, at most three a row, on shared axes."""
-    columns = min(3, len(circumstances))
+    columns = 2 if len(circumstances) == 4 else min(3, len(circumstances))
     rows = -(-len(circumstances) // columns)
     figure, grid = pyplot.subplots(
         rows,

@@ -42,7 +42,7 @@ def draw_cell(axes: Axes, column: int, row: int, verdict: dict) -> None:
         half = (verdict["ci_high"] - verdict["ci_low"]) / 2
         size = f"{verdict['slope_per_doubling']:+.3f} ± {half:.3f}".replace("-", "−")
     else:
-        size = f"{verdict['diverged']} not finite"
+        size = f"{verdict['diverged']} diverged" if verdict["diverged"] else "some not reached"
     axes.text(column + 0.5, row + 0.58, size, color=ink, ha="center", va="center", fontsize=7)
     name, p_value = ("p", verdict["p_value"]) if pandas.isna(verdict["p_holm"]) else ("Holm p", verdict["p_holm"])
     certainty = f"{name} < 0.001" if p_value < 0.001 else f"{name} = {p_value:.3f}"

@@ -102,7 +102,8 @@ def label_lines(figure: Figure, ends: Mapping[Axes, Mapping[str, tuple[float, tu
     """
     figure.draw_without_rendering()
     for axes, labels in ends.items():
-        label_lines_of(axes, labels, points)
+        if labels:
+            label_lines_of(axes, labels, points)
 
 
 def label_lines_of(axes: Axes, ends: Mapping[str, tuple[float, tuple]], points: float) -> None:
@@ -126,7 +127,14 @@ def label_lines_of(axes: Axes, ends: Mapping[str, tuple[float, tuple]], points: 
             fontsize=8,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
         )
 
 
