@@ -28,7 +28,7 @@ SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
 
 
 def table(path):
-    return pandas.read_csv(path, float_precision="round_trip")
+    return pandas.read_csv(path)
 
 
 def test_the_dataset_is_as_the_interface_says(finished_smoke):
