@@ -1,6 +1,5 @@
 """What tests share: a copy of the checkout, a way to run the workflow in it, and one finished smoke study."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -29,7 +28,6 @@ def run_snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONWARNINGS": "default"},
     )
 
 
