@@ -58,7 +58,7 @@ def draw_optima(axes: Axes, optima: pandas.DataFrame, slopes: pandas.DataFrame) 
     axes.set_yscale("log", base=2)
     axes.set_xticks(widths, [str(width) for width in widths])
     axes.set(xlabel="width", ylabel="best learning rate")
-    axes.legend(frameon=False, fontsize=7, loc="lower left")
+    axes.legend(frameon=False, fontsize=7, loc="best")
 
 
 def draw(
