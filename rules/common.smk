@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, "scripts")
 # Jobs run in the environment that runs snakemake, activated or not; --sdm conda puts its own before it.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 from widthwise.source_digest import source_digest
 from widthwise.study import Study, StudyError, canonical_json, size_value
