@@ -6,8 +6,6 @@ changes are level across widths (Yang et al. 2022, Tensor Programs V, the coordi
 each seed, step and layer: the run's identity, step, layer, rms_change.
 """
 
-import argparse
-import csv
 import itertools
 import json
 from pathlib import Path
@@ -15,10 +13,9 @@ from pathlib import Path
 import torch
 
 from widthwise.identity import identity
-from widthwise.memory import keep_freed_memory
-from widthwise.output import written_aside
+from widthwise.output import write_rows
 from widthwise.program import start_logging
-from widthwise.storage import read_dataset
+from widthwise.torch_program import network_parser, start_computing
 from widthwise.training import Training, prepare_training
 
 STEPS = 5
@@ -40,24 +37,18 @@ def layer_outputs(training: Training) -> dict[str, torch.Tensor]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = network_parser(__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="each size's settings, as a JSON list")
     parser.add_argument("--seeds", type=int, nargs="+", required=True, help="the study's seeds")
-    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file with the cubes")
-    parser.add_argument("--summary", type=Path, required=True, help="the dataset.json beside it")
     parser.add_argument("--coordinates", type=Path, required=True, help="CSV file to write")
-    parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     arguments = parser.parse_args()
     log = start_logging("check_coordinates")
-    keep_freed_memory()
-    torch.set_num_threads(arguments.threads)
 
-    summary = json.loads(arguments.summary.read_text(encoding="utf-8"))
-    arrays = read_dataset(arguments.dataset, summary["digest"])
+    _, arrays, classes = start_computing(arguments)
     rows = []
     for size_settings, seed in itertools.product(arguments.settings, arguments.seeds):
         settings = size_settings | {"seed": seed}
-        training = prepare_training(settings, arrays, classes=len(summary["class_counts"]["train"]))
+        training = prepare_training(settings, arrays, classes=classes)
         who = identity(settings, training.network.parameter_count)
         start = layer_outputs(training)
         for step in range(1, STEPS + 1):
@@ -66,10 +57,7 @@ def main() -> None:
                 change = (output - start[name]).double().square().mean().sqrt().item()
                 rows.append([*who.values(), step, name, change])
         log.info("%s, seed %d: the logits changed by %.3g in %d steps", who["size"], seed, change, STEPS)
-    with written_aside(arguments.coordinates) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*who, "step", "layer", "rms_change"])
-        writer.writerows(rows)
+    write_rows(arguments.coordinates, [*who, "step", "layer", "rms_change"], rows)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ import json
 from pathlib import Path
 
 from widthwise.learning_rates import best_rates, rate_slopes, rate_verdicts
-from widthwise.output import written_aside
 from widthwise.program import start_logging
-from widthwise.tables import read_table
+from widthwise.tables import read_table, write_table
 
 
 def main() -> None:
@@ -33,8 +32,7 @@ def main() -> None:
         arguments.verdicts: rate_verdicts(runs, best, arguments.grids),
     }
     for path, table in tables.items():
-        with written_aside(path) as aside:
-            table.to_csv(aside, index=False)
+        write_table(path, table)
     log.info("%d optima, %d of them censored", len(best), best["censored"].sum())
 
 

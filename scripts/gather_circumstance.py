@@ -7,9 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from widthwise.output import written_aside
 from widthwise.program import start_logging
-from widthwise.tables import gather_losses, gather_runs, read_table, with_features
+from widthwise.tables import gather_losses, gather_runs, read_table, with_features, write_table
 
 
 def main() -> None:
@@ -28,8 +27,7 @@ def main() -> None:
     losses = gather_losses([read_table(path) for path in arguments.losses], runs)
     runs = with_features(runs, losses, decay_step=arguments.decay_step)
     for table, path in ((losses, arguments.losses_table), (runs, arguments.runs_table)):
-        with written_aside(path) as aside:
-            table.to_csv(aside, index=False)
+        write_table(path, table)
     log.info("%d runs, %d of them diverged, %d rows", len(runs), runs["diverged"].sum(), len(losses))
 
 

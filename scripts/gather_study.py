@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas
 
-from widthwise.output import written_aside
 from widthwise.program import start_logging
-from widthwise.tables import read_table
+from widthwise.tables import read_table, write_table
 
 TABLES = ("losses", "runs", "starts", "coordinates")
 
@@ -26,8 +25,7 @@ def main() -> None:
             continue
         tables = [read_table(part) for part in parts]
         table = pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame()
-        with written_aside(path) as aside:
-            table.to_csv(aside, index=False)
+        write_table(path, table)
         log.info("%s: %d rows", path.name, len(table))
 
 

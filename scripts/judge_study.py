@@ -11,9 +11,8 @@ from pathlib import Path
 
 from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
 from widthwise.identity import IDENTITY
-from widthwise.output import written_aside
 from widthwise.program import start_logging
-from widthwise.tables import read_table
+from widthwise.tables import read_table, write_table
 from widthwise.verdicts import feature_means, judge_study
 
 
@@ -47,8 +46,7 @@ def main() -> None:
         arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate"]])),
     }
     for path, table in tables.items():
-        with written_aside(path) as aside:
-            table.to_csv(aside, index=False)
+        write_table(path, table)
     for row in verdicts.itertuples():
         log.info("%s, %s, %s: %s (expected %s)", row.circumstance, row.measure, row.feature, row.verdict, row.expected)
 

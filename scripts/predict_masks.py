@@ -6,7 +6,6 @@ anew over the training set first, since those kept in training lag behind it. Wr
 `accuracy` (networks,).
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -14,11 +13,10 @@ import numpy
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from widthwise.memory import keep_freed_memory
 from widthwise.network import Network
 from widthwise.output import written_aside
 from widthwise.program import start_logging
-from widthwise.storage import read_dataset
+from widthwise.torch_program import network_parser, start_computing
 from widthwise.training import prepare_training
 
 BATCH_SIZE = 32
@@ -44,20 +42,14 @@ def foreground_probability(network: Network, cubes: torch.Tensor) -> torch.Tenso
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file with the cubes and the volume")
-    parser.add_argument("--summary", type=Path, required=True, help="the dataset.json beside it")
+    parser = network_parser(__doc__)
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run.json of each network")
     parser.add_argument("--weights", type=Path, nargs="+", required=True, help="weights.pt of each network")
     parser.add_argument("--predictions", type=Path, required=True, help=".npz file to write")
-    parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     arguments = parser.parse_args()
     log = start_logging("predict_masks")
-    keep_freed_memory()
-    torch.set_num_threads(arguments.threads)
 
-    summary = json.loads(arguments.summary.read_text(encoding="utf-8"))
-    arrays = read_dataset(arguments.dataset, summary["digest"])
+    _, arrays, classes = start_computing(arguments)
     image, mask, side = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-1]
     middle, margin = len(image) // 2, side // 2
     slab = image[middle - margin : middle - margin + side]
@@ -69,7 +61,7 @@ def main() -> None:
     predictions, parameters = [], []
     for run_path, weights_path in zip(arguments.runs, arguments.weights, strict=True):
         run = json.loads(run_path.read_text(encoding="utf-8"))
-        training = prepare_training(run["settings"], arrays, classes=len(summary["class_counts"]["train"]))
+        training = prepare_training(run["settings"], arrays, classes=classes)
         training.network.load_state_dict(torch.load(weights_path, weights_only=True))
         recalibrate(training.network, training.images)
         probability = foreground_probability(training.network, cubes).reshape(height, width).numpy()

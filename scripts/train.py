@@ -6,8 +6,6 @@ ends early, `diverged` is true, and its log holds what was finite. The trained n
 looks at it later.
 """
 
-import argparse
-import csv
 import json
 import math
 import platform
@@ -19,34 +17,28 @@ import torch
 
 from widthwise.architecture import training_flops
 from widthwise.identity import identity
-from widthwise.memory import keep_freed_memory
 from widthwise.optimisation import root_second_moments
-from widthwise.output import write_json, written_aside
+from widthwise.output import write_json, write_rows, written_aside
 from widthwise.probe import Probe
 from widthwise.program import start_logging
-from widthwise.storage import Arrays, read_dataset
+from widthwise.storage import Arrays
+from widthwise.torch_program import network_parser, start_computing
 from widthwise.training import Measurement, Training, as_tensors, prepare_training
 
 LOG = start_logging("train")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = network_parser(__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="the run's settings, as JSON")
-    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file with the cubes")
-    parser.add_argument("--summary", type=Path, required=True, help="the dataset.json beside it")
     parser.add_argument("--losses", type=Path, required=True, help="CSV file to write")
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--weights", type=Path, required=True, help="file for the trained network's state")
-    parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     arguments = parser.parse_args()
-    keep_freed_memory()
-    torch.set_num_threads(arguments.threads)
 
     settings = arguments.settings
-    summary = json.loads(arguments.summary.read_text(encoding="utf-8"))
-    arrays = read_dataset(arguments.dataset, summary["digest"])
-    training = prepare_training(settings, arrays, classes=len(summary["class_counts"]["train"]))
+    summary, arrays, classes = start_computing(arguments)
+    training = prepare_training(settings, arrays, classes=classes)
     network = training.network
     who = identity(settings, network.parameter_count)
     LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in who.items()), training.steps)
@@ -128,12 +120,9 @@ def write_losses(path: Path, who: dict, measurements: list[Measurement]) -> None
     columns = (
         "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss", "sum_of_squares",
     )  # fmt: skip
-    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*who, *columns])
-        for measurement in measurements:
-            values = (getattr(measurement, column) for column in columns)
-            writer.writerow([*who.values(), *("" if math.isnan(value) else value for value in values)])
+    values = ([getattr(measurement, column) for column in columns] for measurement in measurements)
+    rows = ([*who.values(), *("" if math.isnan(value) else value for value in row)] for row in values)
+    write_rows(path, [*who, *columns], rows)
 
 
 if __name__ == "__main__":

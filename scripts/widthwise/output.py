@@ -4,9 +4,10 @@ A job that is killed, or whose disk is full, leaves nothing that could be taken 
 path and never chooses one.
 """
 
+import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,3 +30,11 @@ def write_json(path: Path, value: dict) -> None:
     """Writes `value` for people and programs alike: indented, in the order given."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def write_rows(path: Path, header: Iterable[str], rows: Iterable[Iterable]) -> None:
+    """Writes a CSV whose floats read back to the same bits."""
+    with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

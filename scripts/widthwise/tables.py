@@ -12,6 +12,7 @@ import pandas
 
 from widthwise.features import run_features
 from widthwise.identity import IDENTITY, run_name
+from widthwise.output import written_aside
 
 
 class IncompleteTableError(ValueError):
@@ -94,3 +95,9 @@ def check_complete(found: Sequence[str], expected: Sequence[str], what: str) -> 
 def read_table(source: Path) -> pandas.DataFrame:
     """A table from CSV, every float with the bits it was written with."""
     return pandas.read_csv(source)
+
+
+def write_table(path: Path, table: pandas.DataFrame) -> None:
+    """A table as CSV, whole or not there."""
+    with written_aside(path) as aside:
+        table.to_csv(aside, index=False)
