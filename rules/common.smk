@@ -24,6 +24,13 @@ try:
 except StudyError as error:
     raise WorkflowError(f"The configuration has errors:\n{error}")
 
+RESULTS = Path(STUDY.config["pathvars"]["results"])
+EXISTING = next(path for path in (RESULTS, *RESULTS.parents) if path.exists())
+if not (EXISTING.is_dir() and os.access(EXISTING, os.W_OK)):
+    raise WorkflowError(
+        f"{RESULTS}: cannot be written, since {EXISTING} is no folder or not writable"
+    )
+
 
 def code(script):
     """A digest of a script's code and of what it imports, as a parameter: other code, another result."""

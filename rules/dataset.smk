@@ -6,6 +6,10 @@ touch would retrain everything.
 """
 
 
+localrules:
+    generate_dataset,
+
+
 rule generate_dataset:
     """Makes synthetic volumes and cuts labelled cubes out of them."""
     output:

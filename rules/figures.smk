@@ -19,6 +19,19 @@ FIGURES = [
 ]
 
 
+localrules:
+    dataset,
+    loss_curves,
+    loss_parts,
+    features,
+    verdicts,
+    crossover,
+    segmentation,
+    coordinate_check,
+    learning_rates,
+    depth,
+
+
 rule dataset:
     """Shows the task: a slice of a test volume, its mask, and training cubes of both classes."""
     input:

@@ -2,8 +2,15 @@
 
 Needs losses.csv and run.json of every run; makes tables/losses.csv (every logged step) and tables/runs.csv (a
 row a run, with its features): first for each circumstance, so that no job is given ten thousand paths, then for the
-study. starts.csv and coordinates.csv are put together likewise.
+study. starts.csv and coordinates.csv are put together from what was measured for each network.
 """
+
+
+localrules:
+    gather_circumstance,
+    gather_study,
+    gather_starts,
+    gather_coordinates,
 
 
 rule gather_circumstance:
@@ -66,9 +73,15 @@ rule gather_study:
 
 
 rule gather_starts:
-    """Puts the circumstances' starting losses together."""
+    """Puts the networks' starting losses together, for every circumstance that starts with them."""
     input:
-        starts=expand("<results>/starts/{circumstance}.csv", circumstance=STUDY.judged),
+        starts=list(
+            dict.fromkeys(
+                f"<results>/starts/{start}/{size}.csv"
+                for name, start in STUDY.starts.items()
+                for size in STUDY.sizes(name)
+            )
+        ),
     output:
         starts="<results>/tables/starts.csv",
     log:
@@ -82,17 +95,22 @@ rule gather_starts:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code("gather_study"),
+        names=canonical_json(STUDY.starts),
+        l2=canonical_json(STUDY.reported_l2),
+        code=code("gather_starts"),
     shell:
-        "python scripts/gather_study.py --starts {input.starts} --starts-table {output.starts} > {log} 2>&1"
+        "python scripts/gather_starts.py --starts {input.starts}"
+        " --names {params.names:q} --l2 {params.l2:q} --starts-table {output.starts} > {log} 2>&1"
 
 
 rule gather_coordinates:
-    """Puts the circumstances' first steps together."""
+    """Puts the networks' first steps together."""
     input:
-        coordinates=expand(
-            "<results>/coordinates/{circumstance}.csv", circumstance=STUDY.coordinate_checks
-        ),
+        coordinates=[
+            f"<results>/coordinates/{name}/{size}.csv"
+            for name in STUDY.coordinate_checks
+            for size in STUDY.sizes(name)
+        ],
     output:
         coordinates="<results>/tables/coordinates.csv",
     log:

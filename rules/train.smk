@@ -1,13 +1,15 @@
 """Trains networks, one a job, and looks at networks that are not trained.
 
-Needs the dataset; makes a run's losses.csv, run.json and weights.pt, a circumstance's starting losses over many
+Needs the dataset; makes a run's losses.csv, run.json and weights.pt, each network's starting losses over many
 initialisations, and the changes of its layers in the first steps. All that decides a job's numbers is one
 parameter of canonical JSON, and the code behind them another: it runs again when one of these or the data changes.
+The device is a resource, which Snakemake does not compare: no run is made again because it was elsewhere.
+A run's checkpoint is no rule's output, which Snakemake would remove before it starts a job again.
 """
 
 
 rule train:
-    """Trains the network of one circumstance, size and seed, and logs its losses."""
+    """Trains the network of one circumstance, size and seed, on from its checkpoint if it has one."""
     input:
         images=ancient("<results>/dataset.h5"),
         summary="<results>/dataset.json",
@@ -20,61 +22,68 @@ rule train:
     benchmark:
         "<benchmarks>/train/{circumstance}/{size}/seed{seed}.tsv"
     priority: lambda wildcards: size_value(wildcards.size)  # the widest take longest
+    retries: 2
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="1h",
+        mem_mb=lambda wildcards, attempt: attempt * STUDY.memory_mb(**wildcards),
+        runtime=lambda wildcards, attempt: attempt * STUDY.minutes(**wildcards),
+        device=STUDY.config["device"],
     params:
         settings=lambda wildcards: canonical_json(STUDY.run_settings(**wildcards)),
+        folder=subpath(output.run, parent=True),
         code=code("train"),
+    # exec: so that the program is Snakemake's own child, and ends with it.
     shell:
-        "python scripts/train.py --settings {params.settings:q} --threads {threads}"
+        "exec python scripts/train.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
         " --dataset {input.images} --summary {input.summary}"
-        " --losses {output.losses} --run {output.run} --weights {output.weights} > {log} 2>&1"
+        " --losses {output.losses} --run {output.run} --weights {output.weights}"
+        " --checkpoint {params.folder}/checkpoint.pt --parent $PPID > {log} 2>&1"
 
 
 rule measure_starts:
-    """Measures the starting losses of many initialisations of each size, forward only."""
+    """Measures the starting losses of many initialisations of one network, forward only."""
     input:
         images=ancient("<results>/dataset.h5"),
         summary="<results>/dataset.json",
     output:
-        starts="<results>/starts/{circumstance}.csv",
+        starts="<results>/starts/{circumstance}/{size}.csv",
     log:
-        "<logs>/measure_starts/{circumstance}.log",
+        "<logs>/measure_starts/{circumstance}/{size}.log",
     benchmark:
-        "<benchmarks>/measure_starts/{circumstance}.tsv"
+        "<benchmarks>/measure_starts/{circumstance}/{size}.tsv"
+    wildcard_constraints:
+        circumstance=one_of(set(STUDY.starts.values())),
+    priority: lambda wildcards: size_value(wildcards.size)
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime="1h",
+        device=STUDY.config["device"],
     params:
-        settings=lambda wildcards: canonical_json(
-            STUDY.initialisation_settings(wildcards.circumstance)
-        ),
+        settings=lambda wildcards: canonical_json(STUDY.start_settings(**wildcards)),
         initialisations=STUDY.config["analysis"]["initialisations"],
         code=code("measure_starts"),
     shell:
-        "python scripts/measure_starts.py --settings {params.settings:q} --threads {threads}"
+        "python scripts/measure_starts.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
         " --initialisations {params.initialisations}"
         " --dataset {input.images} --summary {input.summary} --starts {output.starts} > {log} 2>&1"
 
 
 rule check_coordinates:
-    """Follows the first steps of each size layer by layer."""
+    """Follows the first steps of one network layer by layer."""
     input:
         images=ancient("<results>/dataset.h5"),
         summary="<results>/dataset.json",
     output:
-        coordinates="<results>/coordinates/{circumstance}.csv",
+        coordinates="<results>/coordinates/{circumstance}/{size}.csv",
     log:
-        "<logs>/check_coordinates/{circumstance}.log",
+        "<logs>/check_coordinates/{circumstance}/{size}.log",
     benchmark:
-        "<benchmarks>/check_coordinates/{circumstance}.tsv"
+        "<benchmarks>/check_coordinates/{circumstance}/{size}.tsv"
     wildcard_constraints:
         circumstance=one_of(STUDY.coordinate_checks),
     conda:
@@ -83,15 +92,13 @@ rule check_coordinates:
     resources:
         mem_mb=1000,
         runtime="1h",
+        device=STUDY.config["device"],
     params:
-        settings=lambda wildcards: canonical_json(
-            STUDY.initialisation_settings(wildcards.circumstance)
-        ),
-        seeds=STUDY.seeds,
+        settings=lambda wildcards: canonical_json(STUDY.first_steps_settings(**wildcards)),
         code=code("check_coordinates"),
     shell:
-        "python scripts/check_coordinates.py --settings {params.settings:q} --threads {threads}"
-        " --seeds {params.seeds} --dataset {input.images} --summary {input.summary}"
+        "python scripts/check_coordinates.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
+        " --dataset {input.images} --summary {input.summary}"
         " --coordinates {output.coordinates} > {log} 2>&1"
 
 
@@ -101,7 +108,7 @@ rule predict_masks:
         images=ancient("<results>/dataset.h5"),
         summary="<results>/dataset.json",
         runs=[f"<results>/runs/{run.name}/run.json" for run in STUDY.examples],
-        weights=[f"<results>/runs/{run.name}/weights.pt" for run in STUDY.examples],
+        weights=ancient([f"<results>/runs/{run.name}/weights.pt" for run in STUDY.examples]),
     output:
         predictions="<results>/tables/segmentation.npz",
     log:
@@ -114,9 +121,10 @@ rule predict_masks:
     resources:
         mem_mb=2000,
         runtime="1h",
+        device=STUDY.config["device"],
     params:
         code=code("predict_masks"),
     shell:
         "python scripts/predict_masks.py --dataset {input.images} --summary {input.summary}"
-        " --runs {input.runs} --weights {input.weights} --threads {threads}"
+        " --runs {input.runs} --weights {input.weights} --threads {threads} --device {resources.device}"
         " --predictions {output.predictions} > {log} 2>&1"

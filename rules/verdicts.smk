@@ -5,6 +5,12 @@ learning rates where the study has a grid of them, and answer.md and answer.html
 """
 
 
+localrules:
+    judge_study,
+    fit_learning_rates,
+    write_answer,
+
+
 rule judge_study:
     """Gives a verdict on every feature in every circumstance, and compares circumstances and sizes."""
     input:

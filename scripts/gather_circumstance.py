@@ -1,11 +1,14 @@
-"""Gathers one circumstance's runs into two tables, after checking that every expected run is there once.
+"""Gathers one circumstance's runs into two tables, after checking that every expected run is there once and whole.
 
 The table of runs has each run's features beside what its record says.
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
+
+import pandas
 
 from widthwise.program import start_logging
 from widthwise.tables import gather_losses, gather_runs, read_table, with_features, write_table
@@ -22,13 +25,31 @@ def main() -> None:
     arguments = parser.parse_args()
     log = start_logging("gather_circumstance")
 
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.runs]
+    records = [read_record(path) for path in arguments.runs]
+    logs = [read_log(*pair) for pair in zip(arguments.losses, records, strict=True)]
     runs = gather_runs(records, arguments.expected)
-    losses = gather_losses([read_table(path) for path in arguments.losses], runs)
+    losses = gather_losses(logs, runs)
     runs = with_features(runs, losses, decay_step=arguments.decay_step)
     for table, path in ((losses, arguments.losses_table), (runs, arguments.runs_table)):
         write_table(path, table)
     log.info("%d runs, %d of them diverged, %d rows", len(runs), runs["diverged"].sum(), len(losses))
+
+
+def read_record(path: Path) -> dict:
+    """A run's record. Raises ValueError that names the file where it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a run's record ({error}); remove it to have it written again") from error
+
+
+def read_log(path: Path, record: dict) -> pandas.DataFrame:
+    """A run's log. Raises ValueError that names the file where it is not the one that its record speaks of."""
+    if hashlib.sha256(path.read_bytes()).hexdigest() != record["losses_digest"]:
+        raise ValueError(
+            f"{path}: its content is not what the run.json beside it says; remove it to have it written again"
+        )
+    return read_table(path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Puts the circumstances' tables together, in the order given: one of each kind for the whole study."""
+"""Puts tables of parts of the study together, in the order given: one of each kind for the whole study."""
 
 import argparse
 from pathlib import Path
@@ -8,13 +8,13 @@ import pandas
 from widthwise.program import start_logging
 from widthwise.tables import read_table, write_table
 
-TABLES = ("losses", "runs", "starts", "coordinates")
+TABLES = ("losses", "runs", "coordinates")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in TABLES:
-        parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=f"each circumstance's {name}")
+        parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=f"the parts' {name}")
         parser.add_argument(f"--{name}-table", type=Path, help="CSV to write them to")
     arguments = parser.parse_args()
     log = start_logging("gather_study")

@@ -49,22 +49,22 @@ def main() -> None:
     arguments = parser.parse_args()
     log = start_logging("predict_masks")
 
-    _, arrays, classes = start_computing(arguments)
+    _, arrays, classes, device = start_computing(arguments)
     image, mask, side = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-1]
     middle, margin = len(image) // 2, side // 2
     slab = image[middle - margin : middle - margin + side]
     windows = sliding_window_view(slab, (side, side, side))[0]  # (h, w, side, side, side), no copy
     height, width = windows.shape[:2]
     inside = (middle, slice(margin, margin + height), slice(margin, margin + width))
-    cubes = torch.from_numpy(windows.reshape(-1, 1, side, side, side).copy())
+    cubes = torch.from_numpy(windows.reshape(-1, 1, side, side, side).copy()).to(device)
 
     predictions, parameters = [], []
     for run_path, weights_path in zip(arguments.runs, arguments.weights, strict=True):
         run = json.loads(run_path.read_text(encoding="utf-8"))
-        training = prepare_training(run["settings"], arrays, classes=classes)
-        training.network.load_state_dict(torch.load(weights_path, weights_only=True))
+        training = prepare_training(run["settings"], arrays, classes, device)
+        training.network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
         recalibrate(training.network, training.images)
-        probability = foreground_probability(training.network, cubes).reshape(height, width).numpy()
+        probability = foreground_probability(training.network, cubes).reshape(height, width).cpu().numpy()
         predictions.append(probability)
         parameters.append(run["parameters"])
         log.info("%d parameters: %.3f of voxels right", parameters[-1], ((probability > 0.5) == mask[inside]).mean())

@@ -2,10 +2,15 @@
 
 `losses.csv` has a row for each logged step; it is the same to the byte for the same settings, data, machine and
 thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result: it
-ends early, `diverged` is true, and its log holds what was finite. The trained network's state is kept for what
-looks at it later.
+ends early, `diverged` is true, and its log holds what was finite. The trained network's weights are kept for what
+looks at them later.
+
+On the way, and at the end, the run's whole state goes to a checkpoint. A run that was killed goes on from it, and
+so does one that is to train for more epochs than before; the log is the same to the byte as if it had never stopped.
 """
 
+import argparse
+import hashlib
 import json
 import math
 import platform
@@ -16,13 +21,16 @@ import numpy
 import torch
 
 from widthwise.architecture import training_flops
+from widthwise.checkpoint import Checkpoint, only_writer
 from widthwise.identity import identity
 from widthwise.optimisation import root_second_moments
 from widthwise.output import write_json, write_rows, written_aside
 from widthwise.probe import Probe
+from widthwise.process import die_with_parent
 from widthwise.program import start_logging
+from widthwise.source_digest import source_digest
 from widthwise.storage import Arrays
-from widthwise.torch_program import network_parser, start_computing
+from widthwise.torch_program import device_name, network_parser, start_computing
 from widthwise.training import Measurement, Training, as_tensors, prepare_training
 
 LOG = start_logging("train")
@@ -33,26 +41,55 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads, required=True, help="the run's settings, as JSON")
     parser.add_argument("--losses", type=Path, required=True, help="CSV file to write")
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--weights", type=Path, required=True, help="file for the trained network's state")
+    parser.add_argument("--weights", type=Path, required=True, help="file for the trained network's weights")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="file for the run's state, to go on from")
+    parser.add_argument(
+        "--checkpoint-interval", type=float, default=30, metavar="SECONDS", help="time between two (default: 30)"
+    )
+    parser.add_argument("--parent", type=int, metavar="PID", help="the process that starts this one: end when it ends")
     arguments = parser.parse_args()
+    if arguments.parent:
+        die_with_parent(arguments.parent)
+    with only_writer(arguments.checkpoint):
+        train(arguments)
 
+
+def train(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
-    summary, arrays, classes = start_computing(arguments)
-    training = prepare_training(settings, arrays, classes=classes)
+    summary, arrays, classes, device = start_computing(arguments)
+    training = prepare_training(settings, arrays, classes, device)
     network = training.network
     who = identity(settings, network.parameter_count)
     LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in who.items()), training.steps)
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
+    computed_with = {"device": device_name(device), "threads": arguments.threads, "versions": versions}
+    checkpoint = Checkpoint(
+        arguments.checkpoint,
+        {
+            "settings": settings | {"training": settings["training"] | {"epochs": None}},
+            "dataset": summary["digest"],
+            "code": source_digest(Path(__file__)),
+            **computed_with,
+        },
+        arguments.checkpoint_interval,
+    )
+    sittings, seconds = resume(training, checkpoint)
 
-    start = time.perf_counter()
-    measurements = []
-    for measurement in training.measurements():
-        measurements.append(measurement)
-        log_progress(measurement, training, time.perf_counter() - start)
-    seconds = time.perf_counter() - start
+    start = time.perf_counter() - seconds
+    for measurement in training.proceed():
+        seconds = time.perf_counter() - start
+        if measurement:
+            log_progress(measurement, training, seconds)
+        if checkpoint.due():
+            checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
+    checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
     if training.diverged:
         LOG.info("diverged at step %d: the loss is not finite", training.step)
+    LOG.info("%.1f s, and %.2f s for checkpoints in this sitting", seconds, checkpoint.seconds)
 
-    write_losses(arguments.losses, who, measurements)
+    write_losses(arguments.losses, who, training.log)
+    with arguments.losses.open("rb") as losses:
+        losses_digest = hashlib.file_digest(losses, "sha256").hexdigest()
     with written_aside(arguments.weights) as aside:
         torch.save(network.state_dict(), aside)
     write_json(
@@ -62,29 +99,41 @@ def main() -> None:
             "learning_rate": settings["training"]["learning_rate"],
             "diverged": training.diverged,
             "steps": training.step,
+            "sittings": sittings,
             "seconds": round(seconds, 3),
             "samples_per_second": round(training.step * training.batch_size / seconds, 3),
             "flops_per_step": training.batch_size * training_flops(network.layers, arrays["train/images"].shape[-1]),
             **test_losses(training, arrays),
             **second_moments(training),
-            "device": "cpu",
-            "threads": arguments.threads,
+            **computed_with,
+            "losses_digest": losses_digest,
             "settings": settings,
             "dataset": summary,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": numpy.__version__,
-            },
         },
     )
+
+
+def resume(training: Training, checkpoint: Checkpoint) -> tuple[int, float]:
+    """Goes to the run's last state, if there is one that it can train on from; which sitting this is, and the
+    seconds spent before it."""
+    state = checkpoint.load()
+    if state is None:
+        return 1, 0.0
+    if state["training"]["step"] > training.steps:
+        LOG.info("its checkpoint is already at step %d: starting again", state["training"]["step"])
+        return 1, 0.0
+    training.load_state_dict(state["training"])
+    LOG.info("going on from step %d", training.step)
+    return state["sittings"] + 1, state["seconds"]
 
 
 def test_losses(training: Training, arrays: Arrays) -> dict[str, float | None]:
     """Data loss (nats) and accuracy on the test split, measured as the probe is."""
     if training.diverged:
         return {"test_data_loss": None, "test_accuracy": None}
-    loss, accuracy = Probe(*as_tensors(arrays, "test"), training.probe.batch_size).measure(training.network)
+    loss, accuracy = Probe(*as_tensors(arrays, "test", training.images.device), training.probe.batch_size).measure(
+        training.network
+    )
     return {"test_data_loss": loss, "test_accuracy": accuracy}
 
 

@@ -9,10 +9,12 @@ import yaml
 
 from widthwise.configuration import with_defaults
 from widthwise.network import Network
+from widthwise.probe import Probe
 from widthwise.seeding import Stream, torch_generator
-from widthwise.training import Training
+from widthwise.training import Measurement, Training
 
 ROOT = Path(__file__).resolve().parent.parent
+torch.set_num_threads(1)  # tensors are small here, and threads only wait for each other
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 
 
@@ -42,12 +44,19 @@ def make_training(*, seed: int = 0, width: int = 2, samples: int = 24, network=N
     generator = numpy.random.default_rng(7)
     images = torch.from_numpy(generator.standard_normal((samples, 1, 5, 5, 5), dtype=numpy.float32))
     labels = torch.from_numpy(generator.permutation(numpy.arange(samples) % 2))
+    hyper_parameters = {key: value for key, value in POSTED["training"].items() if key != "random_labels"}
     return Training(
         network or make_network(seed=seed, width=width, **SMALL),
         images,
         labels,
-        torch.arange(8),
+        Probe(images[:8], labels[:8], batch_size=4),
         seed=seed,
-        probe_batch_size=4,
-        **POSTED["training"] | {"batch_size": 4, "epochs": 2} | {"evaluations_per_epoch": 2} | settings,
+        **{"evaluations_per_epoch": 2} | hyper_parameters | {"batch_size": 4, "epochs": 2} | settings,
     )
+
+
+def log_of(training: Training) -> list[Measurement]:
+    """Trains to the end."""
+    for _ in training.proceed():
+        pass
+    return training.log

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from settings import SMALL, make_network, make_training
+from settings import SMALL, log_of, make_network, make_training
 
 from widthwise.optimisation import make_optimiser, parameter_groups, root_second_moments
 
@@ -42,11 +42,13 @@ def test_at_the_base_width_mup_is_standard_to_the_bit(optimiser):
     losses = [
         [
             row.data_loss
-            for row in make_training(
-                network=make_network(width=3, base_width=3, parametrisation=parametrisation, **SMALL),
-                optimiser=optimiser,
-                learning_rate=1e-2,
-            ).measurements()
+            for row in log_of(
+                make_training(
+                    network=make_network(width=3, base_width=3, parametrisation=parametrisation, **SMALL),
+                    optimiser=optimiser,
+                    learning_rate=1e-2,
+                )
+            )
         ]
         for parametrisation in ("standard", "mup")
     ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings import SCHEMA, default_config
 
-from widthwise.circumstances import ancestors, catalogue_errors, factors
+from widthwise.circumstances import ancestors, catalogue_errors, factors, resolve
 from widthwise.configuration import with_defaults
 from widthwise.study import Study, StudyError, canonical_json
 
@@ -261,8 +261,28 @@ def test_first_steps_can_be_followed_in_circumstances_without_runs():
     study = Study(default_config(), SCHEMA)
     assert study.coordinate_checks == ["high_learning_rate", "high_learning_rate_mup"]
     assert "high_learning_rate_mup" not in study.circumstances
-    settings = study.initialisation_settings("high_learning_rate_mup")
-    assert [s["network"]["parametrisation"] for s in settings] == ["mup"] * 6
+    settings = study.first_steps_settings("high_learning_rate_mup", "width8")
+    assert settings["network"]["parametrisation"] == "mup"
+    longer = Study(changed(("training.epochs", 7), ("seeds", [0, 1, 2, 3])), SCHEMA)
+    assert longer.first_steps_settings("high_learning_rate_mup", "width8") == settings
+
+
+def test_circumstances_with_the_same_networks_start_as_one():
+    config = changed(("study", ["sgd", "as_posted", "no_l2", "he_init", "l2_in_optimiser", "random_labels"]))
+    study = Study(config, SCHEMA)
+    assert study.starts == {
+        "sgd": "as_posted",
+        "as_posted": "as_posted",
+        "no_l2": "as_posted",
+        "he_init": "he_init",
+        "l2_in_optimiser": "as_posted",
+        "random_labels": "random_labels",
+    }
+    assert study.reported_l2["as_posted"] == 1e-4
+    assert study.reported_l2["no_l2"] == study.reported_l2["l2_in_optimiser"] == 0
+    # Whatever the study trains on top, the same start is the same settings.
+    alone = Study(changed(("study", ["no_l2"]), ("training.learning_rate", 0.1), ("seeds", [8, 9])), SCHEMA)
+    assert alone.start_settings("as_posted", "width8") == study.start_settings("as_posted", "width8")
 
 
 def test_depth_grows_at_one_width():
@@ -293,14 +313,30 @@ def test_every_circumstance_of_the_catalogue_is_one_factor_from_its_reference_in
     Study(changed(("study", list(catalogue))), SCHEMA)
 
 
+CATALOGUE = default_config()["circumstances"]
+BASE_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "training.learning_rate": st.floats(1e-6, 1e-3),
+        "training.epochs": st.integers(1, 60),
+        "training.betas": st.tuples(st.floats(0.5, 0.99), st.floats(0.9, 0.9999)).map(list),
+        "network.negative_slope": st.floats(0, 0.5),
+        "network.normalisation_momentum": st.floats(0.001, 0.5),
+        "dataset.noise": st.floats(0, 4),
+        "evaluation.per_epoch": st.integers(1, 4),
+    },
+)
+
+
 @given(
     widths=st.lists(st.integers(1, 99), min_size=3, max_size=6, unique=True),
     seeds=st.lists(st.integers(0, 99), min_size=2, max_size=6, unique=True),
-    study=st.lists(st.sampled_from(list(default_config()["circumstances"])), max_size=5, unique=True),
+    study=st.lists(st.sampled_from(list(CATALOGUE)), max_size=5, unique=True),
+    settings=BASE_SETTINGS,
 )
-def test_any_study_expands_to_unique_runs_and_resolving_repeats(widths, seeds, study):
+def test_any_study_expands_to_unique_runs_and_resolving_repeats(widths, seeds, study, settings):
     study = list(dict.fromkeys(["as_posted", *study]))
-    config = changed(("widths", widths), ("seeds", seeds), ("study", study))
+    config = changed(("widths", widths), ("seeds", seeds), ("study", study), *settings.items())
     first, again = Study(config, SCHEMA), Study(config, SCHEMA)
     runs = list(first.runs())
     assert len({run.name for run in runs}) == len(runs)
@@ -308,3 +344,18 @@ def test_any_study_expands_to_unique_runs_and_resolving_repeats(widths, seeds, s
     assert len(set(settings)) == len(runs)
     assert settings == [canonical_json(again.run_settings(*vars(run).values())) for run in again.runs()]
     assert Study(first.config, SCHEMA).config == first.config
+
+
+@given(name=st.sampled_from(list(CATALOGUE)), settings=BASE_SETTINGS)
+def test_a_circumstance_touches_its_own_keys_only(name, settings):
+    base = with_defaults(changed(*settings.items()), SCHEMA)
+    before, overrides = copy.deepcopy(base), CATALOGUE[name].get("overrides", {})
+    resolved = resolve(base, CATALOGUE[name])
+    assert base == before
+    for section, values in resolved.items():
+        own = overrides.get(section, {})
+        assert {key: values[key] for key in own} == own
+        assert {key: value for key, value in values.items() if key not in own} == {
+            key: value for key, value in base[section].items() if key not in own
+        }
+    assert resolve(base | resolved, CATALOGUE[name]) == resolved

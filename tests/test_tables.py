@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widthwise.tables import IncompleteTableError, gather_losses, gather_runs
+from widthwise.tables import IncompleteTableError, gather_losses, gather_runs, gather_starts
 
 EXPECTED = ["no_l2/width2/seed0", "no_l2/width2/seed1", "no_l2/width8/seed0", "no_l2/width8/seed1"]
 
@@ -102,3 +102,17 @@ def test_a_circumstance_in_which_every_run_diverged_at_once_has_an_empty_table_w
     losses = gather_losses([log(w, s, steps=()) for w, s in itertools.product((2, 8), (0, 1))], runs)
     assert losses.empty
     assert list(losses.columns) == list(LOGS[0].columns)
+
+
+def test_starts_are_shared_and_each_has_its_own_penalty():
+    measured = [
+        pandas.DataFrame(
+            {"circumstance": name, "size": size, "seed": [0, 1], "data_loss": 0.7, "sum_of_squares": 100.0}
+        )
+        for name, size in (("as_posted", "width2"), ("as_posted", "width8"), ("he_init", "width2"))
+    ]
+    names = {"no_l2": "as_posted", "as_posted": "as_posted", "he_init": "he_init"}
+    starts = gather_starts(measured, names, {"no_l2": 0, "as_posted": 1e-4, "he_init": 1e-4})
+    assert list(starts["circumstance"]) == ["no_l2"] * 4 + ["as_posted"] * 4 + ["he_init"] * 2
+    assert (starts["objective"] == starts["data_loss"] + starts["penalty"]).all()
+    assert list(starts.groupby("circumstance")["penalty"].max()) == [0.01, 0.01, 0]

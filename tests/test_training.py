@@ -1,16 +1,18 @@
 """What a run measures, when, and what its seed decides."""
 
+import io
 import itertools
 import math
 
+import numpy
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import SMALL, make_network, make_training
+from settings import SMALL, log_of, make_network, make_training
 
 from widthwise.seeding import Stream, random_order
-from widthwise.training import evaluation_is_due
+from widthwise.training import evaluation_is_due, prepare_data
 
 
 def due(steps, steps_per_epoch, per_epoch):
@@ -33,7 +35,7 @@ def test_every_epoch_ends_with_an_evaluation_and_has_as_many_as_asked(steps_per_
 
 
 def test_rows_start_before_any_update_and_end_with_the_last():
-    rows = list(make_training().measurements())
+    rows = log_of(make_training())
     assert [row.step for row in rows] == [0, 1, 2, 3, 6, 9, 12]
     assert rows[0].epoch == 0
     assert rows[-1].epoch == 2
@@ -43,7 +45,7 @@ def test_rows_start_before_any_update_and_end_with_the_last():
 
 def test_the_running_loss_is_what_keras_prints():
     training = make_training(learning_rate=1e-9, evaluations_per_epoch=6, epochs=1)
-    rows = list(training.measurements())
+    rows = log_of(training)
     assert math.isnan(rows[0].running_data_loss)
     training.network.train()
     batches = random_order(0, Stream.DATA_ORDER, 24).split(4)
@@ -58,7 +60,7 @@ def test_the_running_loss_is_what_keras_prints():
 def test_zero_steps_change_nothing():
     training = make_training(epochs=0)
     before = {key: value.clone() for key, value in training.network.state_dict().items()}
-    assert [row.step for row in training.measurements()] == [0]
+    assert [row.step for row in log_of(training)] == [0]
     assert all(torch.equal(value, before[key]) for key, value in training.network.state_dict().items())
 
 
@@ -72,14 +74,14 @@ def test_a_step_is_the_textbook_step():
         penalty = sum(kernel.square().sum() for kernel in textbook.kernels)
         (loss + 1e-4 * penalty).backward()
         optimiser.step()
-    assert [row.step for row in training.measurements()][-1] == 6
+    assert [row.step for row in log_of(training)][-1] == 6
     for ours, theirs in zip(training.network.parameters(), textbook.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_seed_repeats_to_the_bit_and_another_does_not():
     first, again, other = (
-        [(row.data_loss, row.penalty) for row in make_training(seed=seed).measurements()] for seed in (0, 0, 1)
+        [(row.data_loss, row.penalty) for row in log_of(make_training(seed=seed))] for seed in (0, 0, 1)
     )
     assert first == again
     assert not set(first) & set(other)
@@ -92,7 +94,7 @@ def test_all_widths_see_the_same_data_order(monkeypatch):
         training.network.register_forward_pre_hook(
             lambda network, inputs, batches=batches: batches.append(inputs[0].clone())
         )
-        list(training.measurements())
+        log_of(training)
     assert all(torch.equal(a, b) for a, b in zip(seen[2], seen[3], strict=True))
 
 
@@ -103,7 +105,7 @@ def test_data_order_is_a_new_permutation_for_each_seed_and_epoch():
 
 
 def test_a_longer_run_starts_as_the_shorter_one():
-    short, long = ([vars(row) for row in make_training(epochs=n).measurements()] for n in (1, 3))
+    short, long = ([vars(row) for row in log_of(make_training(epochs=n))] for n in (1, 3))
     assert long[1 : len(short)] == short[1:]
 
 
@@ -113,7 +115,7 @@ def test_a_run_that_diverges_at_the_start_has_no_rows(broken):
     with torch.no_grad():
         network.head.weight.fill_(broken)
     training = make_training(network=network)
-    assert list(training.measurements()) == []
+    assert log_of(training) == []
     assert training.diverged
     assert training.step == 0
 
@@ -121,7 +123,7 @@ def test_a_run_that_diverges_at_the_start_has_no_rows(broken):
 def test_a_run_that_diverges_later_keeps_what_was_finite():
     network = make_network(**SMALL, normalisation="none")
     training = make_training(network=network, learning_rate=1e30)
-    rows = list(training.measurements())
+    rows = log_of(training)
     assert training.diverged
     assert training.step < training.steps
     assert rows[0].step == 0
@@ -130,7 +132,7 @@ def test_a_run_that_diverges_later_keeps_what_was_finite():
 
 def final_weights(**settings) -> torch.Tensor:
     training = make_training(**{"learning_rate": 1e-2, "l2": 0.1} | settings)
-    assert list(training.measurements())
+    assert log_of(training)
     return torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()])
 
 
@@ -139,7 +141,7 @@ def test_l2_acts_where_it_is_told_and_is_reported_only_in_the_loss():
     places["none"] = final_weights(l2=0)
     assert not any(torch.equal(a, b) for a, b in itertools.combinations(places.values(), 2))
     for place in ("optimiser", "decoupled"):
-        rows = list(make_training(l2_as=place).measurements())
+        rows = log_of(make_training(l2_as=place))
         assert {row.penalty for row in rows} == {0}
         assert all(row.sum_of_squares > 0 for row in rows)
 
@@ -150,7 +152,7 @@ def test_l2_in_the_optimiser_is_half_of_kerass_on_the_kernels_alone():
     network = {place: make_network(**SMALL) for place in ("none", "loss", "optimiser")}
     for place, l2 in (("none", 0), ("loss", 0.05), ("optimiser", 0.1)):
         l2_as = "loss" if place == "none" else place
-        list(make_training(network=network[place], l2=l2, l2_as=l2_as, **settings).measurements())
+        log_of(make_training(network=network[place], l2=l2, l2_as=l2_as, **settings))
     for ours, torchs in zip(network["loss"].kernels, network["optimiser"].kernels, strict=True):
         torch.testing.assert_close(ours, torchs)
     assert not torch.equal(network["none"].kernels[0], network["loss"].kernels[0])
@@ -175,20 +177,29 @@ def test_warm_up_grows_the_rate_linearly():
 
 
 def test_random_labels_are_dealt_once_a_seed_and_keep_the_balance():
-    labels = [make_training(seed=seed, random_labels=True).labels for seed in (0, 0, 1)]
+    arrays = {
+        "train/images": numpy.zeros((24, 5, 5, 5), dtype=numpy.float32),
+        "train/labels": (numpy.arange(24) % 2).astype(numpy.uint8),
+    }
+
+    def data(seed, random_labels=True):
+        evaluation = {"probe_size": 8, "batch_size": 4}
+        settings = {"seed": seed, "training": {"random_labels": random_labels}, "evaluation": evaluation}
+        return prepare_data(settings, arrays)
+
+    labels = [data(seed)[1] for seed in (0, 0, 1)]
     assert torch.equal(labels[0], labels[1])
     assert not torch.equal(labels[0], labels[2])
-    true = make_training().labels
+    true = data(0, random_labels=False)[1]
     assert not torch.equal(labels[0], true)
     assert labels[0].sum() == true.sum()
-    training = make_training(random_labels=True)
-    assert torch.equal(training.probe.labels, training.labels[:8])
+    assert torch.equal(data(0)[2].labels, labels[0][:8])
 
 
 def test_dropout_repeats_with_the_seed_and_is_off_in_the_probe():
     networks = [make_network(**SMALL, dropout=0.5) for _ in range(2)]
-    first, again = (list(make_training(network=network).measurements()) for network in networks)
-    without = list(make_training().measurements())
+    first, again = (log_of(make_training(network=network)) for network in networks)
+    without = log_of(make_training())
     assert [vars(row) for row in first[1:]] == [vars(row) for row in again[1:]]
     assert first[0].data_loss == without[0].data_loss
     assert first[-1].data_loss != without[-1].data_loss
@@ -197,9 +208,79 @@ def test_dropout_repeats_with_the_seed_and_is_off_in_the_probe():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_reduced_precision_trains_float32_weights(precision):
     network = make_network(**SMALL, precision=precision)
-    rows = list(make_training(network=network, learning_rate=1e-2).measurements())
+    rows = log_of(make_training(network=network, learning_rate=1e-2))
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
     assert rows[-1].data_loss < rows[0].data_loss
-    exact = next(make_training().measurements()).data_loss
+    exact = log_of(make_training())[0].data_loss
     assert (rows[0].data_loss == exact) == (precision == "float32")
     assert rows[0].data_loss == pytest.approx(exact, abs=0.02)
+
+
+def test_a_batch_that_is_not_finite_ends_the_run_though_the_probe_is_finite():
+    training = make_training()
+    training.images[20] = math.nan  # not in the probe
+    steps = [row.step for row in log_of(training)]
+    assert training.diverged
+    assert steps == sorted(set(steps))
+    assert all(math.isfinite(row.data_loss) for row in training.log)
+
+
+VARIANTS = {
+    "as posted": {},
+    "warm-up": {"warmup_steps": 6},
+    "momentum": {"optimiser": "sgd", "learning_rate": 1e-2},
+    "decay": {"l2_as": "decoupled", "learning_rate": 1e-2},
+    "dropout": {"network": {"dropout": 0.5}},
+    "reduced precision": {"network": {"precision": "bfloat16"}, "learning_rate": 1e-2},
+}
+
+
+def variant(name, **settings):
+    settings = VARIANTS[name] | settings
+    return make_training(**settings | {"network": make_network(**SMALL | settings.get("network", {}))})
+
+
+def through_a_file(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("stop", [0, 1, 5, 6, 11, 12])
+def test_a_run_that_goes_on_elsewhere_is_the_run_that_never_stopped(name, stop):
+    whole = variant(name)
+    log_of(whole)
+    first = variant(name)
+    for _ in itertools.islice(first.proceed(), stop + 1):
+        pass
+    assert first.step == stop
+    state = through_a_file(first.state_dict())
+    second = variant(name)
+    torch.rand(7)  # what happens in between does not matter
+    second.load_state_dict(state)
+    assert [str(row) for row in log_of(second)] == [str(row) for row in whole.log]
+    for ours, theirs in zip(second.network.state_dict().values(), whole.network.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_more_epochs_later_are_as_many_at_once(name):
+    short = variant(name, epochs=1)
+    log_of(short)
+    state = through_a_file(short.state_dict())
+    long = variant(name, epochs=3)
+    log_of(long)
+    extended = variant(name, epochs=3)
+    extended.load_state_dict(state)
+    assert [str(row) for row in log_of(extended)] == [str(row) for row in long.log]
+
+
+def test_a_diverged_run_stays_diverged_when_it_goes_on():
+    training = make_training(network=make_network(**SMALL, normalisation="none"), learning_rate=1e30)
+    rows = log_of(training)
+    longer = make_training(network=make_network(**SMALL, normalisation="none"), learning_rate=1e30, epochs=9)
+    longer.load_state_dict(through_a_file(training.state_dict()))
+    assert [str(row) for row in log_of(longer)] == [str(row) for row in rows]
+    assert (longer.diverged, longer.step) == (True, training.step)

@@ -141,6 +141,7 @@ def test_training_again_gives_the_same_bytes(smoke):
     path = smoke / "results/smoke/runs/no_l2/width4/seed1/losses.csv"
     before = path.read_bytes()
     path.unlink()
+    path.with_name("checkpoint.pt").unlink()
     done = run_snakemake(smoke, str(path.relative_to(smoke)), *SMOKE)
     assert done.returncode == 0, done.stdout
     assert path.read_bytes() == before
@@ -252,21 +253,6 @@ def test_depth_and_learning_rate_grids_go_the_whole_way(smoke):
     assert set(table(results / "tables/coordinates.csv")["circumstance"]) == {"no_l2"}
     for figure in ("depth", "learning_rates", "coordinate_check"):
         assert (results / f"figures/{figure}.png").read_bytes().startswith(SIGNATURES["png"])
-
-
-def test_a_failing_job_says_where_its_traceback_is(smoke):
-    dataset = smoke / "results/smoke/dataset.h5"
-    dataset.write_bytes(dataset.read_bytes()[:5000])
-    losses = "results/smoke/runs/no_l2/width2/seed0/losses.csv"
-    (smoke / losses).unlink()
-    failed = run_snakemake(smoke, losses, *SMOKE)
-    assert failed.returncode != 0
-    log = "results/smoke/logs/train/no_l2/width2/seed0.log"
-    assert log in failed.stdout
-    text = (smoke / log).read_text()
-    assert "Traceback" in text
-    assert "dataset.h5: not a whole HDF5 file" in text
-    assert not (smoke / losses).exists()
 
 
 @pytest.mark.parametrize("script", sorted(path.stem for path in (ROOT / "scripts").glob("*.py")))

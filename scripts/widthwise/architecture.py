@@ -66,19 +66,23 @@ def parameter_count(
     return sum(layer.weights + per_filter * layer.outputs for layer in convolutions) + head.weights + head.outputs
 
 
+def output_voxels(layers: Sequence[Layer], side: int) -> list[int]:
+    """Voxels of each layer's output for a cube of `side` voxels a side; the head's output is one."""
+    voxels = []
+    for layer in layers:
+        side = 1 if layer.name == "head" else -(-side // layer.stride)
+        voxels.append(side**3)
+    return voxels
+
+
 def training_flops(layers: Sequence[Layer], side: int) -> int:
     """Floating-point operations of one training step on one cube of `side` voxels a side.
 
     Two for each weight and output voxel, three times over: forward, and backward to inputs and to weights.
     """
-    operations = 0
-    for layer in layers:
-        if layer.name == "head":
-            side = 1
-        else:
-            side = -(-side // layer.stride)
-        operations += 2 * layer.weights * side**3
-    return 3 * operations
+    return 3 * sum(
+        2 * layer.weights * voxels for layer, voxels in zip(layers, output_voxels(layers, side), strict=True)
+    )
 
 
 def stages_of_depth(depth: int, stages: Sequence[int]) -> list[int]:

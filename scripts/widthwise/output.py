@@ -14,7 +14,10 @@ from pathlib import Path
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; moves it there if the block ends well, removes it if not."""
+    """Gives a path beside `path` to write to; moves it there if the block ends well, removes it if not.
+
+    Raises OSError that names `path` where it cannot be written: a full disk's own error names no file.
+    """
     path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -22,6 +25,9 @@ def written_aside(path: Path) -> Iterator[Path]:
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         aside.replace(path)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+        raise OSError(f"{path}: cannot be written: {reason}") from error
     finally:
         aside.unlink(missing_ok=True)
 

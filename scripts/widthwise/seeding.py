@@ -28,3 +28,13 @@ def torch_generator(seed: int, stream: Stream) -> torch.Generator:
 def random_order(seed: int, stream: Stream, samples: int, epoch: int = 0) -> torch.Tensor:
     """A permutation of the samples, shape (samples,), int64; another one each epoch (from 0)."""
     return torch.from_numpy(numpy.random.default_rng([seed, stream, epoch]).permutation(samples))
+
+
+def random_state(device: torch.device) -> torch.Tensor:
+    """The state of torch's own generator on the device, as a tensor of bytes on the CPU."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_random_state(state: torch.Tensor, device: torch.device) -> None:
+    """Puts torch's own generator on the device into that state."""
+    torch.cuda.set_rng_state(state, device) if device.type == "cuda" else torch.set_rng_state(state)

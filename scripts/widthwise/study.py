@@ -7,12 +7,14 @@ circumstance, its size and its seed, as in "as_posted/width8/seed1".
 
 import copy
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from widthwise.architecture import stages_of_depth
-from widthwise.circumstances import catalogue_errors, grid_errors, grid_members, resolve
+from widthwise.circumstances import ancestors, catalogue_errors, grid_errors, grid_members, resolve
 from widthwise.configuration import (
     alternatives,
     schema_errors,
@@ -20,6 +22,7 @@ from widthwise.configuration import (
     with_defaults,
     without_nulls,
 )
+from widthwise.cost import run_memory_mb, run_seconds
 
 
 class StudyError(ValueError):
@@ -93,8 +96,8 @@ class Study:
 
     @property
     def all_sizes(self) -> list[str]:
-        """Every size that any circumstance trains."""
-        return list(dict.fromkeys(size for name in self.circumstances for size in self.sizes(name)))
+        """Every size of any circumstance, with runs or without."""
+        return list(dict.fromkeys(size for name in self._circumstances for size in self.sizes(name)))
 
     @property
     def expectations(self) -> dict[str, dict]:
@@ -158,11 +161,45 @@ class Study:
             network["width"] = size_value(size)
         return network
 
-    def initialisation_settings(self, circumstance: str) -> list[dict]:
-        """For each size, all that decides its networks' starting losses and first steps, but a seed."""
-        settings = [self.run_settings(circumstance, size, 0) for size in self.sizes(circumstance)]
-        for size_settings in settings:
-            del size_settings["seed"]
+    @cached_property
+    def starts(self) -> dict[str, str]:
+        """For each judged circumstance, the one nearest to the root whose networks start as its own do.
+
+        Most circumstances change the training alone: their starting losses are measured once, under this name.
+        """
+        catalogue = self.config["circumstances"]
+        nearest_first = sorted(catalogue, key=lambda name: (len(ancestors(name, catalogue)), name))
+        keys = {name: self._start_key(catalogue[name]) for name in nearest_first}
+        return {name: next(other for other in keys if keys[other] == keys[name]) for name in self.judged}
+
+    def _start_key(self, circumstance: dict) -> tuple:
+        resolved = resolve(self.config, circumstance)
+        axis = circumstance.get("depths"), circumstance.get("width")
+        return resolved["network"], resolved["training"]["random_labels"], axis
+
+    def start_settings(self, circumstance: str, size: str) -> dict:
+        """All that decides the starting losses under one of the names in `starts`, but a seed."""
+        judged = next(name for name, start in self.starts.items() if start == circumstance)
+        evaluation = self.config["evaluation"]
+        return {
+            "circumstance": circumstance,
+            "size": size,
+            "network": self.network_settings(judged, size),
+            "training": {"random_labels": self._resolved[judged]["training"]["random_labels"]},
+            "evaluation": {key: evaluation[key] for key in ("probe_size", "batch_size")},
+        }
+
+    @property
+    def reported_l2(self) -> dict[str, float]:
+        """For each judged circumstance, lambda where the objective holds the penalty, else 0."""
+        training = {name: self._resolved[name]["training"] for name in self.judged}
+        return {name: values["l2"] if values["l2_as"] == "loss" else 0 for name, values in training.items()}
+
+    def first_steps_settings(self, circumstance: str, size: str) -> dict:
+        """All that decides a network's first steps, but a seed: of how many more follow, nothing depends."""
+        settings = self.run_settings(circumstance, size, 0)
+        settings["training"] = settings["training"] | {"epochs": 0}
+        del settings["seed"]
         return settings
 
     def run_settings(self, circumstance: str, size: str, seed: int) -> dict:
@@ -175,6 +212,16 @@ class Study:
             "training": self._resolved[circumstance]["training"],
             "evaluation": self.config["evaluation"],
         }
+
+    def memory_mb(self, circumstance: str, size: str, seed: int) -> int:
+        """What to ask a scheduler for, for one run: half as much again as it should take."""
+        settings = self.run_settings(circumstance, size, seed)
+        return 100 * math.ceil(1.5 * run_memory_mb(settings, self.dataset) / 100)
+
+    def minutes(self, circumstance: str, size: str, seed: int) -> int:
+        """What to ask a scheduler for, for one run: four times what it should take, for slower machines, and 5."""
+        settings = self.run_settings(circumstance, size, seed)
+        return 5 + math.ceil(4 * run_seconds(settings, self.dataset) / 60)
 
 
 def raise_if_any(errors: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ without a sign: it is an error that names the run. It must not know files.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas
@@ -63,6 +63,20 @@ def gather_losses(logs: Sequence[pandas.DataFrame], runs: pandas.DataFrame) -> p
             )
     ordered = [by_name[name] for name in map(run_name, runs.to_dict("records")) if name in by_name]
     return pandas.concat(ordered or list(logs), ignore_index=True)
+
+
+def gather_starts(
+    measured: Sequence[pandas.DataFrame], names: Mapping[str, str], l2: Mapping[str, float]
+) -> pandas.DataFrame:
+    """Starting losses by circumstance: `measured` under `names[circumstance]`, with the penalty of its lambda."""
+    together = pandas.concat(measured, ignore_index=True)
+    parts = []
+    for circumstance, name in names.items():
+        part = together[together["circumstance"] == name].assign(circumstance=circumstance)
+        penalty = l2[circumstance] * part.pop("sum_of_squares")
+        data_loss = part.pop("data_loss")
+        parts.append(part.assign(objective=data_loss + penalty, data_loss=data_loss, penalty=penalty))
+    return pandas.concat(parts, ignore_index=True)
 
 
 def with_features(runs: pandas.DataFrame, losses: pandas.DataFrame, *, decay_step: int) -> pandas.DataFrame:

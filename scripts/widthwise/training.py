@@ -1,12 +1,13 @@
 """One run: a network, its data, its optimiser, and the measurements taken on the way.
 
 Advances one mini-batch at a time and measures at steps that depend on the step alone, never on how long the
-run will be. It must not know paths, circumstances or other widths, and it writes nothing.
+run will be: a run that is interrupted, or made longer, goes on as if it had never stopped. It must not know paths,
+circumstances or other widths, and it writes nothing.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy
@@ -17,7 +18,10 @@ from widthwise.network import Network
 from widthwise.objective import Penalty, data_loss
 from widthwise.optimisation import make_optimiser
 from widthwise.probe import Probe, balanced_indices
-from widthwise.seeding import Stream, random_order, torch_generator
+from widthwise.replay import recorded
+from widthwise.seeding import Stream, random_order, random_state, set_random_state, torch_generator
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -41,29 +45,41 @@ class Measurement:
         return self.data_loss + self.penalty
 
 
-def prepare_training(settings: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray], classes: int) -> "Training":
-    """A run ready to start, from its resolved settings and the dataset's arrays."""
+def prepare_network(settings: Mapping[str, Any], classes: int, device: torch.device = CPU) -> Network:
+    """A run's network before any update, from its resolved settings: the same weights on every device."""
+    generator = torch_generator(settings["seed"], Stream.INITIALISATION)
+    return Network(classes=classes, generator=generator, **settings["network"]).on(device)
+
+
+def prepare_data(
+    settings: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray], device: torch.device = CPU
+) -> tuple[Tensor, Tensor, Probe]:
+    """A run's training images (n, 1, D, H, W) float32, its labels (n,) int64, and its probe, kept on the device."""
+    images, labels = as_tensors(arrays, "train", device)
+    if settings["training"]["random_labels"]:
+        labels = labels[random_order(settings["seed"], Stream.LABELS, len(labels))]
     evaluation = settings["evaluation"]
-    network = Network(
-        classes=classes,
-        generator=torch_generator(settings["seed"], Stream.INITIALISATION),
-        **settings["network"],
-    )
+    probed = torch.from_numpy(balanced_indices(arrays["train/labels"], evaluation["probe_size"]))
+    return images, labels, Probe(images[probed], labels[probed], evaluation["batch_size"])
+
+
+def prepare_training(
+    settings: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray], classes: int, device: torch.device = CPU
+) -> "Training":
+    """A run ready to start, from its resolved settings and the dataset's arrays."""
     return Training(
-        network,
-        *as_tensors(arrays, "train"),
-        torch.from_numpy(balanced_indices(arrays["train/labels"], evaluation["probe_size"])),
+        prepare_network(settings, classes, device),
+        *prepare_data(settings, arrays, device),
         seed=settings["seed"],
-        probe_batch_size=evaluation["batch_size"],
-        evaluations_per_epoch=evaluation["per_epoch"],
-        **settings["training"],
+        evaluations_per_epoch=settings["evaluation"]["per_epoch"],
+        **{key: value for key, value in settings["training"].items() if key != "random_labels"},
     )
 
 
-def as_tensors(arrays: Mapping[str, numpy.ndarray], split: str) -> tuple[Tensor, Tensor]:
+def as_tensors(arrays: Mapping[str, numpy.ndarray], split: str, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
     """A split's images (n, 1, D, H, W) float32 and labels (n,) int64."""
     images = torch.from_numpy(arrays[f"{split}/images"]).unsqueeze(1)
-    return images, torch.from_numpy(arrays[f"{split}/labels"]).long()
+    return images.to(device), torch.from_numpy(arrays[f"{split}/labels"]).long().to(device)
 
 
 def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: int) -> bool:
@@ -80,15 +96,15 @@ def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: in
 
 
 class Training:
-    """A run in progress.
+    """A run in progress: `step` updates are done, `log` holds what was measured, `diverged` whether it broke down.
 
-    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe_indices` the samples of
-    it that are measured, in batches of `probe_batch_size`. A remainder smaller than a batch is left out of its
-    epoch; the order is redrawn every epoch, so it is a different one each time.
+    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe` what is measured. A
+    remainder smaller than a batch is left out of its epoch; the order is redrawn every epoch, so it is a different
+    one each time.
 
     `l2_as` says what lambda (`l2`) does: "loss" adds the penalty to the objective, as Keras does; "optimiser" adds
     lambda x w to every gradient and "decoupled" shrinks every weight, as torch's Adam and AdamW do, and then
-    no penalty is reported. `random_labels` deals the labels out anew, once a seed.
+    no penalty is reported.
     """
 
     def __init__(
@@ -96,10 +112,9 @@ class Training:
         network: Network,
         images: Tensor,
         labels: Tensor,
-        probe_indices: Tensor,
+        probe: Probe,
         *,
         seed: int,
-        probe_batch_size: int,
         evaluations_per_epoch: int,
         optimiser: str,
         learning_rate: float,
@@ -111,14 +126,13 @@ class Training:
         l2_as: str,
         batch_size: int,
         epochs: int,
-        random_labels: bool,
     ) -> None:
-        # Dropout draws from torch's own generator; nothing else does.
-        torch.random.default_generator.set_state(torch_generator(seed, Stream.DROPOUT).get_state())
+        # Dropout draws from torch's own generators; nothing else does.
+        torch.manual_seed(torch_generator(seed, Stream.DROPOUT).initial_seed())
         self.network = network
         self.images = images
-        self.labels = labels[random_order(seed, Stream.LABELS, len(labels))] if random_labels else labels
-        self.probe = Probe(images[probe_indices], self.labels[probe_indices], probe_batch_size)
+        self.labels = labels
+        self.probe = probe
         self.seed, self.batch_size = seed, batch_size
         self.evaluations_per_epoch = evaluations_per_epoch
         self.steps_per_epoch = len(labels) // batch_size
@@ -139,23 +153,34 @@ class Training:
         )
         self.step = 0
         self.diverged = False
+        self.log: list[Measurement] = []
         self._running_sum = 0.0
         self._order = torch.empty(0, dtype=torch.int64)
+        self._gradients = self.gradients
 
-    def measurements(self) -> Iterator[Measurement]:
-        """Trains to the end, yielding what is due on the way; stops early where the loss is not finite.
+    def proceed(self) -> Iterator[Measurement | None]:
+        """Trains to the end, or to where the loss is not finite, and stops before and after every update.
 
-        The measurement that is not finite is not yielded: `diverged` and `step` tell of it.
+        Gives what was measured there, or None. May be left at any stop: the run goes on from there when this is
+        called again.
         """
-        while True:
-            if evaluation_is_due(self.step, self.steps_per_epoch, self.evaluations_per_epoch):
-                measurement = self.measure()
-                self.diverged = not math.isfinite(measurement.objective)
-                if not self.diverged:
-                    yield measurement
-            if self.diverged or self.step == self.steps:
-                return
+        yield self.measure_if_due()
+        while self.step < self.steps and not self.diverged:
             self.advance()
+            yield self.measure_if_due()
+
+    def measure_if_due(self) -> Measurement | None:
+        """Adds to the log what is due at this step and not there yet. What is not finite is not logged."""
+        logged = self.log and self.log[-1].step == self.step
+        due = evaluation_is_due(self.step, self.steps_per_epoch, self.evaluations_per_epoch)
+        if self.diverged or logged or not due:
+            return None
+        measurement = self.measure()
+        if not math.isfinite(measurement.objective):
+            self.diverged = True
+            return None
+        self.log.append(measurement)
+        return measurement
 
     def advance(self) -> None:
         """One update on the next mini-batch, unless its loss is not finite."""
@@ -163,21 +188,29 @@ class Training:
         if position == 0:
             self._running_sum = 0.0
         if position == 0 or not len(self._order):
-            self._order = random_order(self.seed, Stream.DATA_ORDER, len(self.labels), epoch)
+            order = random_order(self.seed, Stream.DATA_ORDER, len(self.labels), epoch)
+            self._order = order.to(self.images.device)
         batch = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         self.network.train()
-        self.optimiser.zero_grad()
-        loss = data_loss(self.network(self.images[batch]), self.labels[batch])
-        value = loss.item()
+        images, labels = self.images[batch], self.labels[batch]
+        if images.is_cuda and self._gradients == self.gradients:
+            self._gradients = recorded(self.gradients, images, labels, self.network)
+        value = self._gradients(images, labels).item()
         if not math.isfinite(value):
             self.diverged = True
             return
-        loss.backward()
-        self.penalty.add_gradient()
         self.optimiser.step()
         self.schedule.step()
         self._running_sum += value
         self.step += 1
+
+    def gradients(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Leaves the objective's gradient at the parameters; returns the mini-batch's data loss."""
+        self.optimiser.zero_grad()
+        loss = data_loss(self.network(images), labels)
+        loss.backward()
+        self.penalty.add_gradient()
+        return loss.detach()
 
     def measure(self) -> Measurement:
         """What a row of the loss log says of the network as it is now."""
@@ -193,3 +226,29 @@ class Training:
             running_data_loss=self._running_sum / batches if self.step else math.nan,
             sum_of_squares=sum_of_squares,
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the run depends on and its settings do not say, as tensors and plain values.
+
+        The data order is not in it: it follows from seed and step.
+        """
+        return {
+            "step": self.step,
+            "diverged": self.diverged,
+            "log": [asdict(measurement) for measurement in self.log],
+            "running_sum": self._running_sum,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random_state": random_state(self.images.device),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes to where another training of the same settings was, but for `epochs`."""
+        self.step, self.diverged, self._running_sum = state["step"], state["diverged"], state["running_sum"]
+        self.log = [Measurement(**row) for row in state["log"]]
+        self._order = torch.empty(0, dtype=torch.int64)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        set_random_state(state["random_state"], self.images.device)
