@@ -1,11 +1,13 @@
 """What tests share: a copy of the checkout, a way to run the workflow in it, and one finished smoke study."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -39,10 +41,15 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout whose smoke study is done. Shared: copy it before changing it."""
-    folder = copy_checkout(tmp_path_factory.mktemp("smoke") / "checkout")
-    done = run_snakemake(folder, *SMOKE)
-    assert done.returncode == 0, done.stdout
+    """A checkout whose smoke study is done. Shared by all workers: copy it before changing it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "finished_smoke"
+    with FileLock(shared / "finished_smoke.lock"):
+        if not folder.exists():
+            copy_checkout(folder)
+            done = run_snakemake(folder, *SMOKE)
+            assert done.returncode == 0, done.stdout
     return folder
 
 

@@ -1,0 +1,156 @@
+"""The SLURM profiles as shipped, on a real SLURM: a study ends complete and the same, whatever happens to its jobs."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pandas
+import pytest
+import yaml
+from conftest import ROOT, SMOKE, copy_checkout, run_snakemake
+from slurm_cluster import Cluster, missing_programs
+
+pytestmark = pytest.mark.xdist_group("slurm")  # one cluster for all
+
+# The shipped profiles wait for clusters that are slower than this one.
+QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
+SLURM, ARRAY = (("--profile", f"config/profiles/{name}", *QUICK) for name in ("slurm", "slurm-array"))
+RUNS = [f"{c}/width{w}/seed{s}" for c in ("as_posted", "no_l2") for w in (2, 3, 4) for s in (0, 1)]
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    if missing := missing_programs():
+        pytest.skip(f"SLURM is not installed here: no {', '.join(missing)}")
+    if os.geteuid() != 0:
+        pytest.skip("starting a SLURM takes root")
+    cluster = Cluster(tmp_path_factory.mktemp("slurm") / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def accounted(cluster, since):
+    """What sacct says of every job since then."""
+    lines = cluster.output(
+        "sacct", "-X", "-n", "-P", "-S", time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since)),
+        "--format=JobID,State,ReqMem,TimelimitRaw,Comment",
+    )  # fmt: skip
+    columns = ["job", "state", "memory", "minutes", "comment"]
+    return pandas.DataFrame([line.split("|") for line in lines.splitlines()], columns=columns)
+
+
+def losses(folder, results="results/smoke"):
+    return {path.relative_to(folder / results): path.read_bytes() for path in (folder / results).rglob("losses.csv")}
+
+
+def train_resources(folder, *arguments):
+    """The memory and minutes of every training job, as a dry run tells them."""
+    text = run_snakemake(folder, "--dry-run", "--forceall", *arguments).stdout
+    blocks = re.findall(r"^rule train:\n(.*?)\n(?:\[|$)", text, re.MULTILINE | re.DOTALL)
+    return sorted(
+        (int(re.search(r"[, ]mem_mb=(\d+)", block)[1]), int(re.search(r"runtime=(\d+)", block)[1])) for block in blocks
+    )
+
+
+@pytest.mark.parametrize("profile", ["slurm", "slurm-array", "slurm-gpu"])
+def test_every_key_of_a_profile_is_an_option(profile):
+    known = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for key in yaml.safe_load((ROOT / f"config/profiles/{profile}/config.yaml").read_text()):
+        assert f"--{key}" in known, key
+
+
+def test_the_smoke_study_through_the_profile(cluster, finished_smoke, tmp_path):
+    checkout, since = copy_checkout(tmp_path / "checkout"), time.time()
+    done = run_snakemake(checkout, *SLURM, *SMOKE)
+    assert done.returncode == 0, done.stdout
+    assert losses(checkout) == losses(finished_smoke)
+    assert (checkout / "results/smoke/answer.md").exists()
+    jobs = accounted(cluster, since)
+    jobs = jobs[jobs["comment"].str.startswith("rule_train")]
+    assert len(jobs) == len(RUNS)
+    assert set(jobs["state"]) == {"COMPLETED"}
+    asked = sorted((int(m.removesuffix("M")), int(t)) for m, t in zip(jobs["memory"], jobs["minutes"], strict=True))
+    assert asked == train_resources(checkout, *SMOKE)
+
+
+def test_more_runs_than_an_array_holds(cluster, finished_smoke, tmp_path):
+    checkout, since = copy_checkout(tmp_path / "checkout"), time.time()
+    done = run_snakemake(checkout, "results/smoke/tables/runs.csv", *ARRAY, "--slurm-array-limit", "5", *SMOKE)
+    assert done.returncode == 0, done.stdout
+    expected = {name: content for name, content in losses(finished_smoke).items() if name.parts[0] == "runs"}
+    assert {name: content for name, content in losses(checkout).items() if name.parts[0] == "runs"} == expected
+    jobs = accounted(cluster, since)
+    jobs = jobs[jobs["job"].str.contains("_")]
+    assert len(jobs) == len(RUNS)
+    assert set(jobs["state"]) == {"COMPLETED"}
+    assert jobs["job"].str.split("_").str[0].nunique() == 3
+
+
+def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, smoke):
+    study = "pathvars: {results: results/%s}\nstudy: [no_l2]\ntraining: {epochs: 700}\nevaluation: {per_epoch: 1}\n"
+    names = [f"no_l2/width{width}/seed0" for width in (2, 3, 4)]
+
+    def arguments(results):
+        (smoke / f"{results}.yaml").write_text(study % results)
+        return *(f"results/{results}/runs/{name}/losses.csv" for name in names), *SMOKE, f"{results}.yaml"
+
+    since = time.time()
+    workflow = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *arguments("disturbed"), *SLURM],
+        cwd=smoke, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+    def at_work(but):
+        """A training job, other than these, that has taken steps."""
+        for line in cluster.output("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines():
+            job, comment = line.split(maxsplit=1)
+            run = re.search(r"rule_train.*no_l2_(width\d+)_(\d+)", comment)
+            if run and job not in but:
+                log = smoke / f"results/disturbed/logs/train/no_l2/{run[1]}/seed{run[2]}.log"
+                with contextlib.suppress(FileNotFoundError):
+                    if "step 64 of" in log.read_text():
+                        return job
+        return None
+
+    def overrun(job):
+        """Makes a job longer than its limit, whose least is a minute: its trainer stands still."""
+        cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+        comment = cluster.output("squeue", "-h", "-j", job, "-o", "%k")
+        width = re.search(r"no_l2_(width\d+)", comment)[1]
+        cluster.run("pkill", "-STOP", "-f", f"python .*disturbed/runs/no_l2/{width}")
+
+    disturbed = []
+    for disturb in (
+        overrun,
+        lambda job: cluster.run("scontrol", "requeue", job),
+        lambda job: cluster.run("scancel", job),
+    ):
+        deadline = time.monotonic() + 180
+        while (job := at_work(disturbed)) is None:
+            assert time.monotonic() < deadline
+            assert workflow.poll() is None, workflow.communicate()
+            time.sleep(0.2)
+        disturb(job)
+        disturbed.append(job)
+    cluster.stop_controller()
+    time.sleep(3)
+    cluster.start_controller()
+    output, _ = workflow.communicate()
+    assert workflow.returncode == 0, output
+
+    jobs = accounted(cluster, since)
+    states = jobs.groupby("job")["state"].last()
+    assert states[disturbed[0]] == "TIMEOUT"
+    assert states[disturbed[1]] == "COMPLETED"
+    assert states[disturbed[2]].startswith("CANCELLED")
+    at_once = run_snakemake(smoke, *arguments("at_once"))
+    assert at_once.returncode == 0, at_once.stdout
+    assert losses(smoke, "results/disturbed") == losses(smoke, "results/at_once")
