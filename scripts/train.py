@@ -21,10 +21,10 @@ import numpy
 import torch
 
 from widthwise.architecture import training_flops
-from widthwise.checkpoint import Checkpoint, only_writer
+from widthwise.checkpoint import Checkpoint, only_writer, write_tensors
 from widthwise.identity import identity
 from widthwise.optimisation import root_second_moments
-from widthwise.output import write_json, write_rows, written_aside
+from widthwise.output import write_json, write_rows
 from widthwise.probe import Probe
 from widthwise.process import die_with_parent
 from widthwise.program import start_logging
@@ -90,8 +90,7 @@ def train(arguments: argparse.Namespace) -> None:
     write_losses(arguments.losses, who, training.log)
     with arguments.losses.open("rb") as losses:
         losses_digest = hashlib.file_digest(losses, "sha256").hexdigest()
-    with written_aside(arguments.weights) as aside:
-        torch.save(network.state_dict(), aside)
+    write_tensors(arguments.weights, network.state_dict())
     write_json(
         arguments.run,
         who

@@ -85,6 +85,16 @@ def run(command):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
 def test_a_run_killed_at_nine_random_moments_twice_over_is_the_run_that_was_not(finished_smoke, tmp_path):
     results = finished_smoke / RESULTS
     epochs = 60
@@ -199,16 +209,6 @@ def test_a_trainer_outlives_its_parent_unless_told_otherwise(finished_smoke, tmp
             os.kill(process, signal.SIGKILL)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 def fill(disk, *, but):
     """Leaves so many bytes free."""
     free = shutil.disk_usage(disk).free
@@ -290,28 +290,36 @@ def test_a_truncated_dataset_is_named_and_is_made_again_without_training_again(s
     assert sum("going on from step 8" in log for log in logs) == 5
 
 
-def test_a_results_folder_that_cannot_be_written_is_said_before_any_job(checkout):
-    (checkout / "results").write_text("a file where the folder should be")
+@pytest.mark.parametrize("obstacle", ["a file", "a disk that can only be read"])
+def test_a_results_folder_that_cannot_be_written_is_said_before_any_job(checkout, small_disk, obstacle):
+    if obstacle == "a file":
+        (checkout / "results").write_text("")
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        (checkout / "results").symlink_to(small_disk)
     failed = run_snakemake(checkout, *SMOKE)
     assert failed.returncode != 0
     assert re.search(r"^results/smoke: cannot be written", failed.stdout, re.MULTILINE), failed.stdout
     assert "Traceback" not in failed.stdout
 
 
-def test_a_run_that_diverges_midway_ends_there_and_stays_so_when_extended(finished_smoke, tmp_path):
-    results = finished_smoke / RESULTS
-    command = train_command(results, tmp_path / "run")
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_run_that_diverges_ends_there_and_stays_so_when_extended(finished_smoke, tmp_path, at_once):
+    command = train_command(finished_smoke / RESULTS, tmp_path / "run")
     settings = json.loads(command[3])
     settings["network"]["normalisation"] = "none"
     settings["training"] |= {"learning_rate": 3.0, "optimiser": "sgd", "momentum": 0.99, "epochs": 40}
+    if at_once:
+        settings["network"] |= {"initialisation": "fixed_std", "initial_std": 1e30}
     command[3] = json.dumps(settings)
     done = run(command)
     assert done.returncode == 0, done.stdout
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert record["diverged"]
-    assert 0 < record["steps"] < 160
+    assert (record["steps"] == 0) == at_once
+    assert record["steps"] < 160
     before = (tmp_path / "run/losses.csv").read_bytes()
-    assert before.count(b"\n") > 1
+    assert (before.count(b"\n") == 1) == at_once
     settings["training"]["epochs"] = 60
     command[3] = json.dumps(settings)
     assert run(command).returncode == 0

@@ -13,8 +13,6 @@ import yaml
 from conftest import ROOT, SMOKE, copy_checkout, run_snakemake
 from slurm_cluster import Cluster, missing_programs
 
-pytestmark = pytest.mark.xdist_group("slurm")  # one cluster for all
-
 # The shipped profiles wait for clusters that are slower than this one.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
 SLURM, ARRAY = (("--profile", f"config/profiles/{name}", *QUICK) for name in ("slurm", "slurm-array"))

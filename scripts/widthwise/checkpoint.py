@@ -37,6 +37,14 @@ def only_writer(path: Path) -> Iterator[None]:
         yield
 
 
+def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes tensors and plain values for torch.load: whole, or not at all with an error that names the file."""
+    serialised = io.BytesIO()  # on a full disk torch.save itself only says that a position is unexpected
+    torch.save(content, serialised)
+    with written_aside(path) as aside:
+        aside.write_bytes(serialised.getbuffer())
+
+
 class Checkpoint:
     """The one checkpoint of a run, at `path`, by its only writer.
 
@@ -58,10 +66,7 @@ class Checkpoint:
     def save(self, state: Mapping[str, Any]) -> None:
         """Replaces the checkpoint by this state: tensors and plain values, in dictionaries and lists."""
         start = time.monotonic()
-        content = io.BytesIO()
-        torch.save({"belongs_to": self.belongs_to, "state": state}, content)
-        with written_aside(self.path) as aside:
-            aside.write_bytes(content.getbuffer())
+        write_tensors(self.path, {"belongs_to": self.belongs_to, "state": state})
         self._last = time.monotonic()
         self.cost = self._last - start
         self.seconds += self.cost
