@@ -40,7 +40,7 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
             0.1,
             "training.learnin_rate: unknown key, given 0.1; did you mean learning_rate? allowed: optimiser, ",
         ),
-        ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, dataset, widths, "),
+        ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, device, dataset, widths, "),
         ("training.epochs", "ten", 'training.epochs: given "ten"; allowed: an integer at least 0'),
         ("widths", [2, -3, 5], "widths.1: given -3; allowed: an integer at least 1"),
         ("widths", 8, "widths: given 8; allowed: a list of at least 3 entries"),
