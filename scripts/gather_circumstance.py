@@ -4,12 +4,12 @@ The table of runs has each run's features beside what its record says.
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
 import pandas
 
+from widthwise.output import file_digest
 from widthwise.program import start_logging
 from widthwise.tables import gather_losses, gather_runs, read_table, with_features, write_table
 
@@ -45,7 +45,7 @@ def read_record(path: Path) -> dict:
 
 def read_log(path: Path, record: dict) -> pandas.DataFrame:
     """A run's log. Raises ValueError that names the file where it is not the one that its record speaks of."""
-    if hashlib.sha256(path.read_bytes()).hexdigest() != record["losses_digest"]:
+    if file_digest(path) != record["losses_digest"]:
         raise ValueError(
             f"{path}: its content is not what the run.json beside it says; remove it to have it written again"
         )

@@ -17,7 +17,7 @@ from widthwise.network import Network
 from widthwise.output import written_aside
 from widthwise.program import start_logging
 from widthwise.torch_program import network_parser, start_computing
-from widthwise.training import prepare_training
+from widthwise.training import as_tensors, prepare_network
 
 BATCH_SIZE = 32
 
@@ -58,13 +58,15 @@ def main() -> None:
     inside = (middle, slice(margin, margin + height), slice(margin, margin + width))
     cubes = torch.from_numpy(windows.reshape(-1, 1, side, side, side).copy()).to(device)
 
+    train_images, _ = as_tensors(arrays, "train", device)
+
     predictions, parameters = [], []
     for run_path, weights_path in zip(arguments.runs, arguments.weights, strict=True):
         run = json.loads(run_path.read_text(encoding="utf-8"))
-        training = prepare_training(run["settings"], arrays, classes, device)
-        training.network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
-        recalibrate(training.network, training.images)
-        probability = foreground_probability(training.network, cubes).reshape(height, width).cpu().numpy()
+        network = prepare_network(run["settings"], classes, device)
+        network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
+        recalibrate(network, train_images)
+        probability = foreground_probability(network, cubes).reshape(height, width).cpu().numpy()
         predictions.append(probability)
         parameters.append(run["parameters"])
         log.info("%d parameters: %.3f of voxels right", parameters[-1], ((probability > 0.5) == mask[inside]).mean())

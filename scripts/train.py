@@ -10,7 +10,6 @@ so does one that is to train for more epochs than before; the log is the same to
 """
 
 import argparse
-import hashlib
 import json
 import math
 import platform
@@ -24,7 +23,7 @@ from widthwise.architecture import training_flops
 from widthwise.checkpoint import Checkpoint, only_writer, write_tensors
 from widthwise.identity import identity
 from widthwise.optimisation import root_second_moments
-from widthwise.output import write_json, write_rows
+from widthwise.output import file_digest, write_json, write_rows
 from widthwise.probe import Probe
 from widthwise.process import die_with_parent
 from widthwise.program import start_logging
@@ -75,21 +74,22 @@ def train(arguments: argparse.Namespace) -> None:
     )
     sittings, seconds = resume(training, checkpoint)
 
+    def save() -> None:
+        checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
+
     start = time.perf_counter() - seconds
     for measurement in training.proceed():
         seconds = time.perf_counter() - start
         if measurement:
             log_progress(measurement, training, seconds)
         if checkpoint.due():
-            checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
-    checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
+            save()
+    save()
     if training.diverged:
         LOG.info("diverged at step %d: the loss is not finite", training.step)
     LOG.info("%.1f s, and %.2f s for checkpoints in this sitting", seconds, checkpoint.seconds)
 
     write_losses(arguments.losses, who, training.log)
-    with arguments.losses.open("rb") as losses:
-        losses_digest = hashlib.file_digest(losses, "sha256").hexdigest()
     write_tensors(arguments.weights, network.state_dict())
     write_json(
         arguments.run,
@@ -105,7 +105,7 @@ def train(arguments: argparse.Namespace) -> None:
             **test_losses(training, arrays),
             **second_moments(training),
             **computed_with,
-            "losses_digest": losses_digest,
+            "losses_digest": file_digest(arguments.losses),
             "settings": settings,
             "dataset": summary,
         },

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = ("--configfile", "config/smoke.yaml")
+SMOKE_RUNS = [f"{c}/width{w}/seed{s}" for c in ("as_posted", "no_l2") for w in (2, 3, 4) for s in (0, 1)]
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -21,16 +22,28 @@ def copy_checkout(folder: Path) -> Path:
     return folder
 
 
-def run_snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the workflow in `folder` as a user would; stdout and stderr come back together."""
-    return subprocess.run(
+def start_snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Starts the workflow in `folder` as a user would, in a process group of its own, as from a terminal."""
+    return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        start_new_session=True,
     )
+
+
+def run_snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the workflow in `folder` to its end; stdout and stderr come back together."""
+    with start_snakemake(folder, *arguments) as workflow:
+        output, _ = workflow.communicate()
+    return subprocess.CompletedProcess(workflow.args, workflow.returncode, output)
+
+
+def losses(folder: Path, results: str = "results/smoke") -> dict[Path, bytes]:
+    """The loss log of every run that is there."""
+    return {path.relative_to(folder / results): path.read_bytes() for path in (folder / results).rglob("losses.csv")}
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import pytest
 from settings import POSTED, SMALL, make_network
 
 from widthwise.architecture import (
-    convolution_layers,
     depth,
-    head_layer,
+    network_layers,
     parameter_count,
     stages_of_depth,
     training_flops,
@@ -66,8 +65,7 @@ def test_a_depth_of_less_than_a_convolution_a_stage_is_refused():
 def test_operations_of_a_step():
     # A 5^3 cube, a convolution of 1 to 2 filters, one of 2 to 4 at half the side (3), a head of 4 x 2: forward is
     # two operations for each weight and output voxel, a step three times that.
-    layers = convolution_layers(width=2, stages=[1, 1], multipliers=[1, 2], kernel_size=3)
-    layers.append(head_layer(width=2, multipliers=[1, 2], classes=2))
+    layers = network_layers(width=2, stages=[1, 1], multipliers=[1, 2], kernel_size=3, classes=2)
     assert training_flops(layers, side=5) == 3 * 2 * (27 * 2 * 125 + 27 * 8 * 27 + 8)
 
 

@@ -187,21 +187,15 @@ def test_a_run_of_which_a_file_was_lost_is_written_again_without_training(smoke)
     assert "going on from step 8" in (smoke / "results/smoke/logs/train/no_l2/width4/seed1.log").read_text()
 
 
-def test_checkouts_share_the_dataset_through_the_cache(tmp_path):
+def test_checkouts_share_the_dataset_through_the_cache(tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     cache.mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(cache))
     digests = []
     for name in ("first", "second"):
         checkout = copy_checkout(tmp_path / name)
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", "--cache", "generate_dataset", "--", "dataset"],
-            cwd=checkout,
-            env=os.environ | {"SNAKEMAKE_OUTPUT_CACHE": str(cache)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = run_snakemake(checkout, "--cache", "generate_dataset", "--", "dataset")
+        assert done.returncode == 0, done.stdout
         digests.append(json.loads((checkout / "results/dataset.json").read_text())["digest"])
         # Snakemake leaves an empty log for what it took from the cache.
         made = (checkout / "results/logs/generate_dataset.log").read_text()

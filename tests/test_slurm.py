@@ -10,13 +10,12 @@ import time
 import pandas
 import pytest
 import yaml
-from conftest import ROOT, SMOKE, copy_checkout, run_snakemake
+from conftest import ROOT, SMOKE, SMOKE_RUNS, copy_checkout, losses, run_snakemake, start_snakemake
 from slurm_cluster import Cluster, missing_programs
 
 # The shipped profiles wait for clusters that are slower than this one.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
 SLURM, ARRAY = (("--profile", f"config/profiles/{name}", *QUICK) for name in ("slurm", "slurm-array"))
-RUNS = [f"{c}/width{w}/seed{s}" for c in ("as_posted", "no_l2") for w in (2, 3, 4) for s in (0, 1)]
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +40,6 @@ def accounted(cluster, since):
     )  # fmt: skip
     columns = ["job", "state", "memory", "minutes", "comment"]
     return pandas.DataFrame([line.split("|") for line in lines.splitlines()], columns=columns)
-
-
-def losses(folder, results="results/smoke"):
-    return {path.relative_to(folder / results): path.read_bytes() for path in (folder / results).rglob("losses.csv")}
 
 
 def train_resources(folder, *arguments):
@@ -73,7 +68,7 @@ def test_the_smoke_study_through_the_profile(cluster, finished_smoke, tmp_path):
     assert (checkout / "results/smoke/answer.md").exists()
     jobs = accounted(cluster, since)
     jobs = jobs[jobs["comment"].str.startswith("rule_train")]
-    assert len(jobs) == len(RUNS)
+    assert len(jobs) == len(SMOKE_RUNS)
     assert set(jobs["state"]) == {"COMPLETED"}
     asked = sorted((int(m.removesuffix("M")), int(t)) for m, t in zip(jobs["memory"], jobs["minutes"], strict=True))
     assert asked == train_resources(checkout, *SMOKE)
@@ -87,7 +82,7 @@ def test_more_runs_than_an_array_holds(cluster, finished_smoke, tmp_path):
     assert {name: content for name, content in losses(checkout).items() if name.parts[0] == "runs"} == expected
     jobs = accounted(cluster, since)
     jobs = jobs[jobs["job"].str.contains("_")]
-    assert len(jobs) == len(RUNS)
+    assert len(jobs) == len(SMOKE_RUNS)
     assert set(jobs["state"]) == {"COMPLETED"}
     assert jobs["job"].str.split("_").str[0].nunique() == 3
 
@@ -101,10 +96,7 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
         return *(f"results/{results}/runs/{name}/losses.csv" for name in names), *SMOKE, f"{results}.yaml"
 
     since = time.time()
-    workflow = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *arguments("disturbed"), *SLURM],
-        cwd=smoke, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    workflow = start_snakemake(smoke, *arguments("disturbed"), *SLURM)
 
     def at_work(but):
         """A training job, other than these, that has taken steps."""

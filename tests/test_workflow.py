@@ -9,7 +9,7 @@ import h5py
 import numpy
 import pandas
 import pytest
-from conftest import ROOT, SMOKE, run_snakemake
+from conftest import ROOT, SMOKE, SMOKE_RUNS, run_snakemake
 
 IDENTITY = ["circumstance", "size", "width", "depth", "parameters", "seed"]
 LOSSES = ["step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss", "sum_of_squares"]
@@ -22,7 +22,6 @@ FIGURES = [
     "crossover",
     "segmentation",
 ]
-RUNS = [f"{c}/width{w}/seed{s}" for c in ("as_posted", "no_l2") for w in (2, 3, 4) for s in (0, 1)]
 SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
 
 
@@ -46,7 +45,7 @@ def test_the_dataset_is_as_the_interface_says(finished_smoke):
     assert re.search(r"made in \d+\.\d s", (results / "logs/generate_dataset.log").read_text())
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", SMOKE_RUNS)
 def test_a_run_has_its_log_and_its_record(finished_smoke, name):
     folder = finished_smoke / "results/smoke/runs" / name
     losses, run = table(folder / "losses.csv"), json.loads((folder / "run.json").read_text())
@@ -69,10 +68,10 @@ def test_a_run_has_its_log_and_its_record(finished_smoke, name):
 def test_the_tables_hold_every_row_of_every_run(finished_smoke):
     results = finished_smoke / "results/smoke"
     losses, runs = table(results / "tables/losses.csv"), table(results / "tables/runs.csv")
-    assert len(losses) == len(RUNS) * 6
-    assert len(runs) == len(RUNS)
+    assert len(losses) == len(SMOKE_RUNS) * 6
+    assert len(runs) == len(SMOKE_RUNS)
     assert set(runs["circumstance"]) == {"as_posted", "no_l2"}
-    parts = pandas.concat([table(results / "runs" / name / "losses.csv") for name in RUNS])
+    parts = pandas.concat([table(results / "runs" / name / "losses.csv") for name in SMOKE_RUNS])
     key = ["circumstance", "width", "seed", "step"]
     pandas.testing.assert_frame_equal(
         losses.sort_values(key, ignore_index=True), parts.sort_values(key, ignore_index=True)
@@ -114,14 +113,14 @@ def test_starting_losses_begin_with_the_runs_own(finished_smoke):
     assert (starts["objective"] == starts["data_loss"] + starts["penalty"]).all()
     losses = table(finished_smoke / "results/smoke/tables/losses.csv")
     first = losses[losses["step"] == 0].merge(starts, on=["circumstance", "size", "seed"], suffixes=("", "_start"))
-    assert len(first) == len(RUNS)
+    assert len(first) == len(SMOKE_RUNS)
     for column in ("penalty", "data_loss"):
         assert (first[column] == first[f"{column}_start"]).all()
 
 
 def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished_smoke):
     results = finished_smoke / "results/smoke"
-    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == len(RUNS)
+    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == len(SMOKE_RUNS)
     logs = {
         path.relative_to(results / "logs").parts[0].removesuffix(".log") for path in (results / "logs").rglob("*.log")
     }

@@ -24,12 +24,13 @@ class Layer:
         return self.inputs * self.outputs * self.kernel_size**3
 
 
-def convolution_layers(
-    *, width: int, stages: Sequence[int], multipliers: Sequence[int], kernel_size: int
+def network_layers(
+    *, width: int, stages: Sequence[int], multipliers: Sequence[int], kernel_size: int, classes: int
 ) -> list[Layer]:
-    """The convolutions, first to last: stage i holds `stages[i]` of them with `multipliers[i] * width` filters.
+    """The weight layers, first to last: stage i holds `stages[i]` convolutions with `multipliers[i] * width` filters.
 
-    Every stage but the first starts with a convolution of stride 2, which halves the side (rounding up).
+    Every stage but the first starts with a convolution of stride 2, which halves the side (rounding up). The last
+    layer is the linear head, after global average pooling.
     """
     layers, inputs = [], 1
     for stage, (count, multiplier) in enumerate(zip(stages, multipliers, strict=True), start=1):
@@ -38,12 +39,7 @@ def convolution_layers(
             name = f"stage{stage}_convolution{position}"
             layers.append(Layer(name, inputs, multiplier * width, kernel_size, stride))
             inputs = multiplier * width
-    return layers
-
-
-def head_layer(*, width: int, multipliers: Sequence[int], classes: int) -> Layer:
-    """The linear layer after global average pooling."""
-    return Layer("head", multipliers[-1] * width, classes, kernel_size=1)
+    return [*layers, Layer("head", inputs, classes, kernel_size=1)]
 
 
 def parameter_count(
@@ -60,9 +56,10 @@ def parameter_count(
     A convolution followed by batch normalisation has no bias, since the shift would absorb it; one without
     normalisation has.
     """
-    convolutions = convolution_layers(width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size)
+    *convolutions, head = network_layers(
+        width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size, classes=classes
+    )
     per_filter = 2 if normalisation == "batch" else 1
-    head = head_layer(width=width, multipliers=multipliers, classes=classes)
     return sum(layer.weights + per_filter * layer.outputs for layer in convolutions) + head.weights + head.outputs
 
 

@@ -7,7 +7,7 @@ factor, which whoever asks a scheduler for them must allow for. It must not impo
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from widthwise.architecture import Layer, convolution_layers, head_layer, output_voxels, training_flops
+from widthwise.architecture import Layer, network_layers, output_voxels, training_flops
 
 # Of a training step on one cube: a part for every convolution, and the rest at the rate of the arithmetic.
 SECONDS_PER_LAYER = 4.0e-4
@@ -22,11 +22,8 @@ COPIES_OF_WEIGHTS = 7
 
 def layers_of(network: Mapping[str, Any], classes: int = 2) -> list[Layer]:
     """The layers of a resolved network."""
-    shape = {key: network[key] for key in ("width", "multipliers")}
-    return [
-        *convolution_layers(stages=network["stages"], kernel_size=network["kernel_size"], **shape),
-        head_layer(classes=classes, **shape),
-    ]
+    shape = {key: network[key] for key in ("width", "stages", "multipliers", "kernel_size")}
+    return network_layers(**shape, classes=classes)
 
 
 def seconds_per_cube(layers: Sequence[Layer], side: int) -> float:

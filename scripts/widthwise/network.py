@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from widthwise.architecture import Layer, convolution_layers, head_layer
+from widthwise.architecture import Layer, network_layers
 from widthwise.initialisation import initialise, initialise_head
 
 
@@ -100,9 +100,10 @@ class Network(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        convolutions = convolution_layers(width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size)
-        head = head_layer(width=width, multipliers=multipliers, classes=classes)
-        self.layers = [*convolutions, head]
+        self.layers = network_layers(
+            width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size, classes=classes
+        )
+        *convolutions, head = self.layers
         self.residual = residual
         self.precision = precision
         self.width_ratio = width / base_width if parametrisation == "mup" else 1.0

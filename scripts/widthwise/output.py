@@ -5,6 +5,7 @@ path and never chooses one.
 """
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,12 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise OSError(f"{path}: cannot be written: {reason}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """Hex SHA-256 of the file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: dict) -> None:

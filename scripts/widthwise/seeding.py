@@ -37,4 +37,7 @@ def random_state(device: torch.device) -> torch.Tensor:
 
 def set_random_state(state: torch.Tensor, device: torch.device) -> None:
     """Puts torch's own generator on the device into that state."""
-    torch.cuda.set_rng_state(state, device) if device.type == "cuda" else torch.set_rng_state(state)
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

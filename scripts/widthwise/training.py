@@ -156,7 +156,8 @@ class Training:
         self.log: list[Measurement] = []
         self._running_sum = 0.0
         self._order = torch.empty(0, dtype=torch.int64)
-        self._gradients = self.gradients
+        batch = images[:batch_size], labels[:batch_size]
+        self._gradients = recorded(self.gradients, *batch, network) if images.is_cuda else self.gradients
 
     def proceed(self) -> Iterator[Measurement | None]:
         """Trains to the end, or to where the loss is not finite, and stops before and after every update.
@@ -192,10 +193,7 @@ class Training:
             self._order = order.to(self.images.device)
         batch = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         self.network.train()
-        images, labels = self.images[batch], self.labels[batch]
-        if images.is_cuda and self._gradients == self.gradients:
-            self._gradients = recorded(self.gradients, images, labels, self.network)
-        value = self._gradients(images, labels).item()
+        value = self._gradients(self.images[batch], self.labels[batch]).item()
         if not math.isfinite(value):
             self.diverged = True
             return
