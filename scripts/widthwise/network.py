@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from widthwise.architecture import Layer, network_layers
 from widthwise.initialisation import initialise, initialise_head
+from widthwise.normalisation import BatchNorm
 
 
 class ConvolutionBlock(nn.Module):
@@ -46,7 +47,7 @@ class ConvolutionBlock(nn.Module):
             bias=not normalised,
         )
         self.normalisation = (
-            nn.BatchNorm3d(layer.outputs, eps=normalisation_epsilon, momentum=normalisation_momentum)
+            BatchNorm(layer.outputs, eps=normalisation_epsilon, momentum=normalisation_momentum)
             if normalised
             else nn.Identity()
         )
