@@ -31,6 +31,7 @@ include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/verdicts.smk"
 include: "rules/figures.smk"
+include: "rules/benchmark.smk"
 
 
 rule all:
@@ -43,4 +44,12 @@ rule all:
         "<results>/answer.md",
         "<results>/answer.html",
         expand("<results>/figures/{figure}.{extension}", figure=FIGURES, extension=EXTENSIONS),
+    localrule: True
+
+
+rule benchmark:
+    """Times every size's training step against the textbook's and against the machine's limit."""
+    input:
+        "<results>/tables/speed.csv",
+        "<results>/figures/cost.svg",
     localrule: True

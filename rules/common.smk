@@ -40,3 +40,8 @@ def code(script):
 def one_of(names):
     """A wildcard's constraint: only these."""
     return "|".join(re.escape(str(name)) for name in names)
+
+
+def if_there(option, name):
+    """An option with one of the results, only if that is there already."""
+    return f"{option} {RESULTS / name}" if (RESULTS / name).exists() else ""

@@ -39,10 +39,12 @@ def make_network(*, seed: int = 0, width: int = 2, **settings) -> Network:
     )
 
 
-def make_training(*, seed: int = 0, width: int = 2, samples: int = 24, network=None, **settings) -> Training:
-    """A training of a shallow network on random cubes of 5 voxels a side, the same for every seed."""
+def make_training(
+    *, seed: int = 0, width: int = 2, samples: int = 24, side: int = 5, network=None, **settings
+) -> Training:
+    """A training of a shallow network on random cubes, the same for every seed."""
     generator = numpy.random.default_rng(7)
-    images = torch.from_numpy(generator.standard_normal((samples, 1, 5, 5, 5), dtype=numpy.float32))
+    images = torch.from_numpy(generator.standard_normal((samples, 1, side, side, side), dtype=numpy.float32))
     labels = torch.from_numpy(generator.permutation(numpy.arange(samples) % 2))
     hyper_parameters = {key: value for key, value in POSTED["training"].items() if key != "random_labels"}
     return Training(

@@ -43,7 +43,7 @@ def test_what_is_saved_is_what_is_loaded(path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_torn_or_damaged_checkpoint_is_set_aside_or_harmless(path, data):
     Checkpoint(path, RUN, interval=30).save(STATE)

@@ -16,7 +16,7 @@ def features_like(*shape, dtype=torch.float64):
     return features.requires_grad_()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(batch=st.integers(2, 9), filters=st.integers(1, 9), sides=st.tuples(SIZES, SIZES, SIZES), seed=st.integers(0))
 def test_outputs_statistics_and_gradients_are_those_of_torch(batch, filters, sides, seed):
     torch.manual_seed(seed % 2**32)

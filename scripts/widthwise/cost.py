@@ -4,42 +4,75 @@ Measured on the default study (widths 2 to 26 on one core of an AMD EPYC with AV
 factor, which whoever asks a scheduler for them must allow for. It must not import torch: the workflow asks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from widthwise.architecture import Layer, network_layers, output_voxels, training_flops
+from widthwise.architecture import Layer, network_layers, output_voxels, parameter_count, training_flops
 
-# Of a training step on one cube: a part for every convolution, and the rest at the rate of the arithmetic.
-SECONDS_PER_LAYER = 4.0e-4
-FLOPS_PER_SECOND = 7.5e10
+SHAPE = ("width", "stages", "multipliers", "kernel_size")
 STARTUP_SECONDS = 6.0
 # Interpreter and libraries; tensors as large as all outputs that a step holds; weights, gradients, Adam's moments, and
 # a checkpoint of three of them.
 BASE_MB = 380
 COPIES_OF_OUTPUTS = 3
 COPIES_OF_WEIGHTS = 7
+FILES_MB = 0.1
+KEPT_COPIES_OF_WEIGHTS = 4
 
 
-def layers_of(network: Mapping[str, Any], classes: int = 2) -> list[Layer]:
-    """The layers of a resolved network."""
-    shape = {key: network[key] for key in ("width", "stages", "multipliers", "kernel_size")}
-    return network_layers(**shape, classes=classes)
+@dataclass(frozen=True)
+class Work:
+    """A run's, in samples trained on: one that is only measured counts as a third, being forward only."""
+
+    parameters: int
+    layers: int
+    flops_per_sample: int
+    samples: float
 
 
-def seconds_per_cube(layers: Sequence[Layer], side: int) -> float:
-    """Of one training step, a cube of the batch."""
-    return SECONDS_PER_LAYER * len(layers) + training_flops(layers, side) / FLOPS_PER_SECOND
+@dataclass(frozen=True)
+class Speed:
+    """Of training on one sample: a part for every layer, and the rest at the rate of the arithmetic."""
+
+    seconds_per_layer: float
+    flops_per_second: float
+
+    def seconds_per_sample(self, layers: int, flops_per_sample: float) -> float:
+        """Also of arrays, element by element."""
+        return self.seconds_per_layer * layers + flops_per_sample / self.flops_per_second
+
+    def seconds(self, work: Work) -> float:
+        """A whole run: its updates, its evaluations and its start. `work` may be a table: then of each row."""
+        return STARTUP_SECONDS + work.samples * self.seconds_per_sample(work.layers, work.flops_per_sample)
 
 
-def run_seconds(settings: Mapping[str, Any], dataset: Mapping[str, Any]) -> float:
-    """A whole run: its updates, its evaluations (forward only, a third), and its start."""
+REFERENCE = Speed(4.0e-4, 7.5e10)
+
+
+def layers_of(network: Mapping[str, Any]) -> list[Layer]:
+    """The layers of a resolved network with two classes; more cost next to nothing."""
+    return network_layers(**{key: network[key] for key in SHAPE}, classes=2)
+
+
+def parameters_of(network: Mapping[str, Any]) -> int:
+    """The parameters of a resolved network with two classes."""
+    return parameter_count(**{key: network[key] for key in (*SHAPE, "normalisation")}, classes=2)
+
+
+def run_work(settings: Mapping[str, Any], dataset: Mapping[str, Any]) -> Work:
+    """What a run of these resolved settings has to do."""
     training, evaluation = settings["training"], settings["evaluation"]
     steps_per_epoch = dataset["train_cubes"] // training["batch_size"]
     updates = training["epochs"] * steps_per_epoch * training["batch_size"]
     evaluations = steps_per_epoch.bit_length() + training["epochs"] * evaluation["per_epoch"]
-    measured = (evaluations * evaluation["probe_size"] + dataset["test_cubes"]) / 3
-    return STARTUP_SECONDS + (updates + measured) * seconds_per_cube(
-        layers_of(settings["network"]), dataset["cube_side"]
+    measured = evaluations * evaluation["probe_size"] + dataset["test_cubes"]
+    layers = layers_of(settings["network"])
+    return Work(
+        parameters=parameters_of(settings["network"]),
+        layers=len(layers),
+        flops_per_sample=training_flops(layers, dataset["cube_side"]),
+        samples=updates + measured / 3,
     )
 
 
@@ -52,3 +85,8 @@ def run_memory_mb(settings: Mapping[str, Any], dataset: Mapping[str, Any]) -> fl
     weights = sum(layer.weights for layer in layers)
     numbers = cubes + COPIES_OF_OUTPUTS * batch * outputs + COPIES_OF_WEIGHTS * weights
     return BASE_MB + 4 * numbers / 1e6
+
+
+def run_disk_mb(network: Mapping[str, Any]) -> float:
+    """What a finished run keeps, in MB: its weights, and a checkpoint of them and Adam's moments."""
+    return FILES_MB + 4 * KEPT_COPIES_OF_WEIGHTS * parameters_of(network) / 1e6

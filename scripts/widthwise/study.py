@@ -9,7 +9,7 @@ import copy
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from widthwise.configuration import (
     with_defaults,
     without_nulls,
 )
-from widthwise.cost import run_memory_mb, run_seconds
+from widthwise.cost import REFERENCE, run_disk_mb, run_memory_mb, run_work
 
 
 class StudyError(ValueError):
@@ -221,7 +221,27 @@ class Study:
     def minutes(self, circumstance: str, size: str, seed: int) -> int:
         """What to ask a scheduler for, for one run: four times what it should take, for slower machines, and 5."""
         settings = self.run_settings(circumstance, size, seed)
-        return 5 + math.ceil(4 * run_seconds(settings, self.dataset) / 60)
+        return 5 + math.ceil(4 * REFERENCE.seconds(run_work(settings, self.dataset)) / 60)
+
+    @property
+    def work(self) -> list[dict]:
+        """What the runs of every circumstance and size have to do, and what they take."""
+        rows = []
+        for name in self.circumstances:
+            for size in self.sizes(name):
+                settings = self.run_settings(name, size, 0)
+                rows.append(
+                    {"circumstance": name, "size": size, "runs": len(self.seeds)}
+                    | asdict(run_work(settings, self.dataset))
+                    | {"memory_mb": run_memory_mb(settings, self.dataset), "disk_mb": run_disk_mb(settings["network"])}
+                )
+        return rows
+
+    @property
+    def timed(self) -> list[dict]:
+        """The settings of the first circumstance's sizes, whose speed the benchmark measures."""
+        name = self.circumstances[0]
+        return [self.run_settings(name, size, self.seeds[0]) for size in self.sizes(name)]
 
 
 def raise_if_any(errors: Iterable[str]) -> None:
