@@ -59,7 +59,9 @@ def draw_share(axes: Axes, table: pandas.DataFrame) -> None:
 def draw_runs(axes: Axes, work: pandas.DataFrame, speed: Speed, runs: pandas.DataFrame | None) -> None:
     """Seconds of the study's runs: as estimated, and as they were."""
     estimated = (
-        work.assign(seconds=speed.seconds(work)).drop_duplicates(["parameters", "seconds"]).sort_values("parameters")
+        work.assign(seconds=speed.training_seconds(work))
+        .drop_duplicates(["parameters", "seconds"])
+        .sort_values("parameters")
     )
     axes.plot(estimated["parameters"], estimated["seconds"], "_", color="#d55e00", markersize=12, label="estimated")
     if runs is not None:
@@ -72,14 +74,11 @@ def draw_runs(axes: Axes, work: pandas.DataFrame, speed: Speed, runs: pandas.Dat
 
 def draw_steps(axes: Axes, seconds: pandas.DataFrame) -> None:
     """Whole runs of the smallest size: more epochs and more data cost by the steps that they take."""
-    ordered = seconds.sort_values("steps")
-    axes.plot(ordered["steps"], ordered["estimated"], color="#d55e00", linewidth=1, label="estimated")
+    axes.plot(seconds["steps"], seconds["estimated"], "_", color="#d55e00", markersize=12, label="estimated")
     for axis, marker, label in (("epochs", "o", "more epochs"), ("data", "s", "more data")):
         rows = seconds[seconds["axis"] == axis]
         axes.plot(rows["steps"], rows["seconds"], marker, color="#000000", fillstyle="none", label=label)
-    axes.set(
-        title="The smallest size, without its start", xlabel="steps", ylabel="seconds", xlim=(0, None), ylim=(0, None)
-    )
+    axes.set(title="Whole runs of the smallest size", xlabel="steps", ylabel="seconds", xlim=(0, None), ylim=(0, None))
     axes.legend(frameon=False, fontsize=8)
 
 
@@ -111,7 +110,8 @@ def main() -> None:
         caption(
             figure,
             f"{measured['device']}, {measured['threads']} thread(s). Bands: quartiles. The limit: a step's "
-            "floating-point operations at the rate of a matrix product of side 2048. Estimated: by one speed for all.",
+            "floating-point operations at the rate of a matrix product of side 2048. Seconds are without a process' "
+            "start. Estimated: by one speed for all sizes.",
         )
         save(figure, arguments.figures)
 

@@ -78,7 +78,7 @@ def whole_runs(settings: dict, arrays: Arrays, classes: int, device: torch.devic
                 "train_cubes": cubes // part,
                 "steps": training.step,
                 "seconds": seconds,
-                "estimated": work.samples * speed.seconds_per_sample(work.layers, work.flops_per_sample),
+                "estimated": speed.training_seconds(work),
             }
         )
     return rows

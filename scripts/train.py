@@ -100,6 +100,7 @@ def train(arguments: argparse.Namespace) -> None:
             "steps": training.step,
             "sittings": sittings,
             "seconds": round(seconds, 3),
+            "evaluation_seconds": round(training.evaluation_seconds, 3),
             "samples_per_second": round(training.step * training.batch_size / seconds, 3),
             "flops_per_step": training.batch_size * training_flops(network.layers, arrays["train/images"].shape[-1]),
             **test_losses(training, arrays),

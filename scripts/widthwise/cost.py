@@ -42,9 +42,13 @@ class Speed:
         """Also of arrays, element by element."""
         return self.seconds_per_layer * layers + flops_per_sample / self.flops_per_second
 
+    def training_seconds(self, work: Work) -> float:
+        """A run's updates and evaluations. `work` may be a table: then of each row."""
+        return work.samples * self.seconds_per_sample(work.layers, work.flops_per_sample)
+
     def seconds(self, work: Work) -> float:
-        """A whole run: its updates, its evaluations and its start. `work` may be a table: then of each row."""
-        return STARTUP_SECONDS + work.samples * self.seconds_per_sample(work.layers, work.flops_per_sample)
+        """The same, and the start of its process."""
+        return STARTUP_SECONDS + self.training_seconds(work)
 
 
 REFERENCE = Speed(4.0e-4, 7.5e10)

@@ -6,6 +6,7 @@ circumstances or other widths, and it writes nothing.
 """
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -98,6 +99,8 @@ def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: in
 class Training:
     """A run in progress: `step` updates are done, `log` holds what was measured, `diverged` whether it broke down.
 
+    `evaluation_seconds` went into measuring.
+
     `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe` what is measured. A
     remainder smaller than a batch is left out of its epoch; the order is redrawn every epoch, so it is a different
     one each time.
@@ -153,6 +156,7 @@ class Training:
         )
         self.step = 0
         self.diverged = False
+        self.evaluation_seconds = 0.0
         self.log: list[Measurement] = []
         self._running_sum = 0.0
         self._order = torch.empty(0, dtype=torch.int64)
@@ -176,7 +180,9 @@ class Training:
         due = evaluation_is_due(self.step, self.steps_per_epoch, self.evaluations_per_epoch)
         if self.diverged or logged or not due:
             return None
+        start = time.perf_counter()
         measurement = self.measure()
+        self.evaluation_seconds += time.perf_counter() - start
         if not math.isfinite(measurement.objective):
             self.diverged = True
             return None
@@ -233,6 +239,7 @@ class Training:
         return {
             "step": self.step,
             "diverged": self.diverged,
+            "evaluation_seconds": self.evaluation_seconds,
             "log": [asdict(measurement) for measurement in self.log],
             "running_sum": self._running_sum,
             "network": self.network.state_dict(),
@@ -244,6 +251,7 @@ class Training:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes to where another training of the same settings was, but for `epochs`."""
         self.step, self.diverged, self._running_sum = state["step"], state["diverged"], state["running_sum"]
+        self.evaluation_seconds = state["evaluation_seconds"]
         self.log = [Measurement(**row) for row in state["log"]]
         self._order = torch.empty(0, dtype=torch.int64)
         self.network.load_state_dict(state["network"])
