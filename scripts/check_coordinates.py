@@ -39,7 +39,12 @@ def layer_outputs(training: Training) -> dict[str, torch.Tensor]:
 
 def main() -> None:
     parser = network_parser(__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="a run's settings without a seed, as JSON")
+    parser.add_argument(
+        "--settings",
+        type=json.loads,
+        required=True,
+        help="a run's settings in JSON, as print_settings.py prints them; its seed does not count",
+    )
     parser.add_argument("--coordinates", type=Path, required=True, help="CSV file to write")
     arguments = parser.parse_args()
     log = start_logging("check_coordinates")

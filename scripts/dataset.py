@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5")
     parser.add_argument("--summary", type=Path, required=True, help="dataset.json")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help=".svg, .pdf, .png to write: any")
     arguments = parser.parse_args()
     digest = json.loads(arguments.summary.read_text(encoding="utf-8"))["digest"]
     with figure_style():

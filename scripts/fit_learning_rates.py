@@ -16,9 +16,19 @@ from widthwise.tables import read_table, write_table
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True, help="tables/runs.csv")
-    parser.add_argument("--grids", type=json.loads, required=True, help="grid -> its circumstances, as JSON")
+    parser.add_argument(
+        "--grids",
+        type=json.loads,
+        required=True,
+        help='JSON of each grid\'s circumstances, as {"rates": ["rates_0.001", "rates_0.002"]}',
+    )
     parser.add_argument("--optima", type=Path, required=True, help="CSV to write")
-    parser.add_argument("--expectations", type=json.loads, required=True, help="grid -> rises, falls or stays, as JSON")
+    parser.add_argument(
+        "--expectations",
+        type=json.loads,
+        required=True,
+        help='JSON of what the best rate is expected to do as width doubles, as {"rates": "falls"}',
+    )
     parser.add_argument("--slopes", type=Path, required=True, help="CSV to write")
     parser.add_argument("--verdicts", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()

@@ -15,8 +15,15 @@ from widthwise.tables import gather_starts, read_table, write_table
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=Path, nargs="+", required=True, help="each network's starting losses")
-    parser.add_argument("--names", type=json.loads, required=True, help="circumstance -> whose starts are its own")
-    parser.add_argument("--l2", type=json.loads, required=True, help="circumstance -> lambda in its objective")
+    parser.add_argument(
+        "--names",
+        type=json.loads,
+        required=True,
+        help='JSON of whose starting losses each circumstance shares, as {"no_l2": "as_posted"}',
+    )
+    parser.add_argument(
+        "--l2", type=json.loads, required=True, help='JSON of the lambda in each one\'s objective, as {"no_l2": 0}'
+    )
     parser.add_argument("--starts-table", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
     log = start_logging("gather_starts")

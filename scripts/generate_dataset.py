@@ -19,9 +19,13 @@ from widthwise.volumes import CLASSES, make_dataset
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="the config's `dataset`, as JSON")
-    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file to write")
-    parser.add_argument("--summary", type=Path, required=True, help="JSON file to write")
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON, as `print_settings.py dataset` prints it"
+    )
+    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file to write: cubes, labels, a volume")
+    parser.add_argument(
+        "--summary", type=Path, required=True, help="JSON file to write: digest, settings, class counts"
+    )
     arguments = parser.parse_args()
     log = start_logging("generate_dataset")
 

@@ -24,9 +24,14 @@ def main() -> None:
         "--expectations",
         type=json.loads,
         required=True,
-        help="circumstance -> measure -> feature -> verdict, as JSON",
+        help='JSON of the verdicts that are expected, as {"no_l2": {"objective": {"starting_loss": "flat"}}}',
     )
-    parser.add_argument("--references", type=json.loads, required=True, help="circumstance -> reference, as JSON")
+    parser.add_argument(
+        "--references",
+        type=json.loads,
+        required=True,
+        help='JSON of each circumstance\'s reference, as {"no_l2": "as_posted"}',
+    )
     for name in ("verdicts", "features", "contrasts", "crossovers", "slopes-by-step", "time-lapse"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()

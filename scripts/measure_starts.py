@@ -18,9 +18,14 @@ from widthwise.training import prepare_data, prepare_network
 
 def main() -> None:
     parser = network_parser(__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="the network's settings, as JSON")
+    parser.add_argument(
+        "--settings",
+        type=json.loads,
+        required=True,
+        help="a run's settings in JSON, as print_settings.py prints them; its seed does not count",
+    )
     parser.add_argument("--initialisations", type=int, required=True, help="how many, from seed 0 on")
-    parser.add_argument("--starts", type=Path, required=True, help="CSV file to write")
+    parser.add_argument("--starts", type=Path, required=True, help="CSV file to write: a row for each initialisation")
     arguments = parser.parse_args()
     log = start_logging("measure_starts")
 

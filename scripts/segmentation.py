@@ -44,7 +44,7 @@ def draw(found: dict[str, numpy.ndarray]) -> pyplot.Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--predictions", type=Path, required=True, help="tables/segmentation.npz")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help=".svg, .pdf, .png to write: any")
     arguments = parser.parse_args()
     with numpy.load(arguments.predictions) as found, figure_style():
         save(draw(dict(found)), arguments.figures)

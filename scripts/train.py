@@ -27,21 +27,26 @@ from widthwise.output import file_digest, write_json, write_rows
 from widthwise.probe import Probe
 from widthwise.process import die_with_parent
 from widthwise.program import start_logging
+from widthwise.progress import LINE
 from widthwise.source_digest import source_digest
 from widthwise.storage import Arrays
 from widthwise.torch_program import device_name, network_parser, start_computing
 from widthwise.training import Measurement, Training, as_tensors, prepare_training
 
 LOG = start_logging("train")
+# Seconds between two signs of life in the log, at most; `status` takes a run for stopped after some more.
+SIGN_OF_LIFE = 10
 
 
 def main() -> None:
     parser = network_parser(__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="the run's settings, as JSON")
-    parser.add_argument("--losses", type=Path, required=True, help="CSV file to write")
-    parser.add_argument("--run", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--weights", type=Path, required=True, help="file for the trained network's weights")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="file for the run's state, to go on from")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON, as print_settings.py prints it")
+    parser.add_argument("--losses", type=Path, required=True, help="CSV file to write: a row a logged step, in nats")
+    parser.add_argument("--run", type=Path, required=True, help="JSON file to write: what was run and how it went")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="torch file to write: the trained network's weights"
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="torch file of the run's state, to go on from")
     parser.add_argument(
         "--checkpoint-interval", type=float, default=30, metavar="SECONDS", help="time between two (default: 30)"
     )
@@ -78,10 +83,12 @@ def train(arguments: argparse.Namespace) -> None:
         checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
 
     start = time.perf_counter() - seconds
+    told = seconds
     for measurement in training.proceed():
         seconds = time.perf_counter() - start
-        if measurement:
-            log_progress(measurement, training, seconds)
+        if measurement or (training.log and seconds - told >= SIGN_OF_LIFE):
+            log_progress(training, seconds)
+            told = seconds
         if checkpoint.due():
             save()
     save()
@@ -123,7 +130,7 @@ def resume(training: Training, checkpoint: Checkpoint) -> tuple[int, float]:
         LOG.info("its checkpoint is already at step %d: starting again", state["training"]["step"])
         return 1, 0.0
     training.load_state_dict(state["training"])
-    LOG.info("going on from step %d", training.step)
+    LOG.info("going on from step %d, sitting %d", training.step, state["sittings"] + 1)
     return state["sittings"] + 1, state["seconds"]
 
 
@@ -149,18 +156,20 @@ def second_moments(training: Training) -> dict[str, float | None]:
     }
 
 
-def log_progress(measurement: Measurement, training: Training, seconds: float) -> None:
-    left = seconds / measurement.step * (training.steps - measurement.step) if measurement.step else math.nan
+def log_progress(training: Training, seconds: float) -> None:
+    """Tells how far the run is, with its last measurement; `seconds` are those of all its steps."""
+    last, step = training.log[-1], training.step
     LOG.info(
-        "step %d of %d: objective %.4f = data loss %.4f + penalty %.4f, accuracy %.3f; %.1f cubes/s, %.0f s left",
-        measurement.step,
+        LINE,
+        step,
         training.steps,
-        measurement.objective,
-        measurement.data_loss,
-        measurement.penalty,
-        measurement.accuracy,
-        measurement.step * training.batch_size / seconds,
-        left,
+        last.objective,
+        last.data_loss,
+        last.penalty,
+        last.accuracy,
+        last.step,
+        step * training.batch_size / seconds,
+        seconds / step * (training.steps - step) if step else math.nan,
     )
 
 

@@ -43,7 +43,7 @@ def main() -> None:
         option = name.replace("_", "-")
         parser.add_argument(f"--{option}", type=Path, required=True, help=f"tables/{name}.csv")
     parser.add_argument("--learning-rates", type=Path, nargs="*", default=[], help="tables of slopes, verdicts; if any")
-    parser.add_argument("--catalogue", type=json.loads, required=True, help="what is told of circumstances, as JSON")
+    parser.add_argument("--catalogue", type=json.loads, required=True, help="JSON of each circumstance's texts")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
     arguments = parser.parse_args()

@@ -1,6 +1,8 @@
 """The shipped configurations, the schema and the requirements, held against each other."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -44,6 +46,26 @@ def test_the_default_config_shows_every_setting_as_the_schema_has_it(section):
     for name, schema in settings_of(section).items():
         if name != "seed":
             assert marks[f"{section}.{name}"] == schema["origin"], name
+
+
+def test_the_page_of_all_keys_is_what_the_schema_says():
+    printed = subprocess.run(
+        [sys.executable, "scripts/describe_config.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    page = ROOT / "config/README.md"
+    assert page.read_text() == printed, "python scripts/describe_config.py > config/README.md"
+
+
+def test_the_page_shows_a_circumstance_that_can_be_run_and_taken_back():
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "config/README.md").read_text(), re.DOTALL)
+    config = merge(default_config(), yaml.safe_load(example))
+    assert Study(config, SCHEMA).judged == ["as_posted", "stronger_l2"]
+    taken_back = merge(
+        config, {"study": ["as_posted"], "circumstances": {"stronger_l2": None}, "training": {"l2": None}}
+    )
+    study = Study(taken_back, SCHEMA)
+    assert "stronger_l2" not in study.config["circumstances"]
+    assert study.config["training"]["l2"] == 1e-4
 
 
 def test_what_the_question_posted_is_marked_so():

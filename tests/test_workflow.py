@@ -260,3 +260,6 @@ def test_every_program_explains_itself(script):
         [sys.executable, ROOT / f"scripts/{script}.py", "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert len(help_text.splitlines()) > 8
+    usage, _, options = help_text.partition("\noptions:\n")
+    described = re.findall(r"^  (?:-h, )?(--[\w-]+)[^\n]*?(?:  +|\n {8,})\S", options, re.MULTILINE)
+    assert set(described) >= set(re.findall(r"--[\w-]+", usage.partition("\n\n")[0]))

@@ -28,12 +28,19 @@ def draw_from_tables(
     """
     parser = argparse.ArgumentParser(description=description)
     for name in tables:
-        parser.add_argument(f"--{name}", type=lambda path: read_table(Path(path)), required=True, help="CSV table")
+        parser.add_argument(
+            f"--{name}",
+            type=lambda path: read_table(Path(path)),
+            required=True,
+            help=f"CSV table of the study's {name}",
+        )
     for name in lists:
-        parser.add_argument(f"--{name}", nargs="+", required=True, help=f"the {name} to draw, in order")
+        parser.add_argument(f"--{name}", nargs="+", required=True, help=f"{name} to draw, by name, in order")
     for name in objects:
-        parser.add_argument(f"--{name}", type=json.loads, required=True, help="JSON")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="svg, pdf and png to write")
+        parser.add_argument(
+            f"--{name}", type=json.loads, required=True, help=f"{name} to draw, in JSON: each with its circumstances"
+        )
+    parser.add_argument("--figures", type=Path, nargs="+", required=True, help=".svg, .pdf, .png to write: any")
     arguments = parser.parse_args()
     with figure_style():
         figure = draw(**{name: getattr(arguments, name) for name in (*tables, *lists, *objects)})

@@ -17,8 +17,10 @@ from widthwise.storage import Arrays, read_dataset
 def network_parser(description: str) -> argparse.ArgumentParser:
     """A command line with the dataset, the threads and the device on it."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file with the cubes")
-    parser.add_argument("--summary", type=Path, required=True, help="the dataset.json beside it")
+    parser.add_argument(
+        "--dataset", type=Path, required=True, help="dataset.h5, the HDF5 file that generate_dataset.py makes"
+    )
+    parser.add_argument("--summary", type=Path, required=True, help="dataset.json, made with it")
     parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto (default): CUDA where there is one"

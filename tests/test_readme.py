@@ -1,0 +1,49 @@
+"""What the README promises: its commands, and the texts that it explains."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+# Snakemake's own texts, SLURM's and torch's; all others are ours.
+FOREIGN = {
+    "can't allocate memory",
+    "CUDA out of memory",
+    "Directory cannot be locked",
+    "The files below seem to be incomplete",
+    "No rule to produce",
+    "invalid choice: 'slurm'",
+    "invalid choice: 'rich'",
+    "Missing files after",
+}
+
+
+def section(title):
+    return re.search(rf"^## {title}\n(.*?)(?=^## )", README, re.MULTILINE | re.DOTALL)[1]
+
+
+def test_one_run_is_trained_and_drawn_without_snakemake(checkout):
+    (commands,) = re.findall(r"```sh\n(.*?)```", section("One run without Snakemake"), re.DOTALL)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", commands], cwd=checkout, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "results/one/loss_curves.svg").read_bytes().startswith(b"<?xml")
+    assert len((checkout / "results/one/losses.csv").read_text().splitlines()) == 7
+
+
+def test_the_texts_that_are_explained_are_those_that_are_printed():
+    rows = re.findall(r"^\| (`.*?) \|", section("Troubleshooting"), re.MULTILINE)
+    texts = {text for row in rows for text in re.findall(r"`([^`]+)`", re.sub(r"\(.*?\)", "", row))}
+    assert texts > FOREIGN
+    ours = [*ROOT.glob("rules/*.smk"), *ROOT.glob("scripts/**/*.py")]
+    # A text may be written as several literals, one beneath the other.
+    sources = re.sub(r'"\n\s*f?"', "", "\n".join(path.read_text() for path in ours))
+    full_disk = os.strerror(errno.ENOSPC)
+    assert {text for text in texts - FOREIGN if text.replace(full_disk, "{reason}") not in sources} == set()
