@@ -263,6 +263,8 @@ def test_a_spoilt_log_is_named_and_is_written_again_once_removed(smoke, finished
     assert f"runs/no_l2/width3/seed0/{name}: " in last
     assert "remove it to have it written again" in last
     path.unlink()
+    planned = run_snakemake(smoke, "--dry-run", *SMOKE)
+    assert re.search(r"^train +1$", planned.stdout, re.MULTILINE), planned.stdout
     done = run_snakemake(smoke, table, *SMOKE)
     assert done.returncode == 0, done.stdout
     assert losses(smoke) == losses(finished_smoke)
