@@ -12,6 +12,9 @@ configfile: "config/circumstances.yaml"
 configfile: "config/config.yaml"
 
 
+report: "rules/captions/workflow.rst"
+
+
 pathvars:
     logs="<results>/logs",
     benchmarks="<results>/benchmarks",
@@ -31,10 +34,11 @@ include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/verdicts.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
-    """Makes the tables, the figures and the answer of the study."""
+    """Makes the tables, the figures, the answer and the explorer of the study."""
     default_target: True
     input:
         "<results>/tables/losses.csv",
@@ -42,5 +46,7 @@ rule all:
         "<results>/tables/verdicts.csv",
         "<results>/answer.md",
         "<results>/answer.html",
+        "<results>/explorer.html",
+        expand("<results>/tables/{table}.html", table=["verdicts", "runs"]),
         expand("<results>/figures/{figure}.{extension}", figure=FIGURES, extension=EXTENSIONS),
     localrule: True

@@ -40,3 +40,22 @@ def code(script):
 def one_of(names):
     """A wildcard's constraint: only these."""
     return "|".join(re.escape(str(name)) for name in names)
+
+
+def reported(path, name, category):
+    """A result that stands in the report: under its name, in a category, with captions/{name}.rst beside it."""
+    return report(
+        path,
+        caption=f"captions/{name}.rst",
+        category=category,
+        labels={"result": name.replace("_", " ")},
+    )
+
+
+EXTENSIONS = ["svg", "pdf", "png"]
+
+
+def figure(name, category):
+    """A figure's three files, by format; the first stands in the report."""
+    files = {extension: f"<results>/figures/{name}.{extension}" for extension in EXTENSIONS}
+    return files | {"svg": reported(files["svg"], name, category)}

@@ -15,7 +15,7 @@ RULES = {
     for file in sorted((ROOT / "rules").glob("*.smk"))
     for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.MULTILINE | re.DOTALL)
 }
-PACKAGES = {"markdown_it": "markdown-it-py"}
+PACKAGES = {"markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python"}
 
 
 def test_the_rules_are_found():
@@ -33,8 +33,8 @@ def test_a_rule_is_documented_and_complete(name):
     assert ("benchmark:" in body) != ("cache: True" in body)
     for directive in ("input", "output"):
         block = re.search(rf"^    {directive}:\n((?:        .*\n)+)", body, re.MULTILINE)
-        entries = re.findall(r"^        (?=\w)(.*)", block[1], re.MULTILINE) if block else []
-        assert all(re.match(r"\w+=|multiext\(", entry) for entry in entries), entries
+        entries = re.findall(r"^        (?=[\w*])(.*)", block[1], re.MULTILINE) if block else []
+        assert all(re.match(r"\w+=|multiext\(|\*\*figure\(", entry) for entry in entries), entries
     script = re.search(r'code\("(\w+)"\)', body)[1]
     assert f"python scripts/{script}.py" in body
     assert script == name or script.startswith(name.split("_")[0])
