@@ -12,6 +12,9 @@ configfile: "config/circumstances.yaml"
 configfile: "config/config.yaml"
 
 
+report: "rules/captions/workflow.rst"
+
+
 pathvars:
     logs="<results>/logs",
     benchmarks="<results>/benchmarks",
@@ -31,30 +34,26 @@ include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/verdicts.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 include: "rules/benchmark.smk"
 
 
 rule all:
-    """Makes the tables, the figures and the answer of the study.
-
-    Logs and circumstances' tables are named too: one that was lost is made again even where what follows from it stands.
-    """
+    """Makes the whole study; logs too are named, so that one that was lost is made again though its consumers stand."""
     default_target: True
     input:
         [f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs()],
-        expand("<results>/tables/{circumstance}/runs.csv", circumstance=STUDY.circumstances),
-        "<results>/tables/losses.csv",
-        "<results>/tables/runs.csv",
-        "<results>/tables/verdicts.csv",
-        "<results>/answer.md",
-        "<results>/answer.html",
-        expand("<results>/figures/{figure}.{extension}", figure=FIGURES, extension=EXTENSIONS),
+        expand("<results>/tables/{name}/runs.csv", name=STUDY.circumstances),
+        expand("<results>/tables/{name}.csv", name=["losses", "runs", "verdicts"]),
+        expand("<results>/tables/{name}.html", name=["verdicts", "runs"]),
+        multiext("<results>/answer", ".md", ".html"),
+        "<results>/explorer.html",
+        expand("<results>/figures/{name}.{extension}", name=FIGURES, extension=EXTENSIONS),
     localrule: True
 
 
 rule benchmark:
     """Times every size's training step against the textbook's and against the machine's limit."""
     input:
-        "<results>/tables/speed.csv",
-        "<results>/figures/cost.svg",
+        multiext("<results>/figures/cost", ".svg", ".pdf", ".png"),
     localrule: True

@@ -48,9 +48,7 @@ rule cost:
         speed="<results>/tables/speed.json",
         seconds="<results>/tables/run_seconds.csv",
     output:
-        svg="<results>/figures/cost.svg",
-        pdf="<results>/figures/cost.pdf",
-        png="<results>/figures/cost.png",
+        **figure("cost", "5 Runs"),
     log:
         "<logs>/figures/cost.log",
     benchmark:

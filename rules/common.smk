@@ -45,3 +45,22 @@ def one_of(names):
 def if_there(option, name):
     """An option with one of the results, only if that is there already."""
     return f"{option} {RESULTS / name}" if (RESULTS / name).exists() else ""
+
+
+def reported(path, name, category):
+    """A result that stands in the report: under its name, in a category, with captions/{name}.rst beside it."""
+    return report(
+        path,
+        caption=f"captions/{name}.rst",
+        category=category,
+        labels={"result": name.replace("_", " ")},
+    )
+
+
+EXTENSIONS = ["svg", "pdf", "png"]
+
+
+def figure(name, category):
+    """A figure's three files, by format; the first stands in the report."""
+    files = {extension: f"<results>/figures/{name}.{extension}" for extension in EXTENSIONS}
+    return files | {"svg": reported(files["svg"], name, category)}

@@ -4,7 +4,6 @@ Needs the tables, or the dataset for the figure that shows it; makes figures/{na
 those that the study has something to show in.
 """
 
-EXTENSIONS = ["svg", "pdf", "png"]
 FIGURES = [
     "dataset",
     "loss_curves",
@@ -38,9 +37,7 @@ rule dataset:
         images=ancient("<results>/dataset.h5"),
         summary="<results>/dataset.json",
     output:
-        svg="<results>/figures/dataset.svg",
-        pdf="<results>/figures/dataset.pdf",
-        png="<results>/figures/dataset.png",
+        **figure("dataset", "4 Task and networks"),
     log:
         "<logs>/figures/dataset.log",
     benchmark:
@@ -63,9 +60,7 @@ rule loss_curves:
     input:
         losses="<results>/tables/losses.csv",
     output:
-        svg="<results>/figures/loss_curves.svg",
-        pdf="<results>/figures/loss_curves.pdf",
-        png="<results>/figures/loss_curves.png",
+        **figure("loss_curves", "2 Loss curves"),
     log:
         "<logs>/figures/loss_curves.log",
     benchmark:
@@ -89,9 +84,7 @@ rule loss_parts:
     input:
         losses="<results>/tables/losses.csv",
     output:
-        svg="<results>/figures/loss_parts.svg",
-        pdf="<results>/figures/loss_parts.pdf",
-        png="<results>/figures/loss_parts.png",
+        **figure("loss_parts", "2 Loss curves"),
     log:
         "<logs>/figures/loss_parts.log",
     benchmark:
@@ -116,9 +109,7 @@ rule features:
         features="<results>/tables/features.csv",
         verdicts="<results>/tables/verdicts.csv",
     output:
-        svg="<results>/figures/features.svg",
-        pdf="<results>/figures/features.pdf",
-        png="<results>/figures/features.png",
+        **figure("features", "3 Features and verdicts"),
     log:
         "<logs>/figures/features.log",
     benchmark:
@@ -141,9 +132,7 @@ rule verdicts:
     input:
         verdicts="<results>/tables/verdicts.csv",
     output:
-        svg="<results>/figures/verdicts.svg",
-        pdf="<results>/figures/verdicts.pdf",
-        png="<results>/figures/verdicts.png",
+        **figure("verdicts", "3 Features and verdicts"),
     log:
         "<logs>/figures/verdicts.log",
     benchmark:
@@ -165,9 +154,7 @@ rule crossover:
     input:
         crossovers="<results>/tables/crossovers.csv",
     output:
-        svg="<results>/figures/crossover.svg",
-        pdf="<results>/figures/crossover.pdf",
-        png="<results>/figures/crossover.png",
+        **figure("crossover", "3 Features and verdicts"),
     log:
         "<logs>/figures/crossover.log",
     benchmark:
@@ -190,9 +177,7 @@ rule segmentation:
     input:
         predictions="<results>/tables/segmentation.npz",
     output:
-        svg="<results>/figures/segmentation.svg",
-        pdf="<results>/figures/segmentation.pdf",
-        png="<results>/figures/segmentation.png",
+        **figure("segmentation", "4 Task and networks"),
     log:
         "<logs>/figures/segmentation.log",
     benchmark:
@@ -215,9 +200,7 @@ rule coordinate_check:
     input:
         coordinates="<results>/tables/coordinates.csv",
     output:
-        svg="<results>/figures/coordinate_check.svg",
-        pdf="<results>/figures/coordinate_check.pdf",
-        png="<results>/figures/coordinate_check.png",
+        **figure("coordinate_check", "4 Task and networks"),
     log:
         "<logs>/figures/coordinate_check.log",
     benchmark:
@@ -242,9 +225,7 @@ rule learning_rates:
         optima="<results>/tables/learning_rates.csv",
         slopes="<results>/tables/learning_rate_slopes.csv",
     output:
-        svg="<results>/figures/learning_rates.svg",
-        pdf="<results>/figures/learning_rates.pdf",
-        png="<results>/figures/learning_rates.png",
+        **figure("learning_rates", "3 Features and verdicts"),
     log:
         "<logs>/figures/learning_rates.log",
     benchmark:
@@ -270,9 +251,7 @@ rule depth:
         features="<results>/tables/features.csv",
         runs="<results>/tables/runs.csv",
     output:
-        svg="<results>/figures/depth.svg",
-        pdf="<results>/figures/depth.pdf",
-        png="<results>/figures/depth.png",
+        **figure("depth", "3 Features and verdicts"),
     log:
         "<logs>/figures/depth.log",
     benchmark:

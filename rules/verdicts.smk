@@ -90,7 +90,7 @@ rule write_answer:
         ),
     output:
         markdown="<results>/answer.md",
-        html="<results>/answer.html",
+        html=reported("<results>/answer.html", "answer", "1 Answer"),
     log:
         "<logs>/write_answer.log",
     benchmark:

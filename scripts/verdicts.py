@@ -11,18 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption
-from widthwise.wording import circumstance_label
+from widthwise.style import VERDICT_LOOKS, caption
+from widthwise.wording import certainty, circumstance_label
 
-# Colour-blind safe; in greyscale the arrows tell the verdicts apart.
-LOOKS = {
-    "rises": ("↑", "#d55e00", "white"),
-    "falls": ("↓", "#56b4e9", "black"),
-    "flat": ("→", "#d9d9d9", "black"),
-    "mixed": ("∪", "#f0e442", "black"),
-    "diverged": ("×", "#000000", "white"),
-    "undecided": ("?", "#ffffff", "black"),
-}
 HEADINGS = {
     "starting_loss": "starting\nloss",
     "initial_decay": "initial\ndecay",
@@ -33,7 +24,7 @@ HEADINGS = {
 
 def draw_cell(axes: Axes, column: int, row: int, verdict: dict) -> None:
     """One verdict: arrow, change per doubling with its interval, p, and the mark of its expectation."""
-    arrow, colour, ink = LOOKS[verdict["verdict"]]
+    arrow, colour, ink = VERDICT_LOOKS[verdict["verdict"]]
     axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, edgecolor="white", linewidth=2))
     if verdict["verdict"] == "undecided":
         axes.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, fill=False, edgecolor="#bbbbbb"))
@@ -44,9 +35,8 @@ def draw_cell(axes: Axes, column: int, row: int, verdict: dict) -> None:
     else:
         size = f"{verdict['diverged']} diverged" if verdict["diverged"] else "some not reached"
     axes.text(column + 0.5, row + 0.58, size, color=ink, ha="center", va="center", fontsize=7)
-    name, p_value = ("p", verdict["p_value"]) if pandas.isna(verdict["p_holm"]) else ("Holm p", verdict["p_holm"])
-    certainty = f"{name} < 0.001" if p_value < 0.001 else f"{name} = {p_value:.3f}"
-    axes.text(column + 0.5, row + 0.8, certainty, color=ink, ha="center", va="center", fontsize=7)
+    p_value = certainty(verdict["p_value"], verdict["p_holm"])
+    axes.text(column + 0.5, row + 0.8, p_value, color=ink, ha="center", va="center", fontsize=7)
     if not pandas.isna(verdict["agrees"]):
         agrees = str(verdict["agrees"]) == "True"
         axes.text(column + 0.93, row + 0.17, "✓" if agrees else "✗", color=ink, ha="right", va="center", fontsize=9)
@@ -85,7 +75,7 @@ def draw(verdicts: pandas.DataFrame) -> pyplot.Figure:
     caption(
         figure,
         "Change per doubling of parameters ± half of its 95% interval: nats, or doublings of time (steps to midway). "
-        f"✓ as expected before the run, ✗ not; no mark: nothing expected. {seeds} seeds. Holm p: the primary family.",
+        f"✓ as expected before the run, ✗ not; no mark: nothing expected. {seeds} seeds. Holm's p: the primary family.",
     )
     return figure
 

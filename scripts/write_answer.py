@@ -13,28 +13,12 @@ from markdown_it import MarkdownIt
 from widthwise.answer import write_answer
 from widthwise.evidence import Evidence
 from widthwise.output import written_aside
+from widthwise.page import page
 from widthwise.program import start_logging
 from widthwise.tables import read_table
 
 TABLES = ("verdicts", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse")
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Under which circumstances do more parameters raise the training loss?</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }}
-table {{ border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.9rem; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem 0.3rem 0; text-align: left; vertical-align: top; }}
-code {{ background: #f3f3f3; padding: 0 0.2em; border-radius: 3px; }}
-h2 {{ margin-top: 2.2rem; border-top: 2px solid #1a1a1a; padding-top: 0.6rem; }}
-</style>
-</head>
-<body>
-{body}</body>
-</html>
-"""
+TITLE = "Under which circumstances do more parameters raise the training loss?"
 
 
 def main() -> None:
@@ -56,7 +40,7 @@ def main() -> None:
         aside.write_text(answer, encoding="utf-8")
     body = MarkdownIt("commonmark").enable("table").render(answer)
     with written_aside(arguments.html) as aside:
-        aside.write_text(PAGE.format(body=body), encoding="utf-8")
+        aside.write_text(page(TITLE, body), encoding="utf-8")
     log.info("%d words", len(answer.split()))
 
 

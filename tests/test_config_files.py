@@ -136,7 +136,7 @@ def test_conda_files_hold_the_pins_of_pip():
     runtime = pins(line for line in (ROOT / "envs/runtime.txt").read_text().splitlines() if not line.startswith("#"))
     assert runtime["torch"] == "2.13.0"
     files = sorted((ROOT / "envs").glob("*.yaml"))
-    assert [file.stem for file in files] == ["dataset", "figures", "tables", "train", "verdicts"]
+    assert [file.stem for file in files] == ["benchmark", "dataset", "figures", "report", "tables", "train", "verdicts"]
     for file in files:
         pip = yaml.safe_load(file.read_text())["dependencies"][-1]["pip"]
         assert pins(pip).items() <= runtime.items(), file.name

@@ -1,11 +1,13 @@
 """What every rule must have, and what its environment must provide."""
 
 import ast
+import itertools
 import re
 import sys
 
 import pytest
 import yaml
+from conftest import run_snakemake
 from settings import ROOT
 
 from widthwise.source_digest import sources
@@ -15,7 +17,7 @@ RULES = {
     for file in sorted((ROOT / "rules").glob("*.smk"))
     for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.MULTILINE | re.DOTALL)
 }
-PACKAGES = {"markdown_it": "markdown-it-py"}
+PACKAGES = {"markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python"}
 
 
 def test_the_rules_are_found():
@@ -34,8 +36,8 @@ def test_a_rule_is_documented_and_complete(name):
     assert ("benchmark:" in body) + ("cache: True" in body) + told == 1
     for directive in ("input", "output"):
         block = re.search(rf"^    {directive}:\n((?:        .*\n)+)", body, re.MULTILINE)
-        entries = re.findall(r"^        (?=\w)(.*)", block[1], re.MULTILINE) if block else []
-        assert all(re.match(r"\w+=|multiext\(", entry) for entry in entries), entries
+        entries = re.findall(r"^        (?=[\w*])(.*)", block[1], re.MULTILINE) if block else []
+        assert all(re.match(r"\w+=|multiext\(|\*\*figure\(", entry) for entry in entries), entries
     script = re.search(r'code\("(\w+)"\)', body)[1]
     assert f"python scripts/{script}.py" in body
     assert script == name or script.startswith(name.split("_")[0])
@@ -58,3 +60,18 @@ def test_a_rules_conda_file_provides_what_its_script_imports(name):
                 imported.add(node.module.split(".")[0])
     imported = {PACKAGES.get(package, package) for package in imported}
     assert imported - set(sys.stdlib_module_names) - {"widthwise"} <= provided
+
+
+def arrows(graph: str) -> set[tuple[str, str]]:
+    """The arrows of a graph in Mermaid's words, where a chain has several and `&` means each."""
+    chains = [[re.findall(r"\w+", part) for part in line.split("-->")] for line in graph.splitlines() if "-->" in line]
+    links = [link for chain in chains for link in itertools.pairwise(chain)]
+    return {arrow for sources, targets in links for arrow in itertools.product(sources, targets)}
+
+
+def test_the_readme_shows_the_rules_as_the_workflow_has_them(checkout):
+    printed = run_snakemake(checkout, "--rulegraph", "mermaid-js").stdout
+    names = dict(re.findall(r"^\t(id\d+)\[(\w+)\]$", printed, re.MULTILINE))
+    workflow = {(names[source], names[target]) for source, target in arrows(printed)}
+    shown = re.search(r"```mermaid\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    assert arrows(shown) == {(source, target) for source, target in workflow if target != "all"}

@@ -126,7 +126,7 @@ def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished
     }
     assert logs == {
         "generate_dataset", "train", "measure_starts", "predict_masks", "gather_circumstance",
-        "gather_study", "gather_starts", "judge_study", "write_answer", "figures",
+        "gather_study", "gather_starts", "judge_study", "write_answer", "figures", "typeset_tables", "explorer",
     }  # fmt: skip
 
 

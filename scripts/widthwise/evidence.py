@@ -10,6 +10,8 @@ from typing import Any
 import numpy
 import pandas
 
+from widthwise.wording import certainty
+
 UNITS = {"steps_to_midway": "doublings of time"}
 FIGURE_OF = {
     "starting_loss": "features",
@@ -102,13 +104,10 @@ def statement(row: pandas.Series | None) -> str:
         if numpy.isfinite(row["slope_per_doubling"])
         else "no slope, since some values are not finite (diverged, or not reached)"
     )
-    p_value = row["p_value"] if pandas.isna(row["p_holm"]) else row["p_holm"]
-    name = "p" if pandas.isna(row["p_holm"]) else "Holm's p"
-    certainty = f"{name} < 0.001" if p_value < 0.001 else f"{name} = {p_value:.3f}"
     measure = row["measure"].replace("_", " ")
     return (
-        f"{measure}, {NAMES[row['feature']]}: **{row['verdict']}** ({size}; {certainty}; {seeds}; figure "
-        f"`{FIGURE_OF[row['feature']]}`)"
+        f"{measure}, {NAMES[row['feature']]}: **{row['verdict']}** "
+        f"({size}; {certainty(row['p_value'], row['p_holm'])}; {seeds}; figure `{FIGURE_OF[row['feature']]}`)"
     )
 
 

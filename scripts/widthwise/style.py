@@ -32,6 +32,16 @@ MEASURE_STYLES = {
     },
 }  # fmt: skip
 
+# Arrow, fill and ink. Colour-blind safe; in greyscale the arrows tell the verdicts apart.
+VERDICT_LOOKS = {
+    "rises": ("↑", "#d55e00", "white"),
+    "falls": ("↓", "#56b4e9", "black"),
+    "flat": ("→", "#d9d9d9", "black"),
+    "mixed": ("∪", "#f0e442", "black"),
+    "diverged": ("×", "#000000", "white"),
+    "undecided": ("?", "#ffffff", "black"),
+}
+
 RC = {
     "font.size": 9,
     "axes.titlesize": 10,
