@@ -69,6 +69,7 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
             [1],
             "circumstances.as_posted: network.multipliers: given 1 of them, allowed: one ",
         ),
+        ("network.kernel_size", 4, "network.kernel_size: given 4; allowed: 1, 3, 5, 7"),
         ("training.betas", [0.9], "training.betas: given [0.9]; allowed: a list of at least 2 entries and of at "),
         ("dataset.volume_side", 20, "dataset.volume_side: given 20, allowed: at least dataset.cube_side, 25"),
         ("evaluation.probe_size", 900, "evaluation.probe_size: given 900, allowed: at most 768, twice the "),

@@ -25,6 +25,10 @@ from widthwise.configuration import (
 from widthwise.cost import run_memory_mb, run_seconds
 
 
+# Of the training settings, those that decide a starting loss.
+START_KEYS = ("random_labels", "class_weights")
+
+
 class StudyError(ValueError):
     """A configuration that cannot be run; its text holds one line for each error."""
 
@@ -175,7 +179,7 @@ class Study:
     def _start_key(self, circumstance: dict) -> tuple:
         resolved = resolve(self.config, circumstance)
         axis = circumstance.get("depths"), circumstance.get("width")
-        return resolved["network"], resolved["training"]["random_labels"], axis
+        return resolved["network"], *(resolved["training"][key] for key in START_KEYS), axis
 
     def start_settings(self, circumstance: str, size: str) -> dict:
         """All that decides the starting losses under one of the names in `starts`, but a seed."""
@@ -185,7 +189,7 @@ class Study:
             "circumstance": circumstance,
             "size": size,
             "network": self.network_settings(judged, size),
-            "training": {"random_labels": self._resolved[judged]["training"]["random_labels"]},
+            "training": {key: self._resolved[judged]["training"][key] for key in START_KEYS},
             "evaluation": {key: evaluation[key] for key in ("probe_size", "batch_size")},
         }
 
