@@ -47,6 +47,7 @@ rule cost:
         table="<results>/tables/speed.csv",
         speed="<results>/tables/speed.json",
         seconds="<results>/tables/run_seconds.csv",
+        summary="<results>/dataset.json",
     output:
         **figure("cost", "5 Runs"),
     log:
@@ -61,7 +62,7 @@ rule cost:
         runtime="10m",
     params:
         runs=if_there("--runs", "tables/runs.csv"),
-        work=canonical_json(STUDY.work),
+        work=lambda wildcards, input: canonical_json(STUDY.work(extent(input.summary))),
         code=code("cost"),
     shell:
         "python scripts/cost.py --table {input.table} --speed {input.speed} --seconds {input.seconds}"
@@ -70,6 +71,8 @@ rule cost:
 
 rule estimate:
     """Says what the study will cost: seconds a run, core-hours, memory and disk."""
+    input:
+        summary="<results>/dataset.json" if STUDY.own_file else [],
     log:
         "<logs>/estimate.log",
     conda:
@@ -79,7 +82,7 @@ rule estimate:
         mem_mb=500,
         runtime="1m",
     params:
-        work=canonical_json(STUDY.work),
+        work=lambda wildcards, input: canonical_json(STUDY.work(extent(input.summary))),
         cores=workflow.cores,
         speed=if_there("--speed", "tables/speed.json"),
         code=code("estimate"),

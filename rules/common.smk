@@ -4,6 +4,7 @@ Reads the configuration and its schema; stops with every error in it before anyt
 a hyper-parameter.
 """
 
+import json
 import os
 import re
 import sys
@@ -17,7 +18,8 @@ sys.path.insert(0, "scripts")
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 from widthwise.source_digest import source_digest
-from widthwise.study import Study, StudyError, canonical_json, size_value
+from widthwise.source_file import source_of
+from widthwise.study import Study, StudyError, canonical_json, memory_mb, minutes, size_value
 
 try:
     STUDY = Study(config, yaml.safe_load(Path("config/schema.yaml").read_text()))
@@ -30,6 +32,33 @@ if not (EXISTING.is_dir() and os.access(EXISTING, os.W_OK)):
     raise WorkflowError(
         f"{RESULTS}: cannot be written, since {EXISTING} is no folder or not writable"
     )
+
+
+SUMMARY = RESULTS / "dataset.json"
+SOURCE = {}
+if STUDY.own_file:
+    last = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {}
+    if Path(STUDY.own_file).resolve() == SUMMARY.with_suffix(".h5").resolve():
+        raise WorkflowError(
+            f"dataset.path: given {STUDY.own_file}, which the study itself writes; allowed: a file elsewhere"
+        )
+    try:
+        SOURCE = source_of(Path(STUDY.own_file), last.get("source", {}))
+    except OSError as error:
+        raise WorkflowError(
+            f"dataset.path: given {STUDY.own_file}, allowed: a file that can be read: {error.strerror}"
+            f" (paths are relative to {Path.cwd()})"
+        )
+    # What the file holds is known once it has been read; the first time, import_dataset checks this.
+    if SOURCE["sha256"] == last.get("source", {}).get("sha256") and (
+        errors := STUDY.unmet_by(last)
+    ):
+        raise WorkflowError("The configuration has errors:", *errors)
+
+
+def extent(summary):
+    """How much data there is, for what a job is to ask for; of a user's own, once they have been read."""
+    return STUDY.extent or json.loads(Path(summary).read_text())
 
 
 def code(script):

@@ -4,6 +4,7 @@ Needs the tables, or the dataset for the figure that shows it; makes figures/{na
 those that the study has something to show in.
 """
 
+# A user's own data need not have a volume to predict a mask in: `segmentation` is then drawn when it is asked for.
 FIGURES = [
     "dataset",
     "loss_curves",
@@ -11,7 +12,7 @@ FIGURES = [
     "features",
     "verdicts",
     "crossover",
-    "segmentation",
+    *([] if STUDY.own_file else ["segmentation"]),
     *(["coordinate_check"] if STUDY.coordinate_checks else []),
     *(["learning_rates"] if STUDY.grids else []),
     *(["depth"] if STUDY.depth_circumstances else []),
@@ -32,7 +33,7 @@ localrules:
 
 
 rule dataset:
-    """Shows the task: a slice of a test volume, its mask, and training cubes of both classes."""
+    """Shows the task: training cubes of every class, and a slice of a test volume with its mask."""
     input:
         images=ancient("<results>/dataset.h5"),
         summary="<results>/dataset.json",

@@ -27,8 +27,12 @@ rule train:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * STUDY.memory_mb(**wildcards),
-        runtime=lambda wildcards, attempt: attempt * STUDY.minutes(**wildcards),
+        mem_mb=lambda wildcards, input, attempt: (
+            attempt * memory_mb(STUDY.run_settings(**wildcards), extent(input.summary))
+        ),
+        runtime=lambda wildcards, input, attempt: (
+            attempt * minutes(STUDY.run_settings(**wildcards), extent(input.summary))
+        ),
         device=STUDY.config["device"],
     params:
         settings=lambda wildcards: canonical_json(STUDY.run_settings(**wildcards)),
@@ -60,7 +64,9 @@ rule measure_starts:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, input: memory_mb(
+            STUDY.start_settings(**wildcards), extent(input.summary)
+        ),
         runtime="1h",
         device=STUDY.config["device"],
     params:
@@ -90,7 +96,9 @@ rule check_coordinates:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, input: memory_mb(
+            STUDY.first_steps_settings(**wildcards), extent(input.summary)
+        ),
         runtime="1h",
         device=STUDY.config["device"],
     params:

@@ -83,6 +83,8 @@ rule write_answer:
         runs="<results>/tables/runs.csv",
         slopes_by_step="<results>/tables/slopes_by_step.csv",
         time_lapse="<results>/tables/time_lapse.csv",
+        features="<results>/tables/features.csv",
+        dataset="<results>/dataset.json",
         rates=(
             expand("<results>/tables/learning_rate_{table}.csv", table=["slopes", "verdicts"])
             if STUDY.grids
@@ -107,6 +109,6 @@ rule write_answer:
     shell:
         "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
         " --crossovers {input.crossovers} --runs {input.runs} --time-lapse {input.time_lapse}"
-        " --slopes-by-step {input.slopes_by_step}"
+        " --slopes-by-step {input.slopes_by_step} --features {input.features} --dataset {input.dataset}"
         " --learning-rates {input.rates}"
         " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"

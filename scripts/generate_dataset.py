@@ -13,7 +13,7 @@ import numpy
 
 from widthwise.output import write_json, written_aside
 from widthwise.program import start_logging
-from widthwise.storage import content_digest, write_dataset
+from widthwise.storage import write_dataset
 from widthwise.volumes import CLASSES, make_dataset
 
 
@@ -36,12 +36,16 @@ def main() -> None:
     for split, (images, labels) in splits.items():
         arrays |= {f"{split}/images": images, f"{split}/labels": labels}
         class_counts[split] = numpy.bincount(labels, minlength=CLASSES).tolist()
-    digest = content_digest(arrays)
     with written_aside(arguments.dataset) as aside:
-        write_dataset(aside, arrays, arguments.settings | {"digest": digest})
+        digest = write_dataset(aside, arrays, arguments.settings)
     write_json(
         arguments.summary,
-        {"digest": digest, "settings": arguments.settings, "class_counts": class_counts},
+        {
+            "digest": digest,
+            "settings": arguments.settings,
+            "class_counts": class_counts,
+            "cube_side": arguments.settings["cube_side"],
+        },
     )
     log.info("dataset %s made in %.1f s: %s", digest[:12], time.perf_counter() - start, class_counts)
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy
 import pandas
 import torch
 
@@ -55,10 +56,10 @@ def main() -> None:
 def whole_runs(settings: dict, arrays: Arrays, classes: int, device: torch.device, speed: Speed) -> list[dict]:
     """Seconds of runs without their start: of one, two and four epochs, and on half and a quarter of the data."""
     rows = []
-    cubes = len(arrays["train/labels"])
     for axis, epochs, part in (("epochs", 1, 4), ("epochs", 2, 4), ("epochs", 4, 4), ("data", 1, 2), ("data", 1, 1)):
-        some = {name: array[: cubes // part] if name.startswith("train/") else array for name, array in arrays.items()}
-        probe_size = min(settings["evaluation"]["probe_size"], cubes // part // 2)  # both classes have so many
+        some = {name: array[::part] if name.startswith("train/") else array for name, array in arrays.items()}
+        counts = numpy.bincount(some["train/labels"], minlength=classes)
+        probe_size = min(settings["evaluation"]["probe_size"], classes * int(counts.min()))
         shortened = settings | {
             "training": settings["training"] | {"epochs": epochs},
             "evaluation": settings["evaluation"] | {"probe_size": probe_size},
@@ -68,14 +69,13 @@ def whole_runs(settings: dict, arrays: Arrays, classes: int, device: torch.devic
         for _ in training.proceed():
             pass
         seconds = time.perf_counter() - start
-        work = run_work(
-            shortened, {"train_cubes": cubes // part, "test_cubes": 0, "cube_side": training.images.shape[-1]}
-        )
+        side = training.images.shape[-1]
+        work = run_work(shortened, {"class_counts": {"train": counts.tolist(), "test": []}, "cube_side": side})
         rows.append(
             {
                 "axis": axis,
                 "epochs": epochs,
-                "train_cubes": cubes // part,
+                "train_cubes": int(counts.sum()),
                 "steps": training.step,
                 "seconds": seconds,
                 "estimated": speed.training_seconds(work),

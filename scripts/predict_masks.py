@@ -50,6 +50,8 @@ def main() -> None:
     log = start_logging("predict_masks")
 
     _, arrays, classes, device = start_computing(arguments)
+    if "volume/mask" not in arrays:
+        raise ValueError(f"{arguments.dataset}: no volume with a mask, on which to show a segmentation")
     image, mask, side = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-1]
     middle, margin = len(image) // 2, side // 2
     slab = image[middle - margin : middle - margin + side]

@@ -14,6 +14,7 @@ import json
 import math
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -24,7 +25,6 @@ from widthwise.checkpoint import Checkpoint, only_writer, write_tensors
 from widthwise.identity import identity
 from widthwise.optimisation import root_second_moments
 from widthwise.output import file_digest, write_json, write_rows
-from widthwise.probe import Probe
 from widthwise.process import die_with_parent
 from widthwise.program import start_logging
 from widthwise.progress import LINE
@@ -138,9 +138,8 @@ def test_losses(training: Training, arrays: Arrays) -> dict[str, float | None]:
     """Data loss (nats) and accuracy on the test split, measured as the probe is."""
     if training.diverged:
         return {"test_data_loss": None, "test_accuracy": None}
-    loss, accuracy = Probe(*as_tensors(arrays, "test", training.images.device), training.probe.batch_size).measure(
-        training.network
-    )
+    images, labels = as_tensors(arrays, "test", training.images.device)
+    loss, accuracy = replace(training.probe, images=images, labels=labels).measure(training.network)
     return {"test_data_loss": loss, "test_accuracy": accuracy}
 
 

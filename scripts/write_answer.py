@@ -1,7 +1,7 @@
 """Writes the question's answer from the study's tables: answer.md for reading, answer.html for the browser.
 
-Reads verdicts, contrasts, crossovers, runs, slopes_by_step and time_lapse of tables/, and learning_rate_slopes and
-learning_rate_verdicts where the study has grids.
+Reads verdicts, features, contrasts, crossovers, runs, slopes_by_step and time_lapse of tables/, learning_rate_slopes
+and learning_rate_verdicts where the study has grids, and dataset.json for what the data are.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from widthwise.page import page
 from widthwise.program import start_logging
 from widthwise.tables import read_table
 
-TABLES = ("verdicts", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse")
+TABLES = ("verdicts", "features", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse")
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 
 
@@ -27,6 +27,7 @@ def main() -> None:
         option = name.replace("_", "-")
         parser.add_argument(f"--{option}", type=Path, required=True, help=f"tables/{name}.csv")
     parser.add_argument("--learning-rates", type=Path, nargs="*", default=[], help="tables of slopes, verdicts; if any")
+    parser.add_argument("--dataset", type=Path, required=True, help="dataset.json")
     parser.add_argument("--catalogue", type=json.loads, required=True, help="JSON of each circumstance's texts")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
@@ -35,7 +36,8 @@ def main() -> None:
 
     tables = {name: read_table(getattr(arguments, name)) for name in TABLES}
     rates = [read_table(path) for path in arguments.learning_rates]
-    answer = write_answer(Evidence(**tables, learning_rates=rates, catalogue=arguments.catalogue))
+    dataset = json.loads(arguments.dataset.read_text(encoding="utf-8"))
+    answer = write_answer(Evidence(**tables, learning_rates=rates, catalogue=arguments.catalogue, dataset=dataset))
     with written_aside(arguments.markdown) as aside:
         aside.write_text(answer, encoding="utf-8")
     body = MarkdownIt("commonmark").enable("table").render(answer)

@@ -46,7 +46,8 @@ def make_training(
     generator = numpy.random.default_rng(7)
     images = torch.from_numpy(generator.standard_normal((samples, 1, side, side, side), dtype=numpy.float32))
     labels = torch.from_numpy(generator.permutation(numpy.arange(samples) % 2))
-    hyper_parameters = {key: value for key, value in POSTED["training"].items() if key != "random_labels"}
+    of_the_data = ("random_labels", "class_weights")
+    hyper_parameters = {key: value for key, value in POSTED["training"].items() if key not in of_the_data}
     return Training(
         network or make_network(seed=seed, width=width, **SMALL),
         images,

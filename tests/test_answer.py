@@ -10,7 +10,7 @@ import pytest
 from widthwise.answer import write_answer
 from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
 from widthwise.evidence import Evidence
-from widthwise.verdicts import judge_study
+from widthwise.verdicts import feature_means, judge_study
 
 SIZES, SEEDS, STEPS = (10_000, 100_000, 1_000_000), (0, 1, 2, 3, 4), (0, 10, 20, 30)
 
@@ -41,6 +41,7 @@ def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, p
     }
     return Evidence(
         verdicts=judge_study(runs, starts, expectations),
+        features=feature_means(runs, starts, ["as_posted", "no_l2"]),
         contrasts=contrasts(runs, starts, {"no_l2": "as_posted"}, {}),
         crossovers=crossovers(losses, runs),
         runs=runs,
@@ -51,6 +52,7 @@ def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, p
             "as_posted": {"hypothesis": "The penalty.", "source": "-", "look_for": "a start", "change": "the loss"},
             "no_l2": {"hypothesis": "No penalty.", "source": "-"},
         },
+        dataset={"class_counts": {"train": [9, 9], "test": [4, 4]}, "cube_side": 25},
     )
 
 

@@ -79,6 +79,7 @@ def test_what_the_question_posted_is_marked_so():
         "dataset.cube_side": 25,
         "network.kernel_size": 3,
         "network.normalisation": "batch",
+        "network.activation": "leaky_relu",
         "network.dropout": 0,
         "training.optimiser": "adam",
         "training.learning_rate": 1e-5,

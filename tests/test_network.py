@@ -29,6 +29,14 @@ def test_without_normalisation_a_convolution_has_a_bias():
     assert block.convolution.bias is not None
 
 
+@pytest.mark.parametrize(
+    ("activation", "of_minus_one"), [("leaky_relu", -0.3), ("relu", 0), ("elu", -0.6321), ("gelu", -0.1587)]
+)
+def test_an_activation_is_the_one_that_is_named(activation, of_minus_one):
+    activate = make_network(activation=activation, **SMALL).blocks[0].activation
+    assert activate(torch.tensor([-1.0, 2.0])) == pytest.approx([of_minus_one, 2], abs=0.05)
+
+
 def test_a_seed_decides_the_weights():
     first, again, other = (make_network(seed=seed) for seed in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))

@@ -39,3 +39,11 @@ def test_sum_of_squares_is_of_the_kernels_alone():
 
 def test_the_data_loss_of_undecided_logits_is_log_of_the_classes():
     assert data_loss(torch.zeros(4, 2), LABELS).item() == pytest.approx(torch.log(torch.tensor(2.0)).item())
+
+
+def test_class_weights_make_a_weighted_mean_that_guessing_leaves_at_log_of_the_classes():
+    logits, weights = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]), torch.tensor([1.0, 3.0])
+    each = torch.stack([data_loss(logits[i : i + 1], LABELS[i : i + 1]) for i in range(4)])
+    expected = (each * weights[LABELS]).sum() / weights[LABELS].sum()
+    torch.testing.assert_close(data_loss(logits, LABELS, weights), expected)
+    torch.testing.assert_close(data_loss(torch.zeros(4, 2), LABELS, weights), torch.log(torch.tensor(2.0)))

@@ -45,3 +45,19 @@ def test_losses_are_those_of_batch_statistics():
     logits = network.train()(probe.images)
     assert expected[0] == pytest.approx(torch.nn.functional.cross_entropy(logits, probe.labels).item())
     assert expected[1] == (logits.argmax(dim=1) == probe.labels).float().mean().item()
+
+
+def test_class_weights_weigh_over_the_whole_probe():
+    network, weights = make_network(**SMALL), torch.tensor([1.0, 5.0])
+    images, labels = torch.randn(8, 1, 5, 5, 5), torch.tensor([0, 0, 0, 1, 1, 0, 1, 0])
+    loss, _ = Probe(images, labels, batch_size=8, class_weights=weights).measure(network)
+    expected = torch.nn.functional.cross_entropy(network.train()(images), labels, weights)
+    assert loss == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("samples", [2, 3, 9])
+def test_no_cube_is_left_alone_in_a_batch_where_the_last_stage_is_one_voxel(samples):
+    network = make_network(stages=[1, 1, 1, 1])
+    probe = Probe(torch.randn(samples, 1, 8, 8, 8), torch.arange(samples) % 2, batch_size=4)
+    loss, _ = probe.measure(network)
+    assert numpy.isfinite(loss)

@@ -69,9 +69,15 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
             [1],
             "circumstances.as_posted: network.multipliers: given 1 of them, allowed: one ",
         ),
+        ("network.kernel_size", 4, "network.kernel_size: given 4; allowed: 1, 3, 5, 7"),
+        (
+            "training.class_weights",
+            [1, 2, 3],
+            "circumstances.as_posted: training.class_weights: given 3 of them, allowed: one for each of the 2 classes",
+        ),
         ("training.betas", [0.9], "training.betas: given [0.9]; allowed: a list of at least 2 entries and of at "),
         ("dataset.volume_side", 20, "dataset.volume_side: given 20, allowed: at least dataset.cube_side, 25"),
-        ("evaluation.probe_size", 900, "evaluation.probe_size: given 900, allowed: at most 768, twice the "),
+        ("evaluation.probe_size", 900, "evaluation.probe_size: given 900, allowed: at most 768, 2 times the "),
         ("circumstances.as_posted.hypothesis", None, "circumstances.as_posted.hypothesis: missing, and has no "),
         (
             "circumstances.as_posted.expectation.objective.end_value",
@@ -91,7 +97,7 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
         (
             "circumstances.small_batch.overrides.training.batch_size",
             4000,
-            "circumstances.small_batch: training.batch_size: given 4000, allowed: at most dataset.train_cubes",
+            "circumstances.small_batch: training.batch_size: given 4000, allowed: at most 768, the training cubes",
         ),
         (
             "circumstances.no_l2.overrides",

@@ -184,7 +184,8 @@ def test_random_labels_are_dealt_once_a_seed_and_keep_the_balance():
 
     def data(seed, random_labels=True):
         evaluation = {"probe_size": 8, "batch_size": 4}
-        settings = {"seed": seed, "training": {"random_labels": random_labels}, "evaluation": evaluation}
+        settings = {"seed": seed, "evaluation": evaluation}
+        settings["training"] = {"random_labels": random_labels, "class_weights": None}
         return prepare_data(settings, arrays)
 
     labels = [data(seed)[1] for seed in (0, 0, 1)]

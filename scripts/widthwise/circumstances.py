@@ -16,6 +16,7 @@ ROOT = "as_posted"
 SECTIONS = ("network", "training")
 # Settings that mean nothing apart from another one: together they are one factor.
 PARTS_OF_A_FACTOR = {
+    "network.activation": {"network.negative_slope"},
     "network.initialisation": {"network.initial_std"},
     "training.optimiser": {"training.learning_rate", "training.momentum"},
 }

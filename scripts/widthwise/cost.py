@@ -1,5 +1,7 @@
 """What a run costs before it is started: seconds and memory from the network, the data and the steps.
 
+Of the data it is told the `extent`, as dataset.json has it: `cube_side`, and `class_counts` of each split.
+
 Measured on the default study (widths 2 to 26 on one core of an AMD EPYC with AVX-512); another machine differs by a
 factor, which whoever asks a scheduler for them must allow for. It must not import torch: the workflow asks.
 """
@@ -19,6 +21,8 @@ COPIES_OF_OUTPUTS = 3
 COPIES_OF_WEIGHTS = 7
 FILES_MB = 0.1
 KEPT_COPIES_OF_WEIGHTS = 4
+# Cubes are mapped from the file. More memory than this is not asked for to keep them in: they are read again.
+MOST_CUBES_MB = 8000
 
 
 @dataclass(frozen=True)
@@ -54,43 +58,42 @@ class Speed:
 REFERENCE = Speed(4.0e-4, 7.5e10)
 
 
-def layers_of(network: Mapping[str, Any]) -> list[Layer]:
-    """The layers of a resolved network with two classes; more cost next to nothing."""
-    return network_layers(**{key: network[key] for key in SHAPE}, classes=2)
+def layers_of(network: Mapping[str, Any], classes: int) -> list[Layer]:
+    """The layers of a resolved network."""
+    return network_layers(**{key: network[key] for key in SHAPE}, classes=classes)
 
 
-def parameters_of(network: Mapping[str, Any]) -> int:
-    """The parameters of a resolved network with two classes."""
-    return parameter_count(**{key: network[key] for key in (*SHAPE, "normalisation")}, classes=2)
-
-
-def run_work(settings: Mapping[str, Any], dataset: Mapping[str, Any]) -> Work:
+def run_work(settings: Mapping[str, Any], extent: Mapping[str, Any]) -> Work:
     """What a run of these resolved settings has to do."""
     training, evaluation = settings["training"], settings["evaluation"]
-    steps_per_epoch = dataset["train_cubes"] // training["batch_size"]
+    cubes = {split: sum(counts) for split, counts in extent["class_counts"].items()}
+    steps_per_epoch = cubes["train"] // training["batch_size"]
     updates = training["epochs"] * steps_per_epoch * training["batch_size"]
     evaluations = steps_per_epoch.bit_length() + training["epochs"] * evaluation["per_epoch"]
-    measured = evaluations * evaluation["probe_size"] + dataset["test_cubes"]
-    layers = layers_of(settings["network"])
+    measured = evaluations * evaluation["probe_size"] + cubes["test"]
+    network, classes = settings["network"], len(extent["class_counts"]["train"])
+    layers = layers_of(network, classes)
     return Work(
-        parameters=parameters_of(settings["network"]),
+        parameters=parameter_count(**{key: network[key] for key in (*SHAPE, "normalisation")}, classes=classes),
         layers=len(layers),
-        flops_per_sample=training_flops(layers, dataset["cube_side"]),
+        flops_per_sample=training_flops(layers, extent["cube_side"]),
         samples=updates + measured / 3,
     )
 
 
-def run_memory_mb(settings: Mapping[str, Any], dataset: Mapping[str, Any]) -> float:
-    """A run's peak of resident memory, in MB."""
-    side, layers = dataset["cube_side"], layers_of(settings["network"])
-    cubes = (dataset["train_cubes"] + dataset["test_cubes"] + settings["evaluation"]["probe_size"]) * side**3
+def run_memory_mb(settings: Mapping[str, Any], extent: Mapping[str, Any]) -> float:
+    """The peak of resident memory of a run, or of what else is done with its network, in MB."""
+    side, counts = extent["cube_side"], extent["class_counts"]
+    layers = layers_of(settings["network"], len(counts["train"]))
+    cubes_mb = 4 * sum(map(sum, counts.values())) * side**3 / 1e6
+    probe = settings["evaluation"]["probe_size"] * side**3
     outputs = sum(layer.outputs * voxels for layer, voxels in zip(layers, output_voxels(layers, side), strict=True))
-    batch = max(settings["training"]["batch_size"], settings["evaluation"]["batch_size"])
+    batch = max(settings["training"].get("batch_size", 0), settings["evaluation"]["batch_size"])
     weights = sum(layer.weights for layer in layers)
-    numbers = cubes + COPIES_OF_OUTPUTS * batch * outputs + COPIES_OF_WEIGHTS * weights
-    return BASE_MB + 4 * numbers / 1e6
+    numbers = probe + COPIES_OF_OUTPUTS * batch * outputs + COPIES_OF_WEIGHTS * weights
+    return BASE_MB + min(cubes_mb, MOST_CUBES_MB) + 4 * numbers / 1e6
 
 
-def run_disk_mb(network: Mapping[str, Any]) -> float:
+def run_disk_mb(work: Work) -> float:
     """What a finished run keeps, in MB: its weights, and a checkpoint of them and Adam's moments."""
-    return FILES_MB + 4 * KEPT_COPIES_OF_WEIGHTS * parameters_of(network) / 1e6
+    return FILES_MB + 4 * KEPT_COPIES_OF_WEIGHTS * work.parameters / 1e6

@@ -3,14 +3,16 @@
 A statement carries its number, interval, p, number of seeds and figure. It must not know the question, or files.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy
 import pandas
 
-from widthwise.wording import certainty
+from widthwise.wording import certainty, size_label
 
 UNITS = {"steps_to_midway": "doublings of time"}
 FIGURE_OF = {
@@ -31,10 +33,12 @@ NAMES = {
 class Evidence:
     """The study's tables, and what its catalogue says of each judged circumstance.
 
-    `learning_rates` are the tables of slopes and of verdicts, or nothing in a study without grids.
+    `learning_rates` are the tables of slopes and of verdicts, or nothing in a study without grids; `dataset` is what
+    dataset.json says of the data.
     """
 
     verdicts: pandas.DataFrame
+    features: pandas.DataFrame
     contrasts: pandas.DataFrame
     crossovers: pandas.DataFrame
     runs: pandas.DataFrame
@@ -42,6 +46,33 @@ class Evidence:
     time_lapse: pandas.DataFrame
     learning_rates: Sequence[pandas.DataFrame]
     catalogue: Mapping[str, Mapping[str, Any]]
+    dataset: Mapping[str, Any]
+
+    @property
+    def guessing(self) -> str:
+        """What the data loss is where every class is as likely as any other."""
+        classes = len(self.dataset["class_counts"]["train"])
+        return f"log({classes}) = {math.log(classes):.3f} nats"
+
+    def start_against_guessing(self, circumstance: str) -> str:
+        """Where the data loss starts in the smallest and the largest network, beside what guessing costs."""
+        rows = self.features.query("circumstance == @circumstance and measure == 'data_loss'")
+        rows = rows[rows["feature"] == "starting_loss"].sort_values("parameters")
+        smallest, largest = (
+            f"{row.mean:.3f} with {size_label(int(row.parameters))}" for row in rows.iloc[[0, -1]].itertuples()
+        )
+        return f"guessing costs {self.guessing}; it starts at {smallest} parameters, at {largest} (figure `features`)"
+
+    def data_words(self) -> str:
+        """Where the data come from, how many cubes there are, and of which classes."""
+        counts = self.dataset["class_counts"]
+        source = f"`{PurePath(self.dataset['source']['path']).name}`" if "source" in self.dataset else "synthetic"
+        side = self.dataset["cube_side"]
+        balance = ", ".join(f"{count} of class {label}" for label, count in enumerate(counts["train"]))
+        return (
+            f"{source}: {sum(counts['train'])} training cubes of {side} voxels a side in {len(counts['train'])} "
+            f"classes ({balance}), and {sum(counts['test'])} for testing"
+        )
 
     @property
     def circumstances(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The 3D-CNN of the question: convolution, normalisation and LeakyReLU, about twenty times over.
+"""The 3D-CNN of the question: convolution, normalisation and activation, about twenty times over.
 
 Input (B, 1, D, H, W) float32, output (B, classes) logits. Stages halve the side (25, 13, 7, 4); after the
 last, global average pooling and a linear head. Every layer's filters are a fixed multiple of the width. It
@@ -21,7 +21,7 @@ from widthwise.normalisation import BatchNorm
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution, batch normalisation unless `normalisation` is "none", LeakyReLU.
+    """Convolution, batch normalisation unless `normalisation` is "none", activation.
 
     (B, inputs, D, H, W) -> (B, outputs, D / stride, H / stride, W / stride), rounded up.
     """
@@ -33,6 +33,7 @@ class ConvolutionBlock(nn.Module):
         normalisation: str,
         normalisation_momentum: float,
         normalisation_epsilon: float,
+        activation: str,
         negative_slope: float,
     ) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class ConvolutionBlock(nn.Module):
             if normalised
             else nn.Identity()
         )
-        self.activation = nn.LeakyReLU(negative_slope, inplace=True)
+        self.activation = make_activation(activation, negative_slope)
 
     def forward(self, images: Tensor, earlier: Tensor | None = None) -> Tensor:
         """The block's output; `earlier` features, if given, are added before the activation."""
@@ -59,6 +60,20 @@ class ConvolutionBlock(nn.Module):
         if earlier is not None:
             features = features + shortcut(earlier, features.shape)
         return self.activation(features)
+
+
+def make_activation(name: str, negative_slope: float) -> nn.Module:
+    """The activation; `negative_slope` is LeakyReLU's. Raises ValueError for a name that it does not know."""
+    match name:
+        case "leaky_relu":
+            return nn.LeakyReLU(negative_slope, inplace=True)
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "elu":
+            return nn.ELU(inplace=True)
+        case "gelu":
+            return nn.GELU()
+    raise ValueError(f"activation {name!r}: allowed are leaky_relu, relu, elu, gelu")
 
 
 def shortcut(features: Tensor, shape: torch.Size) -> Tensor:
@@ -89,6 +104,7 @@ class Network(nn.Module):
         normalisation: str,
         normalisation_momentum: float,
         normalisation_epsilon: float,
+        activation: str,
         negative_slope: float,
         initialisation: str,
         initial_std: float,
@@ -114,6 +130,7 @@ class Network(nn.Module):
                 normalisation=normalisation,
                 normalisation_momentum=normalisation_momentum,
                 normalisation_epsilon=normalisation_epsilon,
+                activation=activation,
                 negative_slope=negative_slope,
             )
             for layer in convolutions

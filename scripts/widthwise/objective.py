@@ -10,9 +10,15 @@ import torch
 from torch import Tensor, nn
 
 
-def data_loss(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy in nats a sample; `logits` (B, classes), `labels` (B,) int64."""
-    return nn.functional.cross_entropy(logits, labels, reduction=reduction)
+def data_loss(
+    logits: Tensor, labels: Tensor, class_weights: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Cross-entropy in nats a sample; `logits` (B, classes), `labels` (B,) int64.
+
+    With `class_weights` (classes,) a weighted mean over the samples, by their labels: it stays log(classes) where
+    the logits are all alike.
+    """
+    return nn.functional.cross_entropy(logits, labels, class_weights, reduction=reduction)
 
 
 class Penalty:

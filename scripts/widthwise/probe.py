@@ -2,10 +2,10 @@
 
 Balanced, in fixed batches, with BatchNorm in train mode: at step 0 the running statistics are (0, 1), so eval
 mode would measure another network than the one being trained, and would lag behind it for hundreds of steps.
-Dropout is off.
+Dropout is off. The loss is the one that is minimised, class weights included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 import torch
@@ -33,15 +33,20 @@ def balanced_indices(labels: numpy.ndarray, size: int) -> numpy.ndarray:
 
 @dataclass(frozen=True)
 class Probe:
-    """Images (n, 1, D, H, W) float32 and labels (n,) int64, measured in batches of `batch_size`."""
+    """Images (n, 1, D, H, W) float32 and labels (n,) int64, measured in batches of `batch_size`.
+
+    Where n is no multiple of it, batches are larger and as even as can be: BatchNorm has no statistics of one cube.
+    `class_weights` (classes,) are those of the data loss.
+    """
 
     images: Tensor
     labels: Tensor
     batch_size: int
+    class_weights: Tensor | None = None
 
     def first_batch(self) -> "Probe":
         """A probe of the first batch alone."""
-        return Probe(self.images[: self.batch_size], self.labels[: self.batch_size], self.batch_size)
+        return replace(self, images=self.images[: self.batch_size], labels=self.labels[: self.batch_size])
 
     @torch.inference_mode()
     def measure(self, network: nn.Module) -> tuple[float, float]:
@@ -52,10 +57,13 @@ class Probe:
             if isinstance(module, nn.Dropout):
                 module.eval()
         loss, correct = 0.0, 0
-        for images, labels in zip(self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True):
+        batches = max(1, len(self.labels) // self.batch_size)
+        for images, labels in zip(self.images.tensor_split(batches), self.labels.tensor_split(batches), strict=True):
             logits = network(images)
-            loss += data_loss(logits, labels, reduction="sum").item()
+            loss += data_loss(logits, labels, self.class_weights, reduction="sum").item()
             correct += int((logits.argmax(dim=1) == labels).sum())
         for buffer, saved in zip(network.buffers(), buffers, strict=True):
             buffer.copy_(saved)
-        return loss / len(self.labels), correct / len(self.labels)
+        weights = self.class_weights
+        total = len(self.labels) if weights is None else weights[self.labels].sum().item()
+        return loss / total, correct / len(self.labels)

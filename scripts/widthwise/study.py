@@ -23,6 +23,10 @@ from widthwise.configuration import (
     without_nulls,
 )
 from widthwise.cost import REFERENCE, run_disk_mb, run_memory_mb, run_work
+from widthwise.demands import unmet_demands
+
+# Of the training settings, those that decide a starting loss.
+START_KEYS = ("random_labels", "class_weights")
 
 
 class StudyError(ValueError):
@@ -49,6 +53,7 @@ class Run:
 class Study:
     """A checked configuration. `config` is Snakemake's, `schema` that of config/schema.yaml.
 
+    `dataset` holds the generator's settings; with `own_file`, the path of a user's own data, nothing is generated.
     `judged` are the circumstances that the study lists and judges one by one; `grids` those that are a grid of
     learning rates, each with the names of its members; `circumstances` all that have runs; `coordinate_checks` those
     whose first steps are followed, with runs or without.
@@ -61,7 +66,8 @@ class Study:
         given = whole_numbers_as_integers(without_nulls(config))
         raise_if_any(schema_errors(given, schema))
         self.config = with_defaults(given, schema)
-        self.dataset: dict = self.config["dataset"]
+        self.dataset = {key: value for key, value in self.config["dataset"].items() if key != "path"}
+        self.own_file: str | None = self.config["dataset"]["path"]
         self.seeds: list[int] = self.config["seeds"]
         catalogue = self.config["circumstances"]
         known = [name for name in self.config["study"] if name in catalogue]
@@ -86,13 +92,43 @@ class Study:
                 *catalogue_errors(catalogue, self.config, [*known, *followed]),
                 *(error for name in known for error in grid_errors(name, catalogue[name])),
                 *contradictions_of_a_study(self.config),
+                *([] if self.own_file else contradictions_of_a_generator(self.dataset)),
+                *([] if self.own_file else self.unmet_by(self.extent)),
                 *(
                     f"circumstances.{name}: {error}"
                     for name, circumstance in self._circumstances.items()
-                    for error in contradictions_of_runs(self._resolved[name], circumstance, self.config)
+                    for error in contradictions_of_runs(self._resolved[name], circumstance)
                 ),
             ]
         )
+
+    @property
+    def extent(self) -> dict | None:
+        """How much data there is, as dataset.json has it; None for a user's own, on which the config is silent."""
+        if self.own_file:
+            return None
+        counts = {}
+        for split in ("train", "test"):
+            cubes = self.dataset[f"{split}_cubes"]
+            positives = round(cubes * self.dataset["positive_fraction"])
+            counts[split] = [cubes - positives, positives]
+        return {"class_counts": counts, "cube_side": self.dataset["cube_side"]}
+
+    @property
+    def asked(self) -> dict:
+        """What the study asks of its data, for `demands`."""
+        keys = ("batch_size", "epochs", "class_weights")
+        return {
+            "probe_size": self.config["evaluation"]["probe_size"],
+            "decay_step": self.config["analysis"]["decay_step"],
+            "training": {
+                name: {key: settings["training"][key] for key in keys} for name, settings in self._resolved.items()
+            },
+        }
+
+    def unmet_by(self, extent: dict) -> list[str]:
+        """A line for each setting that so much data cannot serve."""
+        return unmet_demands(self.asked, extent["class_counts"]["train"])
 
     @property
     def all_sizes(self) -> list[str]:
@@ -175,7 +211,7 @@ class Study:
     def _start_key(self, circumstance: dict) -> tuple:
         resolved = resolve(self.config, circumstance)
         axis = circumstance.get("depths"), circumstance.get("width")
-        return resolved["network"], resolved["training"]["random_labels"], axis
+        return resolved["network"], *(resolved["training"][key] for key in START_KEYS), axis
 
     def start_settings(self, circumstance: str, size: str) -> dict:
         """All that decides the starting losses under one of the names in `starts`, but a seed."""
@@ -185,7 +221,7 @@ class Study:
             "circumstance": circumstance,
             "size": size,
             "network": self.network_settings(judged, size),
-            "training": {"random_labels": self._resolved[judged]["training"]["random_labels"]},
+            "training": {key: self._resolved[judged]["training"][key] for key in START_KEYS},
             "evaluation": {key: evaluation[key] for key in ("probe_size", "batch_size")},
         }
 
@@ -213,27 +249,17 @@ class Study:
             "evaluation": self.config["evaluation"],
         }
 
-    def memory_mb(self, circumstance: str, size: str, seed: int) -> int:
-        """What to ask a scheduler for, for one run: half as much again as it should take."""
-        settings = self.run_settings(circumstance, size, seed)
-        return 100 * math.ceil(1.5 * run_memory_mb(settings, self.dataset) / 100)
-
-    def minutes(self, circumstance: str, size: str, seed: int) -> int:
-        """What to ask a scheduler for, for one run: four times what it should take, for slower machines, and 5."""
-        settings = self.run_settings(circumstance, size, seed)
-        return 5 + math.ceil(4 * REFERENCE.seconds(run_work(settings, self.dataset)) / 60)
-
-    @property
-    def work(self) -> list[dict]:
-        """What the runs of every circumstance and size have to do, and what they take."""
+    def work(self, extent: dict) -> list[dict]:
+        """What the runs of every circumstance and size have to do on so much data, and what they take."""
         rows = []
         for name in self.circumstances:
             for size in self.sizes(name):
                 settings = self.run_settings(name, size, 0)
+                work = run_work(settings, extent)
                 rows.append(
                     {"circumstance": name, "size": size, "runs": len(self.seeds)}
-                    | asdict(run_work(settings, self.dataset))
-                    | {"memory_mb": run_memory_mb(settings, self.dataset), "disk_mb": run_disk_mb(settings["network"])}
+                    | asdict(work)
+                    | {"memory_mb": run_memory_mb(settings, extent), "disk_mb": run_disk_mb(work)}
                 )
         return rows
 
@@ -242,6 +268,16 @@ class Study:
         """The settings of the first circumstance's sizes, whose speed the benchmark measures."""
         name = self.circumstances[0]
         return [self.run_settings(name, size, self.seeds[0]) for size in self.sizes(name)]
+
+
+def memory_mb(settings: dict, extent: dict) -> int:
+    """What to ask a scheduler for: half as much again as a job of these settings on these data should take."""
+    return 100 * math.ceil(1.5 * run_memory_mb(settings, extent) / 100)
+
+
+def minutes(settings: dict, extent: dict) -> int:
+    """What to ask a scheduler for: four times what a run should take, for slower machines, and 5."""
+    return 5 + math.ceil(4 * REFERENCE.seconds(run_work(settings, extent)) / 60)
 
 
 def raise_if_any(errors: Iterable[str]) -> None:
@@ -253,20 +289,7 @@ def raise_if_any(errors: Iterable[str]) -> None:
 
 def contradictions_of_a_study(config: dict) -> list[str]:
     """Errors between keys of the study that no schema can state."""
-    errors, dataset, evaluation = [], config["dataset"], config["evaluation"]
-    if dataset["volume_side"] < dataset["cube_side"]:
-        errors.append(
-            f"dataset.volume_side: given {dataset['volume_side']}, allowed: at least dataset.cube_side, "
-            f"{dataset['cube_side']}"
-        )
-    positives = round(dataset["train_cubes"] * dataset["positive_fraction"])
-    smaller = min(positives, dataset["train_cubes"] - positives)
-    if evaluation["probe_size"] > 2 * smaller:
-        errors.append(
-            f"evaluation.probe_size: given {evaluation['probe_size']}, allowed: at most {2 * smaller}, twice the "
-            "training cubes of the smaller class"
-        )
-    errors += [
+    errors = [
         f"analysis.coordinate_check: given {name!r}, which the catalogue lacks; "
         + alternatives(name, config["circumstances"])
         for name in config["analysis"]["coordinate_check"]
@@ -277,23 +300,23 @@ def contradictions_of_a_study(config: dict) -> list[str]:
     return errors
 
 
-def contradictions_of_runs(resolved: dict, circumstance: dict, config: dict) -> list[str]:
+def contradictions_of_a_generator(dataset: dict) -> list[str]:
+    """Errors between the settings of the synthetic data that no schema can state."""
+    if dataset["volume_side"] >= dataset["cube_side"]:
+        return []
+    return [
+        f"dataset.volume_side: given {dataset['volume_side']}, allowed: at least dataset.cube_side, "
+        f"{dataset['cube_side']}"
+    ]
+
+
+def contradictions_of_runs(resolved: dict, circumstance: dict) -> list[str]:
     """Errors between the settings of a circumstance's runs that no schema can state."""
     errors, network, training = [], resolved["network"], resolved["training"]
     if len(network["stages"]) != len(network["multipliers"]):
         errors.append(
             f"network.multipliers: given {len(network['multipliers'])} of them, allowed: one for each of the "
             f"{len(network['stages'])} in network.stages"
-        )
-    if training["batch_size"] > config["dataset"]["train_cubes"]:
-        errors.append(
-            f"training.batch_size: given {training['batch_size']}, allowed: at most dataset.train_cubes, "
-            f"{config['dataset']['train_cubes']}"
-        )
-    steps = training["epochs"] * (config["dataset"]["train_cubes"] // training["batch_size"])
-    if config["analysis"]["decay_step"] > steps:
-        errors.append(
-            f"analysis.decay_step: given {config['analysis']['decay_step']}, allowed: at most the run's {steps} steps"
         )
     if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
         errors.append(f"training.l2_as: given decoupled with {training['optimiser']}, allowed: with adam only")

@@ -6,6 +6,7 @@ It must not know what a program does with its networks.
 import argparse
 import json
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -35,6 +36,8 @@ def start_computing(arguments: argparse.Namespace) -> tuple[dict, Arrays, int, t
     for and not there.
     """
     keep_freed_memory()
+    # The dataset is mapped read-only, and nothing writes to it.
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
     torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False

@@ -61,7 +61,9 @@ def prepare_data(
         labels = labels[random_order(settings["seed"], Stream.LABELS, len(labels))]
     evaluation = settings["evaluation"]
     probed = torch.from_numpy(balanced_indices(arrays["train/labels"], evaluation["probe_size"]))
-    return images, labels, Probe(images[probed], labels[probed], evaluation["batch_size"])
+    weights = settings["training"]["class_weights"]
+    weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+    return images, labels, Probe(images[probed], labels[probed], evaluation["batch_size"], weights)
 
 
 def prepare_training(
@@ -73,7 +75,7 @@ def prepare_training(
         *prepare_data(settings, arrays, device),
         seed=settings["seed"],
         evaluations_per_epoch=settings["evaluation"]["per_epoch"],
-        **{key: value for key, value in settings["training"].items() if key != "random_labels"},
+        **{key: value for key, value in settings["training"].items() if key not in ("random_labels", "class_weights")},
     )
 
 
@@ -101,9 +103,9 @@ class Training:
 
     `evaluation_seconds` went into measuring.
 
-    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe` what is measured. A
-    remainder smaller than a batch is left out of its epoch; the order is redrawn every epoch, so it is a different
-    one each time.
+    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe` what is measured, and its
+    class weights those of the loss. A remainder smaller than a batch is left out of its epoch; the order is redrawn
+    every epoch, so it is a different one each time.
 
     `l2_as` says what lambda (`l2`) does: "loss" adds the penalty to the objective, as Keras does; "optimiser" adds
     lambda x w to every gradient and "decoupled" shrinks every weight, as torch's Adam and AdamW do, and then
@@ -211,7 +213,7 @@ class Training:
     def gradients(self, images: Tensor, labels: Tensor) -> Tensor:
         """Leaves the objective's gradient at the parameters; returns the mini-batch's data loss."""
         self.optimiser.zero_grad()
-        loss = data_loss(self.network(images), labels)
+        loss = data_loss(self.network(images), labels, self.probe.class_weights)
         loss.backward()
         self.penalty.add_gradient()
         return loss.detach()
