@@ -22,6 +22,7 @@ from widthwise.textbook import textbook_network, textbook_steps
 from widthwise.training import prepare_training
 
 MATRIX_SIDE = 2048
+TURN_SECONDS = 0.3
 
 
 def samples_per_second(
@@ -78,14 +79,16 @@ def samples_per_second(
 
 
 def timed_in_turn(calls: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each call, `turns` of them; before each timed one, one that brings its data back into the caches."""
+    """Seconds of each call, one number a turn: the mean over `TURN_SECONDS`, after a call that finds its data again."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(turns):
         for name, call in calls.items():
             call()
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
+            start, count = time.perf_counter(), 0
+            while not count or time.perf_counter() - start < TURN_SECONDS:
+                call()
+                count += 1
+            seconds[name].append((time.perf_counter() - start) / count)
     return seconds
 
 
