@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from widthwise.cost import Speed
 from widthwise.style import caption, figure_style, parameter_axis, save
@@ -68,7 +69,12 @@ def draw_runs(axes: Axes, work: pandas.DataFrame, speed: Speed, runs: pandas.Dat
         finished = runs[~runs["diverged"]]
         axes.plot(finished["parameters"], finished["seconds"], "o", color="#000000", markersize=3, label="run.json")
     axes.set(title="A run of this study", ylabel="seconds", yscale="log")
-    axes.secondary_yaxis("right", functions=(lambda s: s / 3600, lambda h: h * 3600)).set_ylabel("core-hours")
+    hours = axes.secondary_yaxis("right", functions=(lambda s: s / 3600, lambda h: h * 3600))
+    hours.set_ylabel("core-hours")
+    for axis in (axes.yaxis, hours.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.legend(frameon=False, fontsize=8)
 
 
