@@ -1,7 +1,7 @@
 """Judges the study by its tables, and answers the question from them.
 
 Needs the study's tables; makes tables/verdicts.csv, features.csv, contrasts.csv and crossovers.csv, the best
-learning rates where the study has a grid of them, and answer.md and answer.html.
+learning rates where the study has a grid of them, answer.md and answer.html, and a comparison with the published study.
 """
 
 
@@ -9,6 +9,7 @@ localrules:
     judge_study,
     fit_learning_rates,
     write_answer,
+    compare_with_reference,
 
 
 rule judge_study:
@@ -112,3 +113,27 @@ rule write_answer:
         " --slopes-by-step {input.slopes_by_step} --features {input.features} --dataset {input.dataset}"
         " --learning-rates {input.rates}"
         " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"
+
+
+rule compare_with_reference:
+    """Sets the study's verdicts beside those of the published study, which no rule makes."""
+    input:
+        verdicts="<results>/tables/verdicts.csv",
+    output:
+        table="<results>/tables/comparison.csv",
+    log:
+        "<logs>/compare_with_reference.log",
+    benchmark:
+        "<benchmarks>/compare_with_reference.tsv"
+    conda:
+        "../envs/verdicts.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        settings=canonical_json({**STUDY.config, "circumstances": {}}),
+        code=code("compare_with_reference"),
+    shell:
+        "python scripts/compare_with_reference.py --verdicts {input.verdicts} --settings {params.settings:q}"
+        " --reference results/reference --comparison {output.table} 2>&1 | tee {log}"

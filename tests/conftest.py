@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,8 @@ def start_snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A terminal's: a shell in the background hands Ctrl-C down as ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -48,6 +51,12 @@ def run_snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[
 def losses(folder: Path, results: str = "results/smoke") -> dict[Path, bytes]:
     """The loss log of every run that is there."""
     return {path.relative_to(folder / results): path.read_bytes() for path in (folder / results).rglob("losses.csv")}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in which much is waited for first, so that no worker ends alone."""
+    first = ("test_slurm", "test_faults", "test_reruns", "test_own_data")
+    items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))
 
 
 @pytest.fixture

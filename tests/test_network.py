@@ -20,7 +20,7 @@ def test_stages_halve_the_side_of_a_cube_of_25():
 
 def test_every_convolution_is_normalised_and_activated_and_nothing_drops_out():
     names = [[type(module).__name__ for module in block.children()] for block in make_network().blocks]
-    assert names == [["Conv3d", "BatchNorm3d", "LeakyReLU"]] * 19
+    assert names == [["Conv3d", "BatchNorm", "LeakyReLU"]] * 19
 
 
 def test_without_normalisation_a_convolution_has_a_bias():

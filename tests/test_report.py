@@ -9,6 +9,7 @@ import pandas
 import pytest
 from conftest import SMOKE, run_snakemake
 from selenium import webdriver
+from selenium.common.exceptions import ElementClickInterceptedException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -49,6 +50,12 @@ class Browser(webdriver.Chrome):
         messages = [json.loads(entry["message"])["message"] for entry in self.get_log("performance")]
         sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
         return {message["params"]["request"]["url"].split(":")[0] for message in sent}
+
+    def click(self, element):
+        """Clicks it as soon as nothing lies over it: the report's menu slides in."""
+        ignored = [ElementClickInterceptedException]
+        wait = WebDriverWait(self, 10, poll_frequency=0.05, ignored_exceptions=ignored)
+        wait.until(lambda _: element.click() is None)
 
     def wait(self, condition):
         """Waits until the condition holds; what it gave."""
@@ -96,11 +103,11 @@ def test_every_result_shows_with_its_caption(browser, report):
     browser.get(report.as_uri())
     for category, results in CATEGORIES.items():
         browser.execute_script("app.setView({navbarMode: 'menu'})")
-        browser.find_element(By.XPATH, f"//li//a[contains(., '{category}')]").click()
+        browser.click(browser.find_element(By.XPATH, f"//li//a[contains(., '{category}')]"))
         browser.wait(lambda results=results: menu(browser) == sorted(results))
         for name, kind in results.items():
             eye, about = result_row(browser, name)
-            eye.click()
+            browser.click(eye)
             if kind == "image":
                 image = browser.find_element(By.CSS_SELECTOR, "#app .grow img")
                 browser.wait(lambda image=image: image.get_property("naturalWidth") > 300)
@@ -109,7 +116,7 @@ def test_every_result_shows_with_its_caption(browser, report):
                 assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
                 assert browser.find_element(By.CSS_SELECTOR, "table, #curves svg").is_displayed()
                 browser.switch_to.default_content()
-            about.click()
+            browser.click(about)
             description = browser.find_element(By.XPATH, "//*[contains(text(), 'Description')]/following::p[1]").text
             assert 2 <= len(re.findall(r"\.(?= |$)", description)) <= 4, description
             browser.execute_script("app.setView({navbarMode: 'subcategory'})")

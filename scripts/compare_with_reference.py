@@ -1,0 +1,61 @@
+"""Sets a study's verdicts beside the published study's, in results/reference: does it come to the same?
+
+A verdict agrees where it is the same, or where the intervals of the slope per doubling overlap: then neither
+contradicts the other. Says first in which settings the two studies differ; what they do not have in common is left out.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy
+import pandas
+
+from widthwise.tables import read_table, write_table
+
+KEY = ["circumstance", "measure", "feature"]
+SHOWN = ["verdict", "slope_per_doubling", "ci_low", "ci_high", "seeds", "widths"]
+APART = ("pathvars", "device", "study", "circumstances")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--verdicts", type=Path, required=True, help="this study's tables/verdicts.csv")
+    parser.add_argument("--settings", type=json.loads, required=True, help="this study's configuration, as JSON")
+    parser.add_argument("--reference", type=Path, required=True, help="folder of the published study")
+    parser.add_argument("--comparison", type=Path, required=True, help="CSV file to write: a row a verdict")
+    arguments = parser.parse_args()
+
+    published = json.loads((arguments.reference / "study.json").read_text(encoding="utf-8"))
+    for line in differences(arguments.settings, published):
+        print(line)
+    table = compared(read_table(arguments.verdicts), read_table(arguments.reference / "tables/verdicts.csv"))
+    write_table(arguments.comparison, table)
+    print(table[[*KEY, "verdict", "verdict_published", "agreement"]].to_string(index=False))
+    print(", ".join(f"{count} {agreement}" for agreement, count in table["agreement"].value_counts().items()))
+
+
+def differences(settings: dict, published: dict) -> list[str]:
+    """A line for each setting in which two configurations differ, apart from what they run and where."""
+    ours, theirs = (
+        pandas.json_normalize({key: value for key, value in config.items() if key not in APART}).loc[0].to_dict()
+        for config in (settings, published)
+    )
+    return [
+        f"{key}: {ours.get(key)} here, {theirs.get(key)} published"
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def compared(ours: pandas.DataFrame, published: pandas.DataFrame) -> pandas.DataFrame:
+    """A row for each verdict that both studies have: the same verdict, intervals overlap, or differs."""
+    both = ours[[*KEY, *SHOWN]].merge(published[[*KEY, *SHOWN]], on=KEY, suffixes=("", "_published"))
+    overlap = (both["ci_low"] <= both["ci_high_published"]) & (both["ci_low_published"] <= both["ci_high"])
+    same = both["verdict"] == both["verdict_published"]
+    both["agreement"] = numpy.select([same, overlap], ["same verdict", "intervals overlap"], "differs")
+    return both
+
+
+if __name__ == "__main__":
+    main()
