@@ -3,7 +3,8 @@
     python tests/measure_scale.py 100 1000 10000
 
 prints a table: a dry run of all, one of a single run as every cluster job plans it, and the tables. A study of n runs
-has 10 circumstances, 10 widths and n / 100 seeds; nothing is trained: the logs are made up, of 60 rows each.
+has 10 circumstances, 10 widths and n / 100 seeds (of 100 runs: 5 widths and 2 seeds). Nothing is trained: the logs are
+made up, of 60 rows each.
 """
 
 import argparse
@@ -59,14 +60,14 @@ def make_up_run(folder: Path, circumstance: str, width: int, seed: int) -> None:
     (folder / "run.json").write_text(json.dumps(record))
 
 
-def gather(folder: Path, seeds: int) -> tuple[float, float]:
+def gather(folder: Path, widths: list[int], seeds: int) -> tuple[float, float]:
     """Seconds and peak MB of all gathering jobs, one after the other."""
     seconds = memory = 0.0
     parts: dict[str, list[str]] = {"losses": [], "runs": []}
     program = [sys.executable, str(ROOT / "scripts/gather_circumstance.py")]
     for circumstance in CIRCUMSTANCES:
-        names = [f"{circumstance}/width{width}/seed{seed}" for width in WIDTHS for seed in range(seeds)]
-        for width in WIDTHS:
+        names = [f"{circumstance}/width{width}/seed{seed}" for width in widths for seed in range(seeds)]
+        for width in widths:
             for seed in range(seeds):
                 make_up_run(folder / f"{circumstance}/width{width}/seed{seed}", circumstance, width, seed)
         tables = {kind: str(folder / f"{circumstance}_{kind}.csv") for kind in parts}
@@ -94,25 +95,26 @@ def gather(folder: Path, seeds: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=int, nargs="+", help="sizes of the study, multiples of 200")
+    parser.add_argument("runs", type=int, nargs="+", help="sizes of the study, 100 or multiples of it")
     arguments = parser.parse_args()
     print("|   runs | dry run, s |  MB | one run, s | tables, s |  MB |")
     print("| -----: | ---------: | --: | ---------: | --------: | --: |")
     for runs in arguments.runs:
-        seeds = runs // 100
+        seeds = max(2, runs // 100)
+        widths = WIDTHS[: runs // (len(CIRCUMSTANCES) * seeds)]
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             study = {
-                "pathvars": {"results": str(folder / "results")}, "study": CIRCUMSTANCES, "widths": WIDTHS,
+                "pathvars": {"results": str(folder / "results")}, "study": CIRCUMSTANCES, "widths": widths,
                 "seeds": list(range(seeds)), "analysis": {"coordinate_check": []},
             }  # fmt: skip
             (folder / "study.yaml").write_text(yaml.safe_dump(study))
             config = ("--configfile", str(folder / "study.yaml"))
             plan = [sys.executable, "-m", "snakemake", "--dry-run"]
             planning = measured([*plan, *config], folder / "log")
-            one = str(folder / "results/runs/as_posted/width8/seed0/losses.csv")
+            one = str(folder / "results/runs/as_posted/width5/seed0/losses.csv")
             of_one = measured([*plan, one, *config], folder / "log")
-            gathering = gather(folder, seeds)
+            gathering = gather(folder, widths, seeds)
         print(
             f"| {runs:6} | {planning[0]:10.1f} | {planning[1]:3.0f} | {of_one[0]:10.1f} "
             f"| {gathering[0]:9.1f} | {gathering[1]:3.0f} |"
