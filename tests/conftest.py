@@ -55,7 +55,7 @@ def losses(folder: Path, results: str = "results/smoke") -> dict[Path, bytes]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files in which much is waited for first, so that no worker ends alone."""
-    first = ("test_slurm", "test_faults", "test_reruns", "test_own_data")
+    first = ("test_slurm", "test_faults", "test_workflow", "test_reruns", "test_own_data")
     items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))
 
 

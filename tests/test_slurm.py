@@ -76,13 +76,15 @@ def test_the_smoke_study_through_the_profile(cluster, finished_smoke, tmp_path):
 
 def test_more_runs_than_an_array_holds(cluster, finished_smoke, tmp_path):
     checkout, since = copy_checkout(tmp_path / "checkout"), time.time()
-    done = run_snakemake(checkout, "results/smoke/tables/runs.csv", *ARRAY, "--slurm-array-limit", "5", *SMOKE)
+    (checkout / "one.yaml").write_text("study: [no_l2]")
+    table = "results/smoke/tables/runs.csv"
+    done = run_snakemake(checkout, table, *ARRAY, "--slurm-array-limit", "2", *SMOKE, "one.yaml")
     assert done.returncode == 0, done.stdout
-    expected = {name: content for name, content in losses(finished_smoke).items() if name.parts[0] == "runs"}
-    assert {name: content for name, content in losses(checkout).items() if name.parts[0] == "runs"} == expected
+    expected = {name: log for name, log in losses(finished_smoke).items() if name.parts[:2] == ("runs", "no_l2")}
+    assert {name: log for name, log in losses(checkout).items() if name.parts[0] == "runs"} == expected
     jobs = accounted(cluster, since)
     jobs = jobs[jobs["job"].str.contains("_")]
-    assert len(jobs) == len(SMOKE_RUNS)
+    assert len(jobs) == len(expected) == 6
     assert set(jobs["state"]) == {"COMPLETED"}
     assert jobs["job"].str.split("_").str[0].nunique() == 3
 

@@ -3,13 +3,16 @@
 import io
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import SMALL, log_of, make_network, make_training
+from settings import ROOT, SMALL, log_of, make_network, make_training
 
 from widthwise.seeding import Stream, random_order
 from widthwise.training import evaluation_is_due, prepare_data
@@ -285,3 +288,14 @@ def test_a_diverged_run_stays_diverged_when_it_goes_on():
     longer.load_state_dict(through_a_file(training.state_dict()))
     assert [str(row) for row in log_of(longer)] == [str(row) for row in rows]
     assert (longer.diverged, longer.step) == (True, training.step)
+
+
+def test_a_run_on_the_cpu_does_without_torchs_compiler():
+    program = (
+        "import sys; import settings; from widthwise.torch_program import leave_compiler_out; leave_compiler_out(); "
+        "training = settings.make_training(); settings.log_of(training); "
+        "training.load_state_dict(training.state_dict()); "
+        "sys.exit(any(name.startswith('torch._dynamo.') for name in sys.modules))"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'scripts'}:{ROOT / 'tests'}"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
