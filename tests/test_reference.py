@@ -1,17 +1,30 @@
 """The published study: how it is made, and how another is held against it."""
 
+import hashlib
 import json
 import subprocess
 import sys
 
 import pandas
-from conftest import SMOKE, run_snakemake
+from conftest import ROOT, SMOKE, run_snakemake
+
+REFERENCE = ROOT / "results/reference"
 
 
 def checksums(folder):
     """What SHA256SUMS says of each file."""
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     return {name: digest for digest, name in (line.split("  ") for line in lines)}
+
+
+def test_what_is_published_is_whole_and_small():
+    sums = checksums(REFERENCE)
+    files = [path for path in REFERENCE.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
+    assert {str(path.relative_to(REFERENCE)) for path in files} == sums.keys()
+    assert {"answer.md", "study.json", "tables/verdicts.csv", "tables/runs.csv"} <= sums.keys()
+    for path in files:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[str(path.relative_to(REFERENCE))], path
+    assert sum(path.stat().st_size for path in files) < 20e6
 
 
 def test_a_published_study_agrees_with_itself_and_its_configuration_runs_it_again(smoke):

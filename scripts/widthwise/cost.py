@@ -2,8 +2,9 @@
 
 Of the data it is told the `extent`, as dataset.json has it: `cube_side`, and `class_counts` of each split.
 
-Measured on the default study (widths 2 to 26 on one core of an AMD EPYC with AVX-512); another machine differs by a
-factor, which whoever asks a scheduler for them must allow for. It must not import torch: the workflow asks.
+The reference speed is what the benchmark fitted to widths 2 to 26 on one core of an AMD EPYC with AVX-512; another
+machine differs by a factor, which whoever asks a scheduler for them must allow for. It must not import torch: the
+workflow asks.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 from widthwise.architecture import Layer, network_layers, output_voxels, parameter_count, training_flops
 
 SHAPE = ("width", "stages", "multipliers", "kernel_size")
-STARTUP_SECONDS = 6.0
+STARTUP_SECONDS = 4.0
 # Interpreter and libraries; tensors as large as all outputs that a step holds; weights, gradients, Adam's moments, and
 # a checkpoint of three of them.
 BASE_MB = 380
@@ -55,7 +56,7 @@ class Speed:
         return STARTUP_SECONDS + self.training_seconds(work)
 
 
-REFERENCE = Speed(4.0e-4, 7.5e10)
+REFERENCE = Speed(1.94e-4, 8.15e10)
 
 
 def layers_of(network: Mapping[str, Any], classes: int) -> list[Layer]:
