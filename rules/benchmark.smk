@@ -27,7 +27,7 @@ rule measure_speed:
         "<benchmarks>/measure_speed.tsv"
     conda:
         "../envs/benchmark.yaml"
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     resources:
         mem_mb=4000,
         runtime="1h",
@@ -83,7 +83,7 @@ rule estimate:
         runtime="1m",
     params:
         work=lambda wildcards, input: canonical_json(STUDY.work(extent(input.summary))),
-        cores=workflow.cores,
+        cores=lambda wildcards: workflow.cores,
         speed=if_there("--speed", "tables/speed.json"),
         code=code("estimate"),
     shell:

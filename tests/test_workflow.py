@@ -136,6 +136,16 @@ def test_a_second_run_has_nothing_to_do(finished_smoke):
     assert "Nothing to be done" in again.stdout
 
 
+@pytest.mark.parametrize("command", ["--unlock", "--report", "--dry-run"])
+def test_what_computes_nothing_is_called_without_cores(smoke, command):
+    called = subprocess.run(
+        [sys.executable, "-m", "snakemake", command, *(["report.html"] if command == "--report" else []), *SMOKE],
+        cwd=smoke, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert called.returncode == 0, called.stderr
+    assert (smoke / "report.html").exists() == (command == "--report")
+
+
 def test_training_again_gives_the_same_bytes(smoke):
     path = smoke / "results/smoke/runs/no_l2/width4/seed1/losses.csv"
     before = path.read_bytes()
