@@ -55,5 +55,5 @@ rule all:
 rule benchmark:
     """Times every size's training step against the textbook's and against the machine's limit."""
     input:
-        multiext("<results>/figures/cost", ".svg", ".pdf", ".png"),
+        expand("<results>/figures/cost.{extension}", extension=EXTENSIONS),
     localrule: True

@@ -15,16 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from widthwise.cost import Speed
-from widthwise.style import caption, figure_style, parameter_axis, save
+from widthwise.style import MEASURE_STYLES, caption, figure_style, parameter_axis, save
 from widthwise.tables import read_table
 
 METHODS = {
     "limit": ("machine's limit", {"color": "#777777", "linestyle": ":"}),
-    "widthwise": ("widthwise", {"color": "#000000", "linestyle": "-", "marker": "o", "markersize": 4}),
-    "textbook": (
-        "textbook loop",
-        {"color": "#0072b2", "linestyle": "--", "marker": "s", "markersize": 4, "markerfacecolor": "white"},
-    ),
+    "widthwise": ("widthwise", MEASURE_STYLES["objective"]),
+    "textbook": ("textbook loop", MEASURE_STYLES["data_loss"]),
 }
 
 
@@ -100,7 +97,7 @@ def main() -> None:
 
     table, work = read_table(arguments.table), pandas.DataFrame(arguments.work)
     measured = json.loads(arguments.speed.read_text(encoding="utf-8"))
-    speed = Speed(measured["seconds_per_layer"], measured["flops_per_second"])
+    speed = Speed(**measured["speed"])
     with figure_style():
         figure, ((throughput, share), (of_runs, of_steps)) = pyplot.subplots(
             2, 2, figsize=(9, 6.8), layout="constrained"

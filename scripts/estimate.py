@@ -22,7 +22,7 @@ def main() -> None:
 
     if arguments.speed:
         measured = json.loads(arguments.speed.read_text(encoding="utf-8"))
-        speed = Speed(measured["seconds_per_layer"], measured["flops_per_second"])
+        speed = Speed(**measured["speed"])
         source = f"by the benchmark on {measured['device']}, {measured['threads']} thread(s) a run"
     else:
         speed, source = (

@@ -49,7 +49,7 @@ def main() -> None:
     seconds = pandas.DataFrame(whole_runs(smallest, arrays, classes, device, speed))
     write_table(arguments.speed_table, table)
     write_table(arguments.seconds_table, seconds)
-    write_json(arguments.speed, asdict(speed) | {"device": device_name(device), "threads": arguments.threads})
+    write_json(arguments.speed, {"speed": asdict(speed), "device": device_name(device), "threads": arguments.threads})
     log.info("samples a second\n%s", comparison(table).to_string(float_format="{:.2f}".format))
 
 
