@@ -111,7 +111,7 @@ def test_what_a_job_asks_for_follows_from_the_data():
     assert study.extent is None
     settings = study.run_settings("as_posted", "width3", 0)
 
-    def asked(side=8, cubes=1000, classes=3):
+    def asked(side=8, cubes=10**4, classes=3):
         extent = {"class_counts": {"train": [cubes] * classes, "test": [2] * classes}, "cube_side": side}
         return memory_mb(settings, extent), minutes(settings, extent)
 
