@@ -37,11 +37,13 @@ rule gather_circumstance:
         runtime="10m",
     params:
         decay_step=STUDY.config["analysis"]["decay_step"],
+        end_window=STUDY.config["analysis"]["end_window"],
         expected=lambda wildcards: [run.name for run in STUDY.runs(wildcards.circumstance)],
         code=code("gather_circumstance"),
     shell:
         "python scripts/gather_circumstance.py --losses {input.losses} --runs {input.runs}"
         " --expected {params.expected} --decay-step {params.decay_step}"
+        " --end-window {params.end_window}"
         " --losses-table {output.losses} --runs-table {output.runs} > {log} 2>&1"
 
 

@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="the runs' run.json")
     parser.add_argument("--expected", nargs="+", required=True, help="names, as as_posted/width8/seed1")
     parser.add_argument("--decay-step", type=int, required=True, help="step by which the initial decay is taken")
+    parser.add_argument("--end-window", type=float, required=True, help="share of the steps that the end value is of")
     parser.add_argument("--losses-table", type=Path, required=True, help="CSV to write: every logged step")
     parser.add_argument("--runs-table", type=Path, required=True, help="CSV to write: a row a run")
     arguments = parser.parse_args()
@@ -29,7 +30,7 @@ def main() -> None:
     logs = [read_log(*pair) for pair in zip(arguments.losses, records, strict=True)]
     runs = gather_runs(records, arguments.expected)
     losses = gather_losses(logs, runs)
-    runs = with_features(runs, losses, decay_step=arguments.decay_step)
+    runs = with_features(runs, losses, decay_step=arguments.decay_step, end_window=arguments.end_window)
     for table, path in ((losses, arguments.losses_table), (runs, arguments.runs_table)):
         write_table(path, table)
     log.info("%d runs, %d of them diverged, %d rows", len(runs), runs["diverged"].sum(), len(losses))

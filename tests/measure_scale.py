@@ -73,7 +73,7 @@ def gather(folder: Path, widths: list[int], seeds: int) -> tuple[float, float]:
         tables = {kind: str(folder / f"{circumstance}_{kind}.csv") for kind in parts}
         cost = measured(
             [
-                *program, "--decay-step", "16", "--expected", *names,
+                *program, "--decay-step", "16", "--end-window", "0.1", "--expected", *names,
                 "--losses", *(str(folder / name / "losses.csv") for name in names),
                 "--runs", *(str(folder / name / "run.json") for name in names),
                 "--losses-table", tables["losses"], "--runs-table", tables["runs"],

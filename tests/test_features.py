@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from widthwise.features import crossover, end_value, initial_decay, is_plateau, run_features, steps_to_midway
 
+TENTH = 0.1
+
 
 def curve(values, every=10):
     return pandas.Series(values, index=[i * every for i in range(len(values))], dtype=float)
@@ -29,8 +31,9 @@ def test_midway_lies_between_the_start_and_half_of_log_classes():
     assert steps_to_midway(curve([3.0, 2.0]), classes=10) == 10  # midway from 3 to 1.1513 is 2.0756
 
 
-def test_end_value_is_the_mean_of_the_last_tenth():
-    assert end_value(curve([9, 9, 9, 9, 9, 9, 9, 9, 9, 2, 4])) == 3
+def test_end_value_is_the_mean_of_the_end_window():
+    assert end_value(curve([9, 9, 9, 9, 9, 9, 9, 9, 9, 2, 4]), TENTH) == 3
+    assert end_value(curve([9, 9, 9, 9, 9, 9, 9, 9, 9, 2, 4]), 0.2) == 5
 
 
 @pytest.mark.parametrize(
@@ -42,22 +45,24 @@ def test_end_value_is_the_mean_of_the_last_tenth():
     ],
 )
 def test_a_plateau_has_fallen_by_under_a_hundredth_in_the_last_fifth(last, plateau):
-    assert is_plateau(curve([1.5, 1, 1, 1, 1, 1, 1, 1, *last])) is plateau
+    assert is_plateau(curve([1.5, 1, 1, 1, 1, 1, 1, 1, *last]), TENTH) is plateau
 
 
 def test_a_loss_that_never_fell_is_level_or_not_by_its_last_fifth():
-    assert is_plateau(curve([0.69] * 11))
-    assert is_plateau(curve([0.7, 0.8, 0.9, *[0.9] * 8]))
-    assert not is_plateau(curve([0.7, *[0.8] * 8, 0.9, 1.1]))
+    assert is_plateau(curve([0.69] * 11), TENTH)
+    assert is_plateau(curve([0.7, 0.8, 0.9, *[0.9] * 8]), TENTH)
+    assert not is_plateau(curve([0.7, *[0.8] * 8, 0.9, 1.1]), TENTH)
 
 
 def test_a_plateau_is_judged_between_sparse_evaluations_too():
-    assert not is_plateau(pandas.Series([1.0, 0.9, 0.5], index=[0, 50, 100]))
+    assert not is_plateau(pandas.Series([1.0, 0.9, 0.5], index=[0, 50, 100]), TENTH)
 
 
 def test_a_fall_of_two_percent_of_the_whole_is_no_plateau():
     shallow = curve([0.700, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.598, 0.5975])
-    assert not is_plateau(shallow)  # 0.0025 of 0.1025 lost
+    assert not is_plateau(shallow, TENTH)  # 0.0025 of 0.1025 lost
+    assert not is_plateau(curve([0.7, 0.6, 0.6, 0.6, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]), 0.4)
+    assert is_plateau(curve([0.7, 0.6, 0.6, 0.6, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]), 0.2)
 
 
 def test_crossover_always_at_a_step_or_never():
@@ -94,10 +99,10 @@ def test_a_curve_that_is_lower_throughout_has_always_crossed(values, gap):
 
 def test_a_diverged_run_keeps_its_place():
     log = pandas.DataFrame({"step": [0, 1], "objective": [1.0, 2.0], "data_loss": [0.9, 1.9]})
-    features = run_features(log, diverged=True, decay_step=5, classes=2)
+    features = run_features(log, diverged=True, decay_step=5, end_window=TENTH, classes=2)
     assert features["objective_end_value"] == features["data_loss_end_value"] == math.inf
     assert features["data_loss_initial_decay"] == -math.inf
     assert features["data_loss_steps_to_midway"] == math.inf
     assert features["plateau"] is False
-    at_once = run_features(log.iloc[:0], diverged=True, decay_step=5, classes=2)
+    at_once = run_features(log.iloc[:0], diverged=True, decay_step=5, end_window=TENTH, classes=2)
     assert at_once == features

@@ -6,7 +6,7 @@
 | `initial_decay`   | the loss at step 0 less the loss at a fixed step              | nats  |
 | `steps_to_midway` | first step with the data loss at most midway from its start   | steps |
 |                   | to half of log(classes)                                       |       |
-| `end_value`       | mean over the last tenth; a plateau only where it is one      | nats  |
+| `end_value`       | mean over the end window; a plateau only where it is one      | nats  |
 | crossover         | from where on a larger network's loss stays below a smaller's | steps, FLOPs |
 
 A run that diverged has an infinite loss from there on, and a time that was not reached is infinite too, so that
@@ -27,19 +27,22 @@ CROSSOVER_MARGIN = 0.01
 PLATEAU_NATS, PLATEAU_SHARE = 0.01, 0.02
 
 
-def run_features(log: pandas.DataFrame, *, diverged: bool, decay_step: int, classes: int) -> dict[str, float | bool]:
+def run_features(
+    log: pandas.DataFrame, *, diverged: bool, decay_step: int, end_window: float, classes: int
+) -> dict[str, float | bool]:
     """The features of one run, named measure_feature, and whether its end is a plateau.
 
-    `log` has `step`, `objective` and `data_loss`, in the order of steps; without rows if it diverged at once.
+    `log` has `step`, `objective` and `data_loss`, in the order of steps; without rows if it diverged at once. The
+    `end_window` is a share of its steps: the last tenth by the protocol.
     """
     features: dict[str, float | bool] = {}
     for measure in MEASURES:
         curve = log.set_index("step")[measure]
         features[f"{measure}_initial_decay"] = initial_decay(curve, decay_step, diverged=diverged)
-        features[f"{measure}_end_value"] = math.inf if diverged else end_value(curve)
+        features[f"{measure}_end_value"] = math.inf if diverged else end_value(curve, end_window)
     curve = log.set_index("step")["data_loss"]
     features["data_loss_steps_to_midway"] = steps_to_midway(curve, classes)
-    features["plateau"] = not diverged and is_plateau(curve)
+    features["plateau"] = not diverged and is_plateau(curve, end_window)
     return features
 
 
@@ -59,18 +62,18 @@ def steps_to_midway(curve: pandas.Series, classes: int) -> float:
     return float(reached[0]) if len(reached) else math.inf
 
 
-def end_value(curve: pandas.Series) -> float:
-    """The mean over the last tenth of the steps, in nats."""
-    return float(curve[curve.index >= 0.9 * curve.index[-1]].mean())
+def end_value(curve: pandas.Series, end_window: float) -> float:
+    """The mean over the end window, in nats."""
+    return float(curve[curve.index >= (1 - end_window) * curve.index[-1]].mean())
 
 
-def is_plateau(data_loss: pandas.Series) -> bool:
-    """Whether over the last fifth the data loss fell by under 0.01 nats and no more than 2% of its total drop.
+def is_plateau(data_loss: pandas.Series, end_window: float) -> bool:
+    """Whether over twice the end window the data loss fell by under 0.01 nats and no more than 2% of its total drop.
 
     A loss that never fell is level when it does not rise by that much either. What fails this has not settled, and
     its end value is no plateau.
     """
-    fall = numpy.interp(0.8 * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
+    fall = numpy.interp((1 - 2 * end_window) * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
     total = max(0.0, data_loss.iloc[0] - data_loss.iloc[-1])
     return bool(abs(fall) < PLATEAU_NATS and fall <= PLATEAU_SHARE * total)
 

@@ -79,7 +79,9 @@ def gather_starts(
     return pandas.concat(parts, ignore_index=True)
 
 
-def with_features(runs: pandas.DataFrame, losses: pandas.DataFrame, *, decay_step: int) -> pandas.DataFrame:
+def with_features(
+    runs: pandas.DataFrame, losses: pandas.DataFrame, *, decay_step: int, end_window: float
+) -> pandas.DataFrame:
     """The runs with the features of their loss curves beside them, as `features` defines them."""
     logs = dict(list(losses.groupby(["size", "seed"], sort=False)))
     features = [
@@ -87,6 +89,7 @@ def with_features(runs: pandas.DataFrame, losses: pandas.DataFrame, *, decay_ste
             logs.get((run["size"], run["seed"]), losses.iloc[:0]),
             diverged=run["diverged"],
             decay_step=decay_step,
+            end_window=end_window,
             classes=run["classes"],
         )
         for run in runs.to_dict("records")
