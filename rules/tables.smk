@@ -2,7 +2,7 @@
 
 Needs losses.csv and run.json of every run; makes tables/losses.csv (every logged step) and tables/runs.csv (a
 row a run, with its features): first for each circumstance, so that no job is given ten thousand paths, then for the
-study. starts.csv and coordinates.csv are put together from what was measured for each network.
+study. starts.csv, sums_of_squares.csv and coordinates.csv are put together from what was measured for each network.
 """
 
 
@@ -10,6 +10,7 @@ localrules:
     gather_circumstance,
     gather_study,
     gather_starts,
+    gather_sums_of_squares,
     gather_coordinates,
 
 
@@ -74,16 +75,18 @@ rule gather_study:
         " --runs {input.runs} --runs-table {output.runs} > {log} 2>&1"
 
 
+# Circumstances that start with the same networks share them.
+STARTS = list(
+    dict.fromkeys(
+        f"{start}/{size}" for name, start in STUDY.starts.items() for size in STUDY.sizes(name)
+    )
+)
+
+
 rule gather_starts:
     """Puts the networks' starting losses together, for every circumstance that starts with them."""
     input:
-        starts=list(
-            dict.fromkeys(
-                f"<results>/starts/{start}/{size}.csv"
-                for name, start in STUDY.starts.items()
-                for size in STUDY.sizes(name)
-            )
-        ),
+        starts=expand("<results>/starts/{start}.csv", start=STARTS),
     output:
         starts="<results>/tables/starts.csv",
     log:
@@ -103,6 +106,29 @@ rule gather_starts:
     shell:
         "python scripts/gather_starts.py --starts {input.starts}"
         " --names {params.names:q} --l2 {params.l2:q} --starts-table {output.starts} > {log} 2>&1"
+
+
+rule gather_sums_of_squares:
+    """Puts together what each layer's kernel starts with, and what its initialisation predicts."""
+    input:
+        sums_of_squares=expand("<results>/sums_of_squares/{start}.csv", start=STARTS),
+    output:
+        sums_of_squares="<results>/tables/sums_of_squares.csv",
+    log:
+        "<logs>/gather_sums_of_squares.log",
+    benchmark:
+        "<benchmarks>/gather_sums_of_squares.tsv"
+    conda:
+        "../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code("gather_study"),
+    shell:
+        "python scripts/gather_study.py --sums-of-squares {input.sums_of_squares}"
+        " --sums-of-squares-table {output.sums_of_squares} > {log} 2>&1"
 
 
 rule gather_coordinates:

@@ -1,7 +1,7 @@
 """Trains networks, one a job, and looks at networks that are not trained.
 
-Needs the dataset; makes a run's losses.csv, run.json and weights.pt, each network's starting losses over many
-initialisations, and the changes of its layers in the first steps. All that decides a job's numbers is one
+Needs the dataset; makes a run's losses.csv, run.json and weights.pt, each network's starting losses and sums of
+squares over many initialisations, and the changes of its layers in the first steps. All that decides a job's numbers is one
 parameter of canonical JSON, and the code behind them another: it runs again when one of these or the data changes.
 The device is a resource, which Snakemake does not compare: no run is made again because it was elsewhere.
 A run's checkpoint is no rule's output, which Snakemake would remove before it starts a job again.
@@ -53,6 +53,7 @@ rule measure_starts:
         summary="<results>/dataset.json",
     output:
         starts="<results>/starts/{circumstance}/{size}.csv",
+        sums_of_squares="<results>/sums_of_squares/{circumstance}/{size}.csv",
     log:
         "<logs>/measure_starts/{circumstance}/{size}.log",
     benchmark:
@@ -76,7 +77,8 @@ rule measure_starts:
     shell:
         "python scripts/measure_starts.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
         " --initialisations {params.initialisations}"
-        " --dataset {input.images} --summary {input.summary} --starts {output.starts} > {log} 2>&1"
+        " --dataset {input.images} --summary {input.summary}"
+        " --starts {output.starts} --sums-of-squares {output.sums_of_squares} > {log} 2>&1"
 
 
 rule check_coordinates:
@@ -123,6 +125,7 @@ rule predict_masks:
         "<logs>/predict_masks.log",
     benchmark:
         "<benchmarks>/predict_masks.tsv"
+    priority: 1000  # long, and one: left to the end, it would keep one core busy and all others idle
     conda:
         "../envs/train.yaml"
     threads: 1

@@ -1,15 +1,24 @@
 """Judges the study by its tables, and answers the question from them.
 
 Needs the study's tables; makes tables/verdicts.csv, features.csv, contrasts.csv and crossovers.csv, the best
-learning rates where the study has a grid of them, answer.md and answer.html, and a comparison with the published study.
+learning rates where the study has a grid of them, literature.csv, answer.md and answer.html, and a comparison with the
+published studies.
 """
 
 
 localrules:
     judge_study,
     fit_learning_rates,
+    compare_with_literature,
     write_answer,
     compare_with_reference,
+
+
+RATES = (
+    expand("<results>/tables/learning_rate_{table}.csv", table=["slopes", "verdicts"])
+    if STUDY.grids
+    else []
+)
 
 
 rule judge_study:
@@ -75,6 +84,42 @@ rule fit_learning_rates:
         " --optima {output.optima} --slopes {output.slopes} --verdicts {output.verdicts} > {log} 2>&1"
 
 
+rule compare_with_literature:
+    """Sets the study's numbers beside what others have published or derived."""
+    input:
+        verdicts="<results>/tables/verdicts.csv",
+        contrasts="<results>/tables/contrasts.csv",
+        losses="<results>/tables/losses.csv",
+        sums_of_squares="<results>/tables/sums_of_squares.csv",
+        rates=RATES,
+        coordinates=["<results>/tables/coordinates.csv"] if STUDY.coordinate_checks else [],
+    output:
+        table="<results>/tables/literature.csv",
+    log:
+        "<logs>/compare_with_literature.log",
+    benchmark:
+        "<benchmarks>/compare_with_literature.tsv"
+    conda:
+        "../envs/verdicts.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        l2=canonical_json(STUDY.reported_l2),
+        rates=lambda wildcards, input: (
+            "--rate-slopes {} --rate-verdicts {}".format(*input.rates) if input.rates else ""
+        ),
+        coordinates=lambda wildcards, input: (
+            f"--coordinates {input.coordinates}" if input.coordinates else ""
+        ),
+        code=code("compare_with_literature"),
+    shell:
+        "python scripts/compare_with_literature.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
+        " --losses {input.losses} --sums-of-squares {input.sums_of_squares} --l2 {params.l2:q}"
+        " {params.rates} {params.coordinates} --literature {output.table} > {log} 2>&1"
+
+
 rule write_answer:
     """Writes the question's answer from the tables alone."""
     input:
@@ -86,11 +131,8 @@ rule write_answer:
         time_lapse="<results>/tables/time_lapse.csv",
         features="<results>/tables/features.csv",
         dataset="<results>/dataset.json",
-        rates=(
-            expand("<results>/tables/learning_rate_{table}.csv", table=["slopes", "verdicts"])
-            if STUDY.grids
-            else []
-        ),
+        literature="<results>/tables/literature.csv",
+        rates=RATES,
     output:
         markdown="<results>/answer.md",
         html=reported("<results>/answer.html", "answer", "1 Answer"),
@@ -111,7 +153,7 @@ rule write_answer:
         "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
         " --crossovers {input.crossovers} --runs {input.runs} --time-lapse {input.time_lapse}"
         " --slopes-by-step {input.slopes_by_step} --features {input.features} --dataset {input.dataset}"
-        " --learning-rates {input.rates}"
+        " --learning-rates {input.rates} --literature {input.literature}"
         " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"
 
 

@@ -1,11 +1,12 @@
-"""Sets a study's verdicts beside the published study's, in results/reference: does it come to the same?
+"""Sets a study's verdicts beside those of each published study: does it come to the same?
 
 A verdict agrees where it is the same, or where the intervals of the slope per doubling overlap: then neither
-contradicts the other. Says first in which settings the two studies differ; what they do not have in common is left out.
+contradicts the other. Says of each in which settings the two differ; what they do not have in common is left out.
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy
@@ -22,17 +23,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--verdicts", type=Path, required=True, help="this study's tables/verdicts.csv")
     parser.add_argument("--settings", type=json.loads, required=True, help="this study's configuration, as JSON")
-    parser.add_argument("--reference", type=Path, required=True, help="folder of the published study")
+    parser.add_argument("--reference", type=Path, required=True, help="folder with a folder for each published study")
     parser.add_argument("--comparison", type=Path, required=True, help="CSV file to write: a row a verdict")
     arguments = parser.parse_args()
 
-    published = json.loads((arguments.reference / "study.json").read_text(encoding="utf-8"))
-    for line in differences(arguments.settings, published):
-        print(line)
-    table = compared(read_table(arguments.verdicts), read_table(arguments.reference / "tables/verdicts.csv"))
-    write_table(arguments.comparison, table)
-    print(table[[*KEY, "verdict", "verdict_published", "agreement"]].to_string(index=False))
-    print(", ".join(f"{count} {agreement}" for agreement, count in table["agreement"].value_counts().items()))
+    verdicts, tables = read_table(arguments.verdicts), []
+    for published in sorted(path.parent for path in arguments.reference.glob("*/study.json")):
+        table = compared(verdicts, read_table(published / "tables/verdicts.csv"))
+        if table.empty:
+            continue
+        tables.append(table.assign(published=published.name))
+        print(f"\nBeside {published.name}:")
+        for line in differences(arguments.settings, json.loads((published / "study.json").read_text("utf-8"))):
+            print(line)
+        print(table[[*KEY, "verdict", "verdict_published", "agreement"]].to_string(index=False))
+        print(", ".join(f"{count} {agreement}" for agreement, count in table["agreement"].value_counts().items()))
+    if not tables:
+        sys.exit(f"{arguments.reference}: no published study has a verdict in common with {arguments.verdicts}")
+    write_table(arguments.comparison, pandas.concat(tables))
 
 
 def differences(settings: dict, published: dict) -> list[str]:

@@ -8,7 +8,7 @@ import pandas
 from widthwise.program import start_logging
 from widthwise.tables import read_table, write_table
 
-TABLES = ("losses", "runs", "coordinates")
+TABLES = ("losses", "runs", "sums-of-squares", "coordinates")
 
 
 def main() -> None:
@@ -20,7 +20,8 @@ def main() -> None:
     log = start_logging("gather_study")
 
     for name in TABLES:
-        parts, path = getattr(arguments, name), getattr(arguments, f"{name}_table")
+        option = name.replace("-", "_")
+        parts, path = getattr(arguments, option), getattr(arguments, f"{option}_table")
         if path is None:
             continue
         tables = [read_table(part) for part in parts]

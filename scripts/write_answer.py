@@ -17,7 +17,7 @@ from widthwise.page import page
 from widthwise.program import start_logging
 from widthwise.tables import read_table
 
-TABLES = ("verdicts", "features", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse")
+TABLES = ("verdicts", "features", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse", "literature")
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 
 

@@ -47,6 +47,10 @@ def evidence(*, penalty_slope: float, data_slope: float, noise: float = 0.005, p
         runs=runs,
         time_lapse=time_lapse(losses.assign(learning_rate=1e-5)),
         slopes_by_step=slopes_by_step(losses, runs),
+        literature=pandas.DataFrame(
+            [["the gap", "Keras issue 6518", "the penalty", "that", "yes", "tables/losses.csv"]],
+            columns=["claim", "source", "theirs", "ours", "agrees", "shown_by"],
+        ),
         learning_rates=[],
         catalogue={
             "as_posted": {"hypothesis": "The penalty.", "source": "-", "look_for": "a start", "change": "the loss"},

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import math
+import shutil
 import subprocess
 import sys
 
 import pandas
+import pytest
 from conftest import ROOT, SMOKE, run_snakemake
 
 REFERENCE = ROOT / "results/reference"
@@ -17,22 +20,29 @@ def checksums(folder):
     return {name: digest for digest, name in (line.split("  ") for line in lines)}
 
 
-def test_what_is_published_is_whole_and_small():
-    sums = checksums(REFERENCE)
-    files = [path for path in REFERENCE.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
-    assert {str(path.relative_to(REFERENCE)) for path in files} == sums.keys()
+@pytest.mark.parametrize("study", sorted(REFERENCE.iterdir()), ids=lambda path: path.name)
+def test_what_is_published_is_whole(study):
+    sums = checksums(study)
+    files = [path for path in study.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
+    assert {str(path.relative_to(study)) for path in files} == sums.keys()
     assert {"answer.md", "study.json", "tables/verdicts.csv", "tables/runs.csv"} <= sums.keys()
     for path in files:
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[str(path.relative_to(REFERENCE))], path
-    assert sum(path.stat().st_size for path in files) < 20e6
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[str(path.relative_to(study))], path
+
+
+def test_what_is_published_is_small():
+    assert 0 < sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()) < 20e6
 
 
 def test_a_published_study_agrees_with_itself_and_its_configuration_runs_it_again(smoke):
-    command = [sys.executable, "scripts/publish.py", "--configfile", "config/smoke.yaml"]
+    command = [sys.executable, "scripts/publish.py", "smoke", "--configfile", "config/smoke.yaml"]
     done = subprocess.run(command, cwd=smoke, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    reference = smoke / "results/reference"
+    reference = smoke / "results/reference/smoke"
     assert checksums(reference).keys() >= {"answer.md", "figures/loss_curves.svg", "tables/losses.csv"}
+    run = json.loads((smoke / "results/smoke/runs/as_posted/width2/seed0/run.json").read_text())
+    versions = json.loads((reference / "versions.json").read_text())
+    assert versions == {name: [version] for name, version in run["versions"].items()}
     published = pandas.read_csv(reference / "tables/verdicts.csv")
     changed = published["feature"] == "end_value"
     published.loc[changed, ["verdict", "ci_low", "ci_high"]] = ["falls", -9, -8]
@@ -43,15 +53,39 @@ def test_a_published_study_agrees_with_itself_and_its_configuration_runs_it_agai
 
     compared = run_snakemake(smoke, "compare_with_reference", *SMOKE)
     assert compared.returncode == 0, compared.stdout
-    assert "training.epochs: 2 here, 7 published" in compared.stdout
-    assert "training.batch_size" not in compared.stdout
-    table = pandas.read_csv(smoke / "results/smoke/tables/comparison.csv")
+    differences = compared.stdout.split("Beside smoke:\n")[1]
+    assert differences.startswith("training.epochs: 2 here, 7 published\n")
+    assert "training.batch_size" not in differences
+    table = (
+        pandas.read_csv(smoke / "results/smoke/tables/comparison.csv")
+        .query("published == 'smoke'")
+        .reset_index(drop=True)
+    )
     assert len(table) == len(published)
     assert (table["agreement"] == changed.map({True: "differs", False: "same verdict"})).all()
 
 
+def test_verdicts_of_several_studies_stand_side_by_side(finished_smoke, tmp_path):
+    smoke = finished_smoke / "results/smoke"
+    shutil.copytree(smoke / "tables", tmp_path / "other/tables")
+    other = pandas.read_csv(smoke / "tables/verdicts.csv").query("circumstance == 'as_posted'")
+    other.assign(verdict="mixed", slope_per_doubling=math.nan).to_csv(
+        tmp_path / "other/tables/verdicts.csv", index=False
+    )
+    command = [sys.executable, "scripts/tabulate_verdicts.py", str(smoke), str(tmp_path / "other")]
+    header, rule, *rows = subprocess.run(
+        command, cwd=finished_smoke, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert header == "| circumstance | measure | feature | smoke | other |"
+    assert rule.count("---") == 5
+    assert len(rows) == len(other)
+    first = other.iloc[0]
+    start = f"{first['verdict']} ({first['slope_per_doubling']:+.3f})".replace("-", "−")
+    assert rows[0] == f"| `as_posted` | objective | starting loss | {start} | mixed |"
+
+
 def test_only_a_finished_study_is_published(checkout):
-    command = [sys.executable, "scripts/publish.py", "--configfile", "config/smoke.yaml"]
+    command = [sys.executable, "scripts/publish.py", "smoke", "--configfile", "config/smoke.yaml"]
     refused = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert refused.stderr == "results/smoke/answer.md: not here; finish the study first\n"

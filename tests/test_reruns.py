@@ -15,11 +15,19 @@ from conftest import SMOKE, copy_checkout, run_snakemake
 
 TRAINING = {"train", "measure_starts", "predict_masks"}
 GATHERING = {"gather_circumstance", "gather_study"}
-JUDGING = {"judge_study", "write_answer", "features", "verdicts", "crossover", "typeset_tables"}
+JUDGING = {
+    "judge_study",
+    "compare_with_literature",
+    "write_answer",
+    "features",
+    "verdicts",
+    "crossover",
+    "typeset_tables",
+}
 CURVES = {"loss_curves", "loss_parts", "explorer"}
 # What a new run of the first circumstances is summarised in.
 SUMMARIES = GATHERING | JUDGING | CURVES
-ALL_BUT_DATA = TRAINING | SUMMARIES | {"gather_starts", "segmentation"}
+ALL_BUT_DATA = TRAINING | SUMMARIES | {"gather_starts", "gather_sums_of_squares", "segmentation"}
 
 
 def planned(folder, *arguments):

@@ -104,6 +104,7 @@ def test_the_answer_answers_from_the_tables(finished_smoke):
     verdicts = table(results / "tables/verdicts.csv").set_index(["circumstance", "measure", "feature"])
     start = verdicts.loc[("as_posted", "objective", "starting_loss")]
     assert f"objective, starting loss: **{start['verdict']}** ({start['slope_per_doubling']:+.3f} nats" in answer
+    assert "| reported loss less data loss (Keras issue 6518" in answer
     assert "<table>" in (results / "answer.html").read_text()
 
 
@@ -118,6 +119,18 @@ def test_starting_losses_begin_with_the_runs_own(finished_smoke):
         assert (first[column] == first[f"{column}_start"]).all()
 
 
+def test_each_layers_sum_of_squares_stands_beside_what_its_scheme_predicts(finished_smoke):
+    sums = table(finished_smoke / "results/smoke/tables/sums_of_squares.csv")
+    assert list(sums["size"].unique()) == ["width2", "width3", "width4"]
+    last = sums[sums["layer"] == "stage3_convolution1"].set_index("size")
+    # Glorot: 27 inputs x outputs entries of variance 2 / (27 (inputs + outputs)).
+    assert last.loc["width4", "expected"] == pytest.approx(2 * 4 * 8 / (4 + 8))
+    starts = table(finished_smoke / "results/smoke/tables/starts.csv").query("circumstance == 'as_posted'")
+    penalties = 1e-4 * sums.groupby("size")["mean"].sum()
+    for size, penalty in starts.groupby("size")["penalty"].mean().items():
+        assert penalties[size] == pytest.approx(penalty)
+
+
 def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished_smoke):
     results = finished_smoke / "results/smoke"
     assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == len(SMOKE_RUNS)
@@ -126,7 +139,8 @@ def test_every_computing_rule_left_its_benchmark_and_every_rule_its_log(finished
     }
     assert logs == {
         "generate_dataset", "train", "measure_starts", "predict_masks", "gather_circumstance",
-        "gather_study", "gather_starts", "judge_study", "write_answer", "figures", "typeset_tables", "explorer",
+        "gather_study", "gather_starts", "gather_sums_of_squares", "judge_study", "compare_with_literature",
+        "write_answer", "figures", "typeset_tables", "explorer",
     }  # fmt: skip
 
 

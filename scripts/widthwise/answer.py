@@ -34,6 +34,7 @@ def write_answer(evidence: Evidence) -> str:
         causes(evidence),
         rates(evidence),
         lapse(evidence),
+        beside_others(evidence),
         advice(evidence),
         conditions(evidence),
     ]
@@ -309,6 +310,21 @@ def lapse(evidence: Evidence) -> str:
 
 Ten times the learning rate for a tenth of the steps, within 0.03 nats of the posted rate's data loss: {verdict}.
 Largest difference {number(table["difference"].abs().max())} nats.
+"""
+
+
+def beside_others(evidence: Evidence) -> str:
+    """The study's numbers beside published ones."""
+    rows = "\n".join(
+        f"| {row.claim} ({row.source}) | {row.theirs} | {row.ours} | {row.agrees} | `{row.shown_by}` |"
+        for row in evidence.literature.itertuples()
+    )
+    return f"""
+## Beside what others have found
+
+| what | theirs | ours | agrees | shown by |
+| --- | --- | --- | --- | --- |
+{rows}
 """
 
 

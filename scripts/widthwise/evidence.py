@@ -44,6 +44,7 @@ class Evidence:
     runs: pandas.DataFrame
     slopes_by_step: pandas.DataFrame
     time_lapse: pandas.DataFrame
+    literature: pandas.DataFrame
     learning_rates: Sequence[pandas.DataFrame]
     catalogue: Mapping[str, Mapping[str, Any]]
     dataset: Mapping[str, Any]
