@@ -316,7 +316,7 @@ Largest difference {number(table["difference"].abs().max())} nats.
 def beside_others(evidence: Evidence) -> str:
     """The study's numbers beside published ones."""
     rows = "\n".join(
-        f"| {row.claim} ({row.source}) | {row.theirs} | {row.ours} | {row.agrees} | `{row.shown_by}` |"
+        f"| {row.claim} ({row.source}) | {row.theirs} | {row.ours} | {row.agrees} | {row.shown_by} |"
         for row in evidence.literature.itertuples()
     )
     return f"""

@@ -62,7 +62,7 @@ def of_penalties(sums: pandas.DataFrame) -> Iterator[Claim]:
         f"within {MOST_STANDARD_ERRORS} standard errors",
         f"within {largest:.1f}, over {len(sums)} layers",
         yes_or_no(largest < MOST_STANDARD_ERRORS),
-        "tables/sums_of_squares.csv",
+        "`tables/sums_of_squares.csv`",
     )
     difference = sums["mean"] - sums["expected"]
     networks = sums.assign(difference=difference, variance=(difference / sums["z"]) ** 2)
@@ -75,7 +75,7 @@ def of_penalties(sums: pandas.DataFrame) -> Iterator[Claim]:
         f"within {MOST_STANDARD_ERRORS} standard errors",
         f"within {z:.1f}, and {share:.2%}, over {len(totals)} networks",
         yes_or_no(z < MOST_STANDARD_ERRORS),
-        "tables/sums_of_squares.csv",
+        "`tables/sums_of_squares.csv`",
     )
 
 
@@ -89,9 +89,9 @@ def of_the_gap(losses: pandas.DataFrame, l2: Mapping[str, float]) -> Claim:
         "reported loss less data loss",
         "Keras issue 6518 (1.5326 reported, 0.9875 of data loss)",
         "lambda x sum of squares",
-        f"that, within {max(difference, 1e-16):.0e} nats at {len(rows)} measurements of up to {gap.max():.3f}",
+        f"that, to within {difference:.0e} nats, at {len(rows)} measurements of up to {gap.max():.3f}",
         yes_or_no(difference < ROUNDING),
-        "tables/losses.csv",
+        "`tables/losses.csv`",
     )
 
 
@@ -116,7 +116,7 @@ def of_best_rates(rate_slopes: pandas.DataFrame) -> Iterator[Claim]:
             theirs,
             censored if row["censored"] else measured,
             judged(found, wanted),
-            "figure learning_rates",
+            "figure `learning_rates`",
         )
 
 
@@ -133,7 +133,7 @@ def of_wider_is_better(verdicts: pandas.DataFrame) -> Iterator[Claim]:
         "the data loss' end value falls at each",
         ", ".join(f"{verdict} at {count}" for verdict, count in counts.items()) + f" of {len(rates)} rates",
         agrees,
-        "tables/learning_rate_verdicts.csv",
+        "`tables/learning_rate_verdicts.csv`",
     )
 
 
@@ -161,7 +161,7 @@ def of_coordinates(coordinates: pandas.DataFrame) -> Iterator[Claim]:
                 theirs,
                 f"width to the power of {interval(power.estimate, power.low, power.high, 2)}",
                 judged(found, "grows" if theirs == "grows" else "stays"),
-                "figure coordinate_check",
+                "figure `coordinate_check`",
             )
 
 
@@ -180,7 +180,7 @@ def of_the_sign(verdicts: pandas.DataFrame) -> Iterator[Claim]:
         "falls at the low, rises at the high",
         f"{in_words(low)} at 1e-5, {in_words(high)} at 1e-2",
         "no" if "no" in agreements else yes_or_undecided(agreements == {"yes"}),
-        "figure features",
+        "figure `features`",
     )
 
 
@@ -195,7 +195,7 @@ def of_depth(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterato
             "rises",
             in_words(plain),
             judged(plain["verdict"], "rises"),
-            "figure depth",
+            "figure `depth`",
         )
     repair = only(contrasts, circumstance="deep_residual", measure="data_loss", feature="end_value")
     if repair is not None:
@@ -206,7 +206,7 @@ def of_depth(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterato
             "falls",
             f"{repair['verdict']}, {slope} nats per doubling of parameters",
             judged(repair["verdict"], "falls"),
-            "figure depth",
+            "figure `depth`",
         )
 
 
@@ -225,7 +225,7 @@ def of_precision(verdicts: pandas.DataFrame) -> Iterator[Claim]:
         "as in float32",
         f"the same for {same} of {len(float32)} features",
         yes_or_no(same == len(float32)),
-        "tables/verdicts.csv",
+        "`tables/verdicts.csv`",
     )
 
 
