@@ -44,7 +44,7 @@ rule all:
     input:
         [f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs()],
         expand("<results>/tables/{name}/runs.csv", name=STUDY.circumstances),
-        expand("<results>/tables/{name}.csv", name=["losses", "runs", "verdicts"]),
+        expand("<results>/tables/{name}.csv", name=["losses", "runs", "verdicts", "literature"]),
         expand("<results>/tables/{name}.html", name=["verdicts", "runs"]),
         multiext("<results>/answer", ".md", ".html"),
         "<results>/explorer.html",
