@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pandas
 import pytest
 import yaml
 from settings import ROOT, SCHEMA, default_config, load
@@ -111,6 +112,43 @@ def test_every_shipped_study_is_valid_and_as_large_as_it_says():
     full = Study(merge(default_config(), load("full.yaml")), SCHEMA)
     assert {*full.judged, *full.grids} == set(full.config["circumstances"])
     assert len(full.seeds) >= 5
+
+
+STUDIES = [
+    path.relative_to(ROOT)
+    for path in sorted((ROOT / "config").rglob("*.yaml"))
+    if "profiles" not in path.parts and path.name not in ("schema.yaml", "circumstances.yaml", "config.yaml")
+]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=str)
+def test_a_shipped_study_says_how_to_run_it(path):
+    text = (ROOT / path).read_text()
+    (command,) = re.findall(r"`snakemake --cores \w+ --configfile (.*?)`", text)
+    assert command.split()[-1] == str(path)
+    config = default_config()
+    for layer in command.split():
+        config = merge(config, yaml.safe_load((ROOT / layer).read_text()))
+    assert Study(config, SCHEMA).circumstances
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [
+        ("easier", {"dataset.noise"}),
+        ("harder", {"dataset.noise"}),
+        ("larger_batch", {"training.batch_size", "training.epochs"}),
+        ("other_seeds", {"seeds"}),
+        ("wider_window", {"analysis.end_window"}),
+    ],
+)
+def test_a_study_of_sensitivity_is_the_narrowed_one_but_for_one_factor(name, factor):
+    narrowed = merge(merge(default_config(), load("full.yaml")), load("narrowed.yaml"))
+    other = merge(default_config(), load(f"sensitivity/{name}.yaml"))
+    flat = [pandas.json_normalize(config).loc[0].to_dict() for config in (narrowed, other)]
+    differing = {key for key in flat[0].keys() | flat[1].keys() if flat[0].get(key) != flat[1].get(key)}
+    assert differing - {"study", "pathvars.results", "analysis.coordinate_check"} == factor
+    assert set(other["study"]) <= set(narrowed["study"])
 
 
 def merge(config: dict, layer: dict) -> dict:
