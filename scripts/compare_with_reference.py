@@ -1,7 +1,8 @@
 """Sets a study's verdicts beside those of each published study: does it come to the same?
 
 A verdict agrees where it is the same, or where the intervals of the slope per doubling overlap: then neither
-contradicts the other. Says of each in which settings the two differ; what they do not have in common is left out.
+contradicts the other. Where there is no slope, an undecided one contradicts nothing. Says of each published study in
+which settings the two differ; what they do not have in common is left out.
 """
 
 import argparse
@@ -57,11 +58,15 @@ def differences(settings: dict, published: dict) -> list[str]:
 
 
 def compared(ours: pandas.DataFrame, published: pandas.DataFrame) -> pandas.DataFrame:
-    """A row for each verdict that both studies have: the same verdict, intervals overlap, or differs."""
+    """A row for each verdict that both studies have: the same verdict, intervals overlap, undecided, or differs."""
     both = ours[[*KEY, *SHOWN]].merge(published[[*KEY, *SHOWN]], on=KEY, suffixes=("", "_published"))
     overlap = (both["ci_low"] <= both["ci_high_published"]) & (both["ci_low_published"] <= both["ci_high"])
     same = both["verdict"] == both["verdict_published"]
-    both["agreement"] = numpy.select([same, overlap], ["same verdict", "intervals overlap"], "differs")
+    undecided = both[["verdict", "verdict_published"]].eq("undecided").any(axis="columns")
+    no_slope = both[["ci_low", "ci_low_published"]].isna().any(axis="columns")
+    both["agreement"] = numpy.select(
+        [same, overlap, undecided & no_slope], ["same verdict", "intervals overlap", "undecided"], "differs"
+    )
     return both
 
 
