@@ -158,7 +158,7 @@ rule write_answer:
 
 
 rule compare_with_reference:
-    """Sets the study's verdicts beside those of the published study, which no rule makes."""
+    """Sets the study's verdicts beside those of the published studies, which no rule makes."""
     input:
         verdicts="<results>/tables/verdicts.csv",
     output:

@@ -4,8 +4,8 @@ At step 0 the data loss is dominated by the head's random draw, so a study's few
 size starts. Writes a row for each initialisation: the network's identity, with the initialisation's seed, data_loss,
 sum_of_squares. The penalty is left to who knows lambda: circumstances with the same network share this.
 
-Beside it, a row for each layer whose kernel the scheme draws: the sum of squares that the scheme's variance predicts,
-the mean over the initialisations, and by how many standard errors the two differ.
+Beside it, a row for each layer, but for a head that starts at zero: the sum of squares that its variance predicts, the
+mean over the initialisations, and the standard error of that mean, by the fourth moment of what is drawn.
 """
 
 import json
@@ -24,7 +24,9 @@ from widthwise.program import start_logging
 from widthwise.torch_program import network_parser, start_computing
 from widthwise.training import prepare_data, prepare_network
 
-SUMS = ["layer", "expected", "mean", "z"]
+SUMS = ["layer", "expected", "mean", "standard_error"]
+# Variance of the square of one entry, in units of its squared variance.
+SPREAD = {"uniform": 0.8, "normal": 2.0}
 
 
 def main() -> None:
@@ -53,20 +55,28 @@ def main() -> None:
         sums.append([Penalty([kernel], l2=0).sum_of_squares() for kernel in network.kernels])
     write_rows(arguments.starts, [*who, "data_loss", "sum_of_squares"], rows)
     del who["seed"]
-    table = compare_sums(numpy.array(sums), network.layers, settings["network"])
-    write_rows(arguments.sums_of_squares, [*who, *SUMS], [[*who.values(), *row] for row in table])
+    means = numpy.mean(sums, axis=0)
+    predicted = predicted_sums(network.layers, settings["network"])
+    table = [
+        [*who.values(), layer.name, expected, mean, error / arguments.initialisations**0.5]
+        for layer, (expected, error), mean in zip(network.layers, predicted, means, strict=True)
+        if expected
+    ]
+    write_rows(arguments.sums_of_squares, [*who, *SUMS], table)
     log.info("%d initialisations of %s", arguments.initialisations, who["size"])
 
 
-def compare_sums(sums: numpy.ndarray, layers: Sequence[Layer], network: Mapping[str, Any]) -> list[list]:
-    """A row a layer, as `SUMS` has them, from its sums (initialisations, layers); not of a head drawn otherwise."""
-    drawn = len(layers) if network["head_initialisation"] == "as_kernels" else len(layers) - 1
-    rows = []
-    for layer, of_layer in zip(layers[:drawn], sums.T[:drawn], strict=True):
-        expected = expected_sum_of_squares([layer], network["initialisation"], network["initial_std"])
-        error = of_layer.std(ddof=1) / len(of_layer) ** 0.5
-        rows.append([layer.name, expected, of_layer.mean(), (of_layer.mean() - expected) / error])
-    return rows
+def predicted_sums(layers: Sequence[Layer], network: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Mean and standard deviation of each kernel's sum of squares over initialisations; 0 for a head at zero."""
+    scheme, head = network["initialisation"], network["head_initialisation"]
+    drawn = "uniform" if scheme in ("glorot", "default") else "normal"
+    predicted = []
+    for layer in layers:
+        expected, entries = expected_sum_of_squares([layer], scheme, network["initial_std"]), drawn
+        if layer is layers[-1] and head != "as_kernels":
+            expected, entries = {"zero": 0.0, "unit": float(layer.weights)}[head], "normal"
+        predicted.append((expected, expected * (SPREAD[entries] / layer.weights) ** 0.5))
+    return predicted
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ of each file (`sha256sum --check SHA256SUMS` there). Run it in the checkout, onc
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -27,33 +28,36 @@ def main() -> None:
     parser.add_argument("name", help="of the folder in results/reference; what is in it is replaced")
     arguments = parser.parse_args()
     study = read_study(arguments.configfile)
-    results = Path(study.config["pathvars"]["results"])
-    files = sorted(path for pattern in KEPT for path in results.glob(pattern))
+    results, reference = Path(study.config["pathvars"]["results"]), REFERENCE / arguments.name
+    if not re.fullmatch(r"\w+", arguments.name):
+        sys.exit(f"name: given {arguments.name!r}, allowed: letters, digits and underscores")
     if not (results / "answer.md").exists():
         sys.exit(f"{results}/answer.md: not here; finish the study first")
-    if (size := sum(path.stat().st_size for path in files)) > MOST_BYTES:
-        sys.exit(f"{results}: {size} bytes to publish; allowed: at most {MOST_BYTES}")
-    reference = REFERENCE / arguments.name
+    computed_with = versions(results, study)
+    files = sorted(path for pattern in KEPT for path in results.glob(pattern))
+    others = (path for path in REFERENCE.rglob("*") if path.is_file() and reference not in path.parents)
+    if (size := sum(path.stat().st_size for path in (*files, *others))) > MOST_BYTES:
+        sys.exit(f"{REFERENCE}: {size} bytes with {results}; allowed: at most {MOST_BYTES}")
     shutil.rmtree(reference, ignore_errors=True)
     for path in files:
         copy = reference / path.relative_to(results)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     write_json(reference / "study.json", study.config)
-    write_json(reference / "versions.json", versions(results, study))
+    write_json(reference / "versions.json", computed_with)
     published = sorted(path.relative_to(reference) for path in reference.rglob("*") if path.is_file())
     sums = "".join(f"{file_digest(reference / path)}  {path}\n" for path in published)
     (reference / "SHA256SUMS").write_text(sums, encoding="utf-8")
-    print(f"{len(published)} files, {size / 1e6:.1f} MB")
+    print(f"{reference}: {len(published)} files; {size / 1e6:.1f} MB in {REFERENCE}")
 
 
 def versions(results: Path, study: Study) -> dict[str, list[str]]:
-    """Of Python and of each library, all that any of the study's runs was computed with."""
-    records = (
-        json.loads((results / "runs" / run.name / "run.json").read_text(encoding="utf-8"))["versions"]
-        for name in study.circumstances
-        for run in study.runs(name)
-    )
+    """Of Python and of each library, all that the runs were computed with. Ends the program if a run is missing."""
+    records = []
+    for path in (results / "runs" / run.name / "run.json" for run in study.runs()):
+        if not path.exists():
+            sys.exit(f"{path}: not here; finish the study first")
+        records.append(json.loads(path.read_text(encoding="utf-8"))["versions"])
     table = pandas.DataFrame(records)
     return {name: sorted(table[name].unique()) for name in table}
 

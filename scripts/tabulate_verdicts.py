@@ -1,12 +1,14 @@
 """Prints the verdicts of several studies side by side, in Markdown: what of one survives in another.
 
-A row a circumstance, measure and feature that the first of them has; a column a study, named after its folder.
-Example, for the sensitivity of the published study:
+A row for each circumstance, measure and feature that the first of them has and some other as well; a column a study,
+named after its folder. Verdicts on starting losses and end values are each study's own, by Holm's adjustment over its
+circumstances: studies of the same circumstances compare. Example:
 
-  python scripts/tabulate_verdicts.py results/reference/narrowed results/sensitivity/*
+  python scripts/tabulate_verdicts.py results/sensitivity/baseline results/sensitivity/easier
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy
@@ -20,16 +22,20 @@ KEY = ["circumstance", "measure", "feature"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", type=Path, nargs="+", help="results folders; the first decides the rows")
-    parser.add_argument("--circumstances", nargs="+", help="only these (default: all that every study has)")
-    studies = (arguments := parser.parse_args()).studies
+    parser.add_argument("studies", type=Path, nargs="+", help="results folders, each of another name")
+    studies = parser.parse_args().studies
+    if len({study.name for study in studies}) < len(studies):
+        sys.exit("two of the folders have the same name; allowed: each of another")
+    for study in studies:
+        if not (study / "tables/verdicts.csv").exists():
+            sys.exit(f"{study}/tables/verdicts.csv: not here; finish the study first")
     columns = {study.name: verdicts(study / "tables/verdicts.csv") for study in studies}
-    table = pandas.DataFrame(columns).loc[columns[studies[0].name].index]
-    rows = table.loc[arguments.circumstances] if arguments.circumstances else table.dropna()
+    first, *_ = columns.values()
+    table = pandas.DataFrame(columns).loc[first.index].dropna(thresh=2)
     print(f"| circumstance | measure | feature | {' | '.join(columns)} |")
     print("| --- " * (len(KEY) + len(columns)) + "|")
-    for key, row in rows.iterrows():
-        cells = [f"`{key[0]}`", *(part.replace("_", " ") for part in key[1:]), *row.fillna("-")]
+    for (circumstance, *key), row in table.iterrows():
+        cells = [f"`{circumstance}`", *(part.replace("_", " ") for part in key), *row.fillna("-")]
         print(f"| {' | '.join(cells)} |")
 
 

@@ -87,6 +87,8 @@ def test_verdicts_of_several_studies_stand_side_by_side(finished_smoke, tmp_path
     first = other.iloc[0]
     start = f"{first['verdict']} ({first['slope_per_doubling']:+.3f})".replace("-", "−")
     assert rows[0] == f"| `as_posted` | objective | starting loss | {start} | mixed |"
+    twice = subprocess.run([*command[:-1], str(smoke)], cwd=finished_smoke, capture_output=True, text=True, check=False)
+    assert twice.stderr == "two of the folders have the same name; allowed: each of another\n"
 
 
 def test_only_a_finished_study_is_published(checkout):
@@ -94,3 +96,19 @@ def test_only_a_finished_study_is_published(checkout):
     refused = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert refused.stderr == "results/smoke/answer.md: not here; finish the study first\n"
+
+
+def test_what_is_published_is_kept_until_the_study_that_replaces_it_is_whole(smoke):
+    (smoke / "more.yaml").write_text("seeds: [0, 1, 7]")
+    command = [sys.executable, "scripts/publish.py", "headline", "--configfile", "config/smoke.yaml", "more.yaml"]
+    refused = subprocess.run(command, cwd=smoke, capture_output=True, text=True, check=False)
+    missing = "results/smoke/runs/as_posted/width4/seed7/run.json"
+    assert refused.stderr == f"{missing}: not here; finish the study first\n"
+    assert checksums(smoke / "results/reference/headline").keys() == checksums(REFERENCE / "headline").keys()
+
+
+@pytest.mark.parametrize("name", [".", "..", "/tmp", "config/full.yaml"])
+def test_a_published_study_has_a_plain_name(smoke, name):
+    command = [sys.executable, "scripts/publish.py", name, "--configfile", "config/smoke.yaml"]
+    refused = subprocess.run(command, cwd=smoke, capture_output=True, text=True, check=False)
+    assert refused.stderr == f"name: given {name!r}, allowed: letters, digits and underscores\n"

@@ -125,6 +125,10 @@ def test_each_layers_sum_of_squares_stands_beside_what_its_scheme_predicts(finis
     last = sums[sums["layer"] == "stage3_convolution1"].set_index("size")
     # Glorot: 27 inputs x outputs entries of variance 2 / (27 (inputs + outputs)).
     assert last.loc["width4", "expected"] == pytest.approx(2 * 4 * 8 / (4 + 8))
+    # Of 27 x 4 x 8 uniform entries, whose squares vary by 0.8 of their variance squared, over 3 initialisations.
+    error = last.loc["width4", "expected"] * (0.8 / (27 * 4 * 8) / 3) ** 0.5
+    assert last.loc["width4", "standard_error"] == pytest.approx(error)
+    assert ((sums["mean"] - sums["expected"]).abs() < 4 * sums["standard_error"]).all()
     starts = table(finished_smoke / "results/smoke/tables/starts.csv").query("circumstance == 'as_posted'")
     penalties = 1e-4 * sums.groupby("size")["mean"].sum()
     for size, penalty in starts.groupby("size")["penalty"].mean().items():

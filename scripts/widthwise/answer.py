@@ -21,6 +21,8 @@ from widthwise.evidence import (
     penalty_notes,
     statement,
 )
+from widthwise.learning_rates import EQUIVALENCE
+from widthwise.literature import MOST_STANDARD_ERRORS
 from widthwise.wording import size_label
 
 
@@ -321,6 +323,10 @@ def beside_others(evidence: Evidence) -> str:
     )
     return f"""
 ## Beside what others have found
+
+Ours agrees with *rises*, *falls* and *flat* by its verdict, with a slope's sign where the 95% interval excludes 0, with
+*stays* and *level* where it lies within {EQUIVALENCE} of 0, and with a formula within {MOST_STANDARD_ERRORS} standard
+errors. These margins are this study's, not the sources'; what is undecided contradicts nothing.
 
 | what | theirs | ours | agrees | shown by |
 | --- | --- | --- | --- | --- |

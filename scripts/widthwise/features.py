@@ -42,7 +42,7 @@ def run_features(
         features[f"{measure}_end_value"] = math.inf if diverged else end_value(curve, end_window)
     curve = log.set_index("step")["data_loss"]
     features["data_loss_steps_to_midway"] = steps_to_midway(curve, classes)
-    features["plateau"] = not diverged and is_plateau(curve, end_window)
+    features["plateau"] = not diverged and is_plateau(curve)
     return features
 
 
@@ -67,13 +67,13 @@ def end_value(curve: pandas.Series, end_window: float) -> float:
     return float(curve[curve.index >= (1 - end_window) * curve.index[-1]].mean())
 
 
-def is_plateau(data_loss: pandas.Series, end_window: float) -> bool:
-    """Whether over twice the end window the data loss fell by under 0.01 nats and no more than 2% of its total drop.
+def is_plateau(data_loss: pandas.Series) -> bool:
+    """Whether over the last fifth the data loss fell by under 0.01 nats and no more than 2% of its total drop.
 
     A loss that never fell is level when it does not rise by that much either. What fails this has not settled, and
     its end value is no plateau.
     """
-    fall = numpy.interp((1 - 2 * end_window) * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
+    fall = numpy.interp(0.8 * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
     total = max(0.0, data_loss.iloc[0] - data_loss.iloc[-1])
     return bool(abs(fall) < PLATEAU_NATS and fall <= PLATEAU_SHARE * total)
 

@@ -1,7 +1,8 @@
 """The study's numbers beside what others have published or derived: a row a claim, as far as the study can speak of it.
 
-A claim says beforehand what would agree with it; what the study leaves undecided is no disagreement. It knows the
-catalogue's circumstances by name, since each was taken from a source. It must not know files.
+A claim says which verdict would agree with it, by this study's margins; what the study leaves undecided is no
+disagreement. It knows the catalogue's circumstances by name, since each was taken from a source. It must not know
+files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,11 @@ import numpy
 import pandas
 
 from widthwise.evidence import interval, number, only
-from widthwise.learning_rates import EQUIVALENCE, movement
+from widthwise.learning_rates import EQUIVALENCE
 from widthwise.trend import Interval, mean_interval, slopes
 
 MOST_STANDARD_ERRORS = 4
-ROUNDING = 1e-9  # nats
+ROUNDING = 1e-9  # of the objective
 YANG = "Yang et al. 2022, Tensor Programs V"
 
 
@@ -43,79 +44,72 @@ def literature(
     coordinates: pandas.DataFrame | None = None,
 ) -> pandas.DataFrame:
     """All claims that the study's tables can speak of. `l2` gives the lambda in each circumstance's objective."""
-    claims = [*of_penalties(sums_of_squares), of_the_gap(losses, l2)]
+    claims = [*of_penalties(sums_of_squares), *of_the_gap(losses, l2)]
     if rate_slopes is not None and rate_verdicts is not None:
         claims += [*of_best_rates(rate_slopes), *of_wider_is_better(rate_verdicts)]
     if coordinates is not None:
         claims += of_coordinates(coordinates)
-    claims += [*of_the_sign(verdicts), *of_depth(verdicts, contrasts), *of_precision(verdicts)]
+    claims += [*of_the_sign(verdicts), *of_depth(verdicts, contrasts), *of_precision(verdicts, contrasts)]
     return pandas.DataFrame([astuple(claim) for claim in claims], columns=[field.name for field in fields(Claim)])
 
 
 def of_penalties(sums: pandas.DataFrame) -> Iterator[Claim]:
-    """What kernels start with, against the variance of their initialisation: layer by layer, and in total."""
-    source = "Glorot & Bengio 2010, eq. 16; He et al. 2015, eq. 10; entries x variance"
-    largest = sums["z"].abs().max()
-    yield Claim(
-        "each layer's penalty at the start",
-        source,
-        f"within {MOST_STANDARD_ERRORS} standard errors",
-        f"within {largest:.1f}, over {len(sums)} layers",
-        yes_or_no(largest < MOST_STANDARD_ERRORS),
-        "`tables/sums_of_squares.csv`",
-    )
-    difference = sums["mean"] - sums["expected"]
-    networks = sums.assign(difference=difference, variance=(difference / sums["z"]) ** 2)
-    totals = networks.groupby(["circumstance", "size"])[["difference", "variance", "expected"]].sum()
-    z = (totals["difference"] / totals["variance"] ** 0.5).abs().max()
-    share = (totals["difference"] / totals["expected"]).abs().max()
-    yield Claim(
-        "the whole penalty at the start",
-        source,
-        f"within {MOST_STANDARD_ERRORS} standard errors",
-        f"within {z:.1f}, and {share:.2%}, over {len(totals)} networks",
-        yes_or_no(z < MOST_STANDARD_ERRORS),
-        "`tables/sums_of_squares.csv`",
-    )
+    """What kernels start with, against the variance that they are drawn with: layer by layer, and in total."""
+    squares = sums.assign(difference=sums["mean"] - sums["expected"], variance=sums["standard_error"] ** 2)
+    networks = squares.groupby(["circumstance", "size"])[["difference", "variance", "expected"]].sum()
+    for claim, table, counted in (
+        ("each layer's penalty at the start", squares, "layers"),
+        ("the whole penalty at the start", networks, "networks"),
+    ):
+        z = (table["difference"] / table["variance"] ** 0.5).abs().max()
+        share = (table["difference"] / table["expected"]).abs().max()
+        yield Claim(
+            claim,
+            "Glorot & Bengio 2010, eq. 16; He et al. 2015, eq. 10",
+            "lambda x entries x variance",
+            f"that, within {z:.1f} standard errors and {share:.1%}, for {len(table)} {counted}",
+            "yes" if z < MOST_STANDARD_ERRORS else "no",
+            "`tables/sums_of_squares.csv`",
+        )
 
 
-def of_the_gap(losses: pandas.DataFrame, l2: Mapping[str, float]) -> Claim:
-    """The reported loss less the data loss, against lambda times the sum of squares."""
-    rows = losses[losses["circumstance"].isin(l2)]
-    penalty = rows["circumstance"].map(l2) * rows["sum_of_squares"]
+def of_the_gap(losses: pandas.DataFrame, l2: Mapping[str, float]) -> Iterator[Claim]:
+    """The reported loss less the data loss, against lambda times the sum of squares, where there is a penalty."""
+    rows = losses.assign(penalty=losses["circumstance"].map(l2) * losses["sum_of_squares"]).query("penalty > 0")
+    if rows.empty:
+        return
     gap = rows["objective"] - rows["data_loss"]
-    difference = (gap - penalty).abs().max()
-    return Claim(
+    difference = ((gap - rows["penalty"]).abs() / rows["objective"]).max()
+    yield Claim(
         "reported loss less data loss",
-        "Keras issue 6518 (1.5326 reported, 0.9875 of data loss)",
+        "Keras issue 6518",
         "lambda x sum of squares",
-        f"that, to within {difference:.0e} nats, at {len(rows)} measurements of up to {gap.max():.3f}",
-        yes_or_no(difference < ROUNDING),
+        f"that (an identity), within {difference:.0e} of the loss, "
+        f"at {len(rows)} measurements of up to {gap.max():.3f}",
+        "yes" if difference < ROUNDING else "no",
         "`tables/losses.csv`",
     )
 
 
 def of_best_rates(rate_slopes: pandas.DataFrame) -> Iterator[Claim]:
     """How the best learning rate moves with width, under both parametrisations."""
-    for grid, claim, theirs, wanted in (
-        ("learning_rates", "best learning rate, standard", "falls (by 1 per doubling, for large widths)", "falls"),
-        ("learning_rates_mup", "best learning rate, mup", f"stays (0 within {EQUIVALENCE})", "stays"),
-        ("learning_rates - learning_rates_mup", "the two's difference", "below 0", "falls"),
+    for grid, claim, theirs, agreement in (
+        ("learning_rates", "best learning rate, standard", "falls; as 1 / width for large ones", falling),
+        ("learning_rates_mup", "best learning rate, mup", "stays", staying),
+        ("learning_rates - learning_rates_mup", "the two's difference", "below 0", falling),
     ):
         row = only(rate_slopes, grid=grid)
         if row is None:
             continue
-        measured = f"{interval(row['slope'], row['ci_low'], row['ci_high'], 2)} doublings per doubling of width"
-        censored = f"none: {row['censored']} optima lie at the grid's edge"
-        # A difference is judged by the side of 0 alone; only one parametrisation's slope can "stay".
-        sides = movement(Interval(row["slope"], row["ci_low"], row["ci_high"]))
-        found = "falls" if wanted == "falls" and row["ci_high"] < 0 else sides
+        slope = interval(row["slope"], row["ci_low"], row["ci_high"], 2)
         yield Claim(
             claim,
             YANG,
             theirs,
-            censored if row["censored"] else measured,
-            judged(found, wanted),
+            f"no slope: {row['censored']} optima lie at the grid's edge"
+            if row["censored"]
+            else f"{slope} doublings per doubling of width",
+            agreement(Interval(row["slope"], row["ci_low"], row["ci_high"])),
             "figure `learning_rates`",
         )
 
@@ -126,13 +120,12 @@ def of_wider_is_better(verdicts: pandas.DataFrame) -> Iterator[Claim]:
     if rates.empty:
         return
     counts = rates["verdict"].value_counts()
-    agrees = "no" if {"rises", "mixed"} & set(counts.index) else yes_or_undecided(set(counts.index) == {"falls"})
     yield Claim(
-        "wider is better under mup, up to the base's best rate",
+        "data loss' end by width under mup, up to the narrowest's best rate",
         YANG,
-        "the data loss' end value falls at each",
+        "falls at every rate",
         ", ".join(f"{verdict} at {count}" for verdict, count in counts.items()) + f" of {len(rates)} rates",
-        agrees,
+        together(judged(verdict, "falls") for verdict in counts.index),
         "`tables/learning_rate_verdicts.csv`",
     )
 
@@ -140,46 +133,50 @@ def of_wider_is_better(verdicts: pandas.DataFrame) -> Iterator[Claim]:
 def of_coordinates(coordinates: pandas.DataFrame) -> Iterator[Claim]:
     """How the change of layers' outputs in the first steps grows with width: a power of it, by seed."""
     last = coordinates[coordinates["step"] == coordinates["step"].max()]
-    for name, claim, theirs in (
-        ("high_learning_rate", "standard", "grows"),
-        ("high_learning_rate_mup", "mup", f"level (0 within {EQUIVALENCE})"),
+    change = numpy.log2(last["rms_change"])
+    of_seeds = change.groupby([last[key] for key in ("circumstance", "layer", "seed", "width")]).mean().unstack()
+    powers = pandas.Series(slopes(of_seeds.to_numpy(), of_seeds.columns.to_numpy()), of_seeds.index)
+    for name, parametrisation, theirs, agreement in (
+        ("high_learning_rate", "standard", "grows with width", rising),
+        ("high_learning_rate_mup", "mup", "level", staying),
     ):
-        for layers, rows in (
-            ("logits", last[last["layer"] == "head"]),
-            ("convolutions", last[last["layer"] != "head"]),
+        if name not in powers.index:
+            continue
+        by_layer = powers[name].unstack("seed")
+        for layers, of_layers in (
+            ("logits", by_layer.loc[["head"]]),
+            ("convolutions", by_layer.drop(index="head")),
         ):
-            of_name = rows[rows["circumstance"] == name]
-            if of_name.empty:
-                continue
-            change = numpy.log2(of_name["rms_change"])
-            table = change.groupby([of_name["seed"], of_name["width"]]).mean().unstack()
-            power = mean_interval(slopes(table.to_numpy(), table.columns.to_numpy()))
-            found = {"rises": "grows"}.get(movement(power), movement(power))
+            power, means = mean_interval(of_layers.mean().to_numpy()), of_layers.mean(axis="columns")
+            between = (
+                f", layers from {number(means.min(), 2)} to {number(means.max(), 2)}"
+                if len(means) > 1 and numpy.isfinite(power.estimate)
+                else ""
+            )
             yield Claim(
-                f"first steps' change of {layers}, {claim}",
+                f"first steps' change of {layers}, {parametrisation}",
                 f"{YANG}, coordinate check",
                 theirs,
-                f"width to the power of {interval(power.estimate, power.low, power.high, 2)}",
-                judged(found, "grows" if theirs == "grows" else "stays"),
+                f"as width to the power of {interval(power.estimate, power.low, power.high, 2)}{between}",
+                agreement(power),
                 "figure `coordinate_check`",
             )
 
 
 def of_the_sign(verdicts: pandas.DataFrame) -> Iterator[Claim]:
-    """The same networks at the posted rate and at a thousand times that."""
+    """The same networks at a low rate and at a high one."""
     low, high = (
         only(verdicts, circumstance=name, measure="data_loss", feature="end_value")
         for name in ("zero_head", "high_learning_rate")
     )
     if low is None or high is None:
         return
-    agreements = {judged(low["verdict"], "falls"), judged(high["verdict"], "rises")}
     yield Claim(
-        "what width does to the end, at a low rate and at a high one",
+        "data loss' end by width, at a low rate and at a high one",
         f"{YANG}, Figure 1",
         "falls at the low, rises at the high",
-        f"{in_words(low)} at 1e-5, {in_words(high)} at 1e-2",
-        "no" if "no" in agreements else yes_or_undecided(agreements == {"yes"}),
+        f"{in_words(low)} in `zero_head`, {in_words(high)} in `high_learning_rate`",
+        together([judged(low["verdict"], "falls"), judged(high["verdict"], "rises")]),
         "figure `features`",
     )
 
@@ -190,7 +187,7 @@ def of_depth(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterato
     plain = only(verdicts, circumstance="deep_plain", measure="data_loss", feature="end_value")
     if plain is not None:
         yield Claim(
-            "the data loss' end as plain depth grows",
+            "data loss' end by plain depth",
             source,
             "rises",
             in_words(plain),
@@ -199,33 +196,33 @@ def of_depth(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterato
         )
     repair = only(contrasts, circumstance="deep_residual", measure="data_loss", feature="end_value")
     if repair is not None:
-        slope = interval(repair["slope_difference"], repair["slope_ci_low"], repair["slope_ci_high"])
         yield Claim(
-            "shortcuts less plain, as depth grows",
+            "the same with shortcuts, less that",
             source,
             "falls",
-            f"{repair['verdict']}, {slope} nats per doubling of parameters",
+            contrast_in_words(repair),
             judged(repair["verdict"], "falls"),
             "figure `depth`",
         )
 
 
-def of_precision(verdicts: pandas.DataFrame) -> Iterator[Claim]:
-    """Whether bfloat16 comes to the same verdicts."""
+def of_precision(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterator[Claim]:
+    """Whether bfloat16 trains to the same loss, and how many verdicts are the same."""
+    row = only(contrasts, circumstance="reduced_precision", measure="data_loss", feature="end_value")
+    if row is None:
+        return
     float32, bfloat16 = (
         verdicts[verdicts["circumstance"] == name].set_index(["measure", "feature"])["verdict"]
-        for name in ("as_posted", "reduced_precision")
+        for name in (row["reference"], "reduced_precision")
     )
-    if float32.empty or bfloat16.empty:
-        return
-    same = int((float32 == bfloat16.reindex(float32.index)).sum())
+    same = int((float32 == bfloat16).sum())
     yield Claim(
-        "verdicts in bfloat16 on float32 weights",
+        "data loss' end by width in bfloat16, less float32's",
         "Kalamkar et al. 2019, A Study of BFLOAT16",
-        "as in float32",
-        f"the same for {same} of {len(float32)} features",
-        yes_or_no(same == len(float32)),
-        "`tables/verdicts.csv`",
+        "flat",
+        f"{contrast_in_words(row)}; {same} of {len(float32)} verdicts are the same",
+        judged(row["verdict"], "flat"),
+        "`tables/contrasts.csv`",
     )
 
 
@@ -235,16 +232,37 @@ def in_words(verdict: pandas.Series) -> str:
     return verdict["verdict"] + (f" ({number(slope)})" if numpy.isfinite(slope) else "")
 
 
+def contrast_in_words(contrast: pandas.Series) -> str:
+    """A contrast's verdict with its slope and interval."""
+    slope = interval(contrast["slope_difference"], contrast["slope_ci_low"], contrast["slope_ci_high"])
+    return f"{contrast['verdict']} ({slope} nats per doubling of parameters)"
+
+
 def judged(found: str, wanted: str) -> str:
-    """Whether a verdict is the one that the source has."""
-    return "yes" if found == wanted else "undecided" if found == "undecided" else "no"
+    """Whether a verdict is the one that the source has; a divergence says nothing of a slope."""
+    if found in ("undecided", "diverged"):
+        return "undecided"
+    return "yes" if found == wanted else "no"
 
 
-def yes_or_no(holds: bool) -> str:
-    """As the column `agrees` has it."""
-    return "yes" if holds else "no"
+def together(agreements: Iterator[str] | list[str]) -> str:
+    """Whether all of them hold, or one does not."""
+    found = set(agreements)
+    return "no" if "no" in found else "undecided" if "undecided" in found else "yes"
 
 
-def yes_or_undecided(holds: bool) -> str:
-    """The same, where failing to hold contradicts nothing."""
-    return "yes" if holds else "undecided"
+def falling(slope: Interval) -> str:
+    """Whether an interval lies below 0."""
+    return "yes" if slope.high < 0 else "no" if slope.low > 0 else "undecided"
+
+
+def rising(slope: Interval) -> str:
+    """Whether an interval lies above 0."""
+    return "yes" if slope.low > 0 else "no" if slope.high < 0 else "undecided"
+
+
+def staying(slope: Interval) -> str:
+    """Whether an interval lies within the margin."""
+    if slope.low > -EQUIVALENCE and slope.high < EQUIVALENCE:
+        return "yes"
+    return "no" if slope.low > EQUIVALENCE or slope.high < -EQUIVALENCE else "undecided"
