@@ -38,6 +38,12 @@ def test_one_run_is_trained_and_drawn_without_snakemake(checkout):
     assert len((checkout / "results/one/losses.csv").read_text().splitlines()) == 7
 
 
+def test_the_files_that_are_named_are_there():
+    named = set(re.findall(r"(?:config|scripts|envs|tests|results/reference)/[\w/-]+\.\w+", README))
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_the_texts_that_are_explained_are_those_that_are_printed():
     rows = re.findall(r"^\| (`.*?) \|", section("Troubleshooting"), re.MULTILINE)
     texts = {text for row in rows for text in re.findall(r"`([^`]+)`", re.sub(r"\(.*?\)", "", row))}
