@@ -4,6 +4,9 @@ Tables, figures, the answer, the resolved configuration, the versions that its r
 of each file (`sha256sum --check SHA256SUMS` there). Run it in the checkout, once snakemake has nothing to do. Example:
 
   python scripts/publish.py catalogue --configfile config/full.yaml
+
+A name with a folder (`sensitivity/harder`) is for studies that are read beside each other: other studies are not
+compared with them.
 """
 
 import json
@@ -19,22 +22,27 @@ from widthwise.study import Study
 from widthwise.study_program import read_study, study_parser
 
 REFERENCE = Path("results/reference")
-KEPT = ("dataset.json", "answer.md", "tables/*.csv", "figures/*.svg", "figures/*.png")
+KEPT = ("dataset.json", "answer.md", "tables/*.csv")
+FIGURES = ("figures/*.svg", "figures/*.png")
 MOST_BYTES = 20_000_000
 
 
 def main() -> None:
     parser = study_parser(__doc__)
     parser.add_argument("name", help="of the folder in results/reference; what is in it is replaced")
+    parser.add_argument("--tables-only", action="store_true", help="leave the figures out, which take most of the room")
     arguments = parser.parse_args()
     study = read_study(arguments.configfile)
     results, reference = Path(study.config["pathvars"]["results"]), REFERENCE / arguments.name
-    if not re.fullmatch(r"\w+", arguments.name):
-        sys.exit(f"name: given {arguments.name!r}, allowed: letters, digits and underscores")
+    if not re.fullmatch(r"(\w+/)?\w+", arguments.name):
+        sys.exit(f"name: given {arguments.name!r}, allowed: letters, digits and underscores, in a folder or not")
+    if is_published(reference.parent) or (reference.exists() and not is_published(reference)):
+        sys.exit(f"{reference}: not a place for a study; allowed: beside published ones, or in the place of one")
     if not (results / "answer.md").exists():
         sys.exit(f"{results}/answer.md: not here; finish the study first")
     computed_with = versions(results, study)
-    files = sorted(path for pattern in KEPT for path in results.glob(pattern))
+    patterns = KEPT if arguments.tables_only else KEPT + FIGURES
+    files = sorted(path for pattern in patterns for path in results.glob(pattern))
     others = (path for path in REFERENCE.rglob("*") if path.is_file() and reference not in path.parents)
     if (size := sum(path.stat().st_size for path in (*files, *others))) > MOST_BYTES:
         sys.exit(f"{REFERENCE}: {size} bytes with {results}; allowed: at most {MOST_BYTES}")
@@ -49,6 +57,10 @@ def main() -> None:
     sums = "".join(f"{file_digest(reference / path)}  {path}\n" for path in published)
     (reference / "SHA256SUMS").write_text(sums, encoding="utf-8")
     print(f"{reference}: {len(published)} files; {size / 1e6:.1f} MB in {REFERENCE}")
+
+
+def is_published(folder: Path) -> bool:
+    return (folder / "SHA256SUMS").exists()
 
 
 def versions(results: Path, study: Study) -> dict[str, list[str]]:

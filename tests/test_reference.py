@@ -20,7 +20,9 @@ def checksums(folder):
     return {name: digest for digest, name in (line.split("  ") for line in lines)}
 
 
-@pytest.mark.parametrize("study", sorted(REFERENCE.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "study", sorted(sums.parent for sums in REFERENCE.rglob("SHA256SUMS")), ids=lambda path: path.name
+)
 def test_what_is_published_is_whole(study):
     sums = checksums(study)
     files = [path for path in study.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
@@ -113,4 +115,17 @@ def test_what_is_published_is_kept_until_the_study_that_replaces_it_is_whole(smo
 def test_a_published_study_has_a_plain_name(smoke, name):
     command = [sys.executable, "scripts/publish.py", name, "--configfile", "config/smoke.yaml"]
     refused = subprocess.run(command, cwd=smoke, capture_output=True, text=True, check=False)
-    assert refused.stderr == f"name: given {name!r}, allowed: letters, digits and underscores\n"
+    assert refused.stderr == f"name: given {name!r}, allowed: letters, digits and underscores, in a folder or not\n"
+
+
+def test_a_published_study_is_not_put_into_another_nor_over_several(smoke):
+    command = [sys.executable, "scripts/publish.py", "{}", "--configfile", "config/smoke.yaml", "--tables-only"]
+    for name in ("alone", "several/one"):
+        subprocess.run([part.format(name) for part in command], cwd=smoke, capture_output=True, check=True)
+    assert not (smoke / "results/reference/several/one/figures").exists()
+    for name in ("several", "alone/tables"):
+        refused = subprocess.run(
+            [part.format(name) for part in command], cwd=smoke, capture_output=True, text=True, check=False
+        )
+        assert refused.stderr.startswith(f"results/reference/{name}: not a place for a study; ")
+    assert {"answer.md", "tables/verdicts.csv"} <= checksums(smoke / "results/reference/several/one").keys()
