@@ -302,7 +302,8 @@ def test_a_grid_is_a_circumstance_for_each_rate():
     study = Study(changed(("study", ["as_posted", "learning_rates"])), SCHEMA)
     assert study.judged == ["as_posted"]
     assert study.circumstances == ["as_posted", *study.grids["learning_rates"]]
-    assert study.grids["learning_rates"][0] == "learning_rates_0.0005"
+    assert len(study.grids["learning_rates"]) == len(CATALOGUE["learning_rates"]["learning_rates"])
+    assert study.grids["learning_rates"][0] == f"learning_rates_{CATALOGUE['learning_rates']['learning_rates'][0]:g}"
     rates = [study.run_settings(n, "width2", 0)["training"]["learning_rate"] for n in study.grids["learning_rates"]]
     assert all(b / a == pytest.approx(2) for a, b in itertools.pairwise(rates))
 
