@@ -95,6 +95,7 @@ def test_larger_networks_that_truly_end_higher():
     answer = write_answer(evidence(penalty_slope=0, data_slope=0.2))
     expected, _, _, stuck, _ = answers(answer, "as_posted")
     assert expected == "no, the reported loss starts alike at every size. It also ends higher."
+    assert "If the reported loss holds the penalty" not in answer
     assert stuck == "its data loss ends higher."
     assert "Not: data loss, end value: expected falls, found rises." in answer
 

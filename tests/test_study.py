@@ -207,6 +207,13 @@ def test_a_base_setting_may_become_what_some_other_circumstance_sets(key, value)
     assert "0 factors" in errors_of((key, value), ("study", ["time_lapse", "small_batch"]))[0]
 
 
+@pytest.mark.parametrize(("key", "value"), [("training.l2", 0), ("training.learning_rate", 1e-2)])
+def test_what_only_leads_to_a_circumstance_may_be_what_the_base_is(key, value):
+    # The coordinate check's references are no_l2 and, of the other, zero_head; warmup's is high_learning_rate.
+    study = Study(changed((key, value), ("study", ["as_posted", "default_init", "warmup"])), SCHEMA)
+    assert study.coordinate_checks == ["high_learning_rate", "high_learning_rate_mup"]
+
+
 def test_whole_numbers_may_be_written_with_a_point():
     study = Study(changed(("widths", [2.0, 3, 5])), SCHEMA)
     assert study.sizes("no_l2") == ["width2", "width3", "width5"]

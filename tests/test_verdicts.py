@@ -183,6 +183,8 @@ def test_a_time_lapse_is_compared_at_equal_rate_times_steps(offset, equivalent):
     assert found["difference"].item() == pytest.approx(offset + 0.002)
     assert found["equivalent"].item() is equivalent
     assert time_lapse(pandas.DataFrame(losses).query("circumstance == 'as_posted'")).empty
+    slower = pandas.DataFrame(losses).replace({"learning_rate": {1e-4: 1e-6}})
+    assert time_lapse(slower).empty
 
 
 def test_a_larger_network_that_diverged_never_wins():

@@ -7,7 +7,7 @@ difference between the two has one cause. It must not import torch: the workflow
 import copy
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from widthwise.configuration import alternatives
@@ -55,10 +55,10 @@ def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def catalogue_errors(catalogue: dict, base: dict, names: Iterable[str]) -> list[str]:
-    """A line for each of `names`, and of their ancestors, that has no place in the tree or is not one factor from
-    its reference. Others may be: changing a base setting makes some circumstance the same as its reference."""
-    errors = []
+def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> list[str]:
+    """A line for each of `names`, and of their ancestors, that has no place in the tree, and for each of `names` that
+    is not one factor from its reference. Others need not be: changing a base setting makes some the same as theirs."""
+    errors, judged = [], set(names)
     needed = dict.fromkeys(other for name in names for other in (name, *ancestors(name, catalogue)))
     for name in needed:
         circumstance = catalogue[name]
@@ -76,11 +76,9 @@ def catalogue_errors(catalogue: dict, base: dict, names: Iterable[str]) -> list[
             )
         elif name in ancestors(name, catalogue):
             errors.append(f"{key}.reference: given {reference!r}, which leads back to {name}; allowed: no cycle")
-        else:
-            found = factors(base, circumstance, catalogue[reference])
-            if len(found) != 1:
-                given = ", ".join(sorted(found)) or "none"
-                errors.append(f"{key}: {len(found)} factors away from {reference} ({given}); allowed: exactly one")
+        elif name in judged and len(found := factors(base, circumstance, catalogue[reference])) != 1:
+            given = ", ".join(sorted(found)) or "none"
+            errors.append(f"{key}: {len(found)} factors away from {reference} ({given}); allowed: exactly one")
     return errors
 
 

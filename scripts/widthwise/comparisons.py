@@ -129,7 +129,8 @@ def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "
     """Whether a higher learning rate is a time-lapse of a lower one: the data losses at equal rate x steps.
 
     A row a size: the mean difference, fast less slow, at the slow runs' last step, its 90% t interval over seeds,
-    and whether that lies within 0.03 nats (two one-sided tests). Without rows unless the study has both. `losses`
+    and whether that lies within 0.03 nats (two one-sided tests). Without rows unless the study has both, and the
+    first is the faster. `losses`
     has each run's `learning_rate` beside its rows. The fast run is interpolated where it was not logged at that step.
     """
     rows = []
@@ -140,6 +141,8 @@ def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "
         for seed in seeds:
             slow_log, fast_log = logs[slow, size, seed], logs[fast, size, seed]
             ratio = fast_log["learning_rate"].iloc[0] / slow_log["learning_rate"].iloc[0]
+            if ratio <= 1:
+                continue
             at_equal = numpy.interp(slow_log.index[-1] / ratio, fast_log.index, fast_log["data_loss"])
             differences.append(at_equal - slow_log["data_loss"].iloc[-1])
         if len(differences) > 1:

@@ -55,6 +55,12 @@ class Evidence:
         classes = len(self.dataset["class_counts"]["train"])
         return f"log({classes}) = {math.log(classes):.3f} nats"
 
+    def reports_penalty(self, circumstance: str) -> bool:
+        """Whether the objective, which frameworks report as the loss, is more than the data loss."""
+        rows = self.features.query("circumstance == @circumstance and feature == 'starting_loss'")
+        means = rows.pivot(index="parameters", columns="measure", values="mean")
+        return bool((means["objective"] > means["data_loss"]).any())
+
     def start_against_guessing(self, circumstance: str) -> str:
         """Where the data loss starts in the smallest and the largest network, beside what guessing costs."""
         rows = self.features.query("circumstance == @circumstance and measure == 'data_loss'")

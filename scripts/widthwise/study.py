@@ -89,7 +89,7 @@ class Study:
                     for name in self.config["study"]
                     if name not in catalogue
                 ),
-                *catalogue_errors(catalogue, self.config, [*known, *followed]),
+                *catalogue_errors(catalogue, self.config, known),
                 *(error for name in known for error in grid_errors(name, catalogue[name])),
                 *contradictions_of_a_study(self.config),
                 *([] if self.own_file else contradictions_of_a_generator(self.dataset)),

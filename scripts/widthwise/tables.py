@@ -1,7 +1,8 @@
-"""Many runs' logs as two tables, complete or not at all.
+"""Many jobs' files as one table, complete or not at all.
 
 The replicate of every claim is a seed, so a run that is missing, or there twice, would change a conclusion
-without a sign: it is an error that names the run. It must not know files.
+without a sign: it is an error that names the run. It is given paths
+and chooses none.
 """
 
 from collections import Counter
