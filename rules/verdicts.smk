@@ -77,10 +77,11 @@ rule fit_learning_rates:
     params:
         grids=canonical_json(STUDY.grids),
         expectations=canonical_json(STUDY.expected_rates),
+        base_width=STUDY.config["network"]["base_width"],
         code=code("fit_learning_rates"),
     shell:
         "python scripts/fit_learning_rates.py --runs {input.runs} --grids {params.grids:q}"
-        " --expectations {params.expectations:q}"
+        " --expectations {params.expectations:q} --base-width {params.base_width}"
         " --optima {output.optima} --slopes {output.slopes} --verdicts {output.verdicts} > {log} 2>&1"
 
 
@@ -174,7 +175,7 @@ rule compare_with_reference:
         mem_mb=2000,
         runtime="10m",
     params:
-        settings=canonical_json({**STUDY.config, "circumstances": {}}),
+        settings=canonical_json(STUDY.config),
         code=code("compare_with_reference"),
     shell:
         "python scripts/compare_with_reference.py --verdicts {input.verdicts} --settings {params.settings:q}"

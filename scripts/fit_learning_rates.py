@@ -22,6 +22,7 @@ def main() -> None:
         required=True,
         help='JSON of each grid\'s circumstances, as {"rates": ["rates_0.001", "rates_0.002"]}',
     )
+    parser.add_argument("--base-width", type=int, required=True, help="width at whose best rate wider is compared")
     parser.add_argument("--optima", type=Path, required=True, help="CSV to write")
     parser.add_argument(
         "--expectations",
@@ -39,7 +40,7 @@ def main() -> None:
     tables = {
         arguments.optima: best,
         arguments.slopes: rate_slopes(best, arguments.expectations),
-        arguments.verdicts: rate_verdicts(runs, best, arguments.grids),
+        arguments.verdicts: rate_verdicts(runs, best, arguments.grids, arguments.base_width),
     }
     for path, table in tables.items():
         write_table(path, table)

@@ -48,7 +48,7 @@ def main() -> None:
         arguments.contrasts: contrasts(runs, starts, arguments.references, expected_contrasts),
         arguments.crossovers: crossovers(judged_losses, runs[runs["circumstance"].isin(judged)]),
         arguments.slopes_by_step: slopes_by_step(judged_losses, runs),
-        arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate"]])),
+        arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate", "diverged"]])),
     }
     for path, table in tables.items():
         write_table(path, table)

@@ -92,8 +92,8 @@ def slopes(*rows):
 
 
 def rates(*verdicts):
-    rows = [["learning_rates_mup", verdict, below] for verdict, below in verdicts]
-    return pandas.DataFrame(rows, columns=["grid", "verdict", "at_or_below_best"])
+    rows = [["learning_rates_mup", verdict, below, 8] for verdict, below in verdicts]
+    return pandas.DataFrame(rows, columns=["grid", "verdict", "at_or_below_best", "base_width"])
 
 
 def test_best_rates_fall_stay_or_are_censored():
@@ -110,7 +110,7 @@ def test_best_rates_fall_stay_or_are_censored():
     assert found.loc["best learning rate, mup", "agrees"] == "undecided"
     difference = found.loc["the two's difference"]
     assert (difference["agrees"], difference["ours"]) == ("undecided", "no slope: 2 optima lie at the grid's edge")
-    wider = found.loc["data loss' end by width under mup, up to the narrowest's best rate"]
+    wider = found.loc["data loss' end by width under mup, up to width 8's best rate"]
     assert (wider["agrees"], wider["ours"]) == ("yes", "falls at 2 of 2 rates")
 
 
@@ -119,9 +119,7 @@ def test_best_rates_fall_stay_or_are_censored():
 )
 def test_wider_is_better_is_asked_of_the_rates_up_to_the_best_alone(other, agrees):
     tables = {"rate_slopes": slopes(), "rate_verdicts": rates(("falls", True), (other, True), ("rises", False))}
-    assert (
-        claims(**tables).loc["data loss' end by width under mup, up to the narrowest's best rate", "agrees"] == agrees
-    )
+    assert claims(**tables).loc["data loss' end by width under mup, up to width 8's best rate", "agrees"] == agrees
 
 
 def test_coordinates_grow_with_a_power_of_width_or_stay_level():

@@ -148,6 +148,27 @@ def test_a_contrast_pairs_sizes_not_parameter_counts():
     assert len(contrasts(runs, starts, {"penalised": "plain"}, {})) == 7
 
 
+@pytest.mark.parametrize(("shift", "verdict"), [(1e-6, "flat"), (0.016, "flat"), (0.02, "rises"), (-0.02, "falls")])
+def test_a_contrast_within_the_margin_is_flat_however_certain(shift, verdict):
+    runs, starts = tables()
+    bent = runs.query("circumstance == 'plain'").assign(circumstance="bent")
+    doublings = numpy.log2(bent["parameters"] / 100)
+    bent["objective_end_value"] += shift * doublings * (1 + 0.01 * bent["seed"])
+    starts = pandas.concat([starts, starts.query("circumstance == 'plain'").assign(circumstance="bent")])
+    found = contrasts(pandas.concat([runs, bent]), starts, {"bent": "plain"}, {})
+    # Three doublings from 100 to 800: the margin is 0.05 / 3 a doubling.
+    assert found.query("measure == 'objective' and feature == 'end_value'")["verdict"].item() == verdict
+
+
+def test_a_circumstance_that_diverged_at_once_has_no_crossing():
+    runs = pandas.DataFrame(
+        {"circumstance": "plain", "parameters": size, "seed": seed, "flops_per_step": size, "diverged": True}
+        for size, seed in itertools.product((100, 200, 400), SEEDS)
+    )
+    losses = pandas.DataFrame(columns=["circumstance", "parameters", "seed", "step", "objective", "data_loss"])
+    assert (crossovers(losses, runs)["below_in_the_end"] == 0).all()
+
+
 def test_a_study_without_contrasts_has_a_table_with_columns():
     assert list(contrasts(*tables(), {}, {}).columns) == CONTRAST_COLUMNS
 
@@ -178,13 +199,17 @@ def test_a_time_lapse_is_compared_at_equal_rate_times_steps(offset, equivalent):
             value = 1 - 10 * step / 200 + offset + 0.001 * seed
             losses.append({"circumstance": "time_lapse", "step": step, "data_loss": value, "learning_rate": 1e-4})
         for row in losses[-22:]:
-            row |= {"parameters": 100, "seed": seed}
+            row |= {"parameters": 100, "seed": seed, "diverged": False}
     found = time_lapse(pandas.DataFrame(losses))
     assert found["difference"].item() == pytest.approx(offset + 0.002)
     assert found["equivalent"].item() is equivalent
     assert time_lapse(pandas.DataFrame(losses).query("circumstance == 'as_posted'")).empty
     slower = pandas.DataFrame(losses).replace({"learning_rate": {1e-4: 1e-6}})
     assert time_lapse(slower).empty
+    diverged = pandas.DataFrame(losses).query("circumstance == 'as_posted' or step == 0")
+    found = time_lapse(diverged.assign(diverged=diverged["circumstance"] == "time_lapse"))
+    assert not found["equivalent"].any()
+    assert found["difference"].isna().all()
 
 
 def test_a_larger_network_that_diverged_never_wins():
@@ -240,11 +265,17 @@ def test_best_rates_move_as_they_were_made_to():
     assert slopes.loc["standard", "ci_low"] < -0.98 < slopes.loc["standard", "ci_high"]
     assert list(slopes["verdict"]) == ["falls", "stays", "falls"]
     assert list(slopes["agrees"])[:2] == [True, False]
-    verdicts = rate_verdicts(runs, best, grids).set_index(["grid", "learning_rate"])
+    verdicts = rate_verdicts(runs, best, grids, 8).set_index(["grid", "learning_rate"])
     assert verdicts.loc[("standard", 2.0**-12), "verdict"] == "falls"
     assert verdicts.loc[("standard", 2.0**-4), "verdict"] == "rises"
     assert verdicts.loc[("standard", 2.0**-12), "at_or_below_best"]
     assert not verdicts.loc[("standard", 2.0**-4), "at_or_below_best"]
+    # Width 4's best is 2^-7, width 8's 2^-8, width 16's 2^-9.
+    for base_width, highest in ((4, -7), (8, -8), (16, -9), (32, -7)):
+        below = rate_verdicts(runs, best, grids, base_width).query("grid == 'standard' and at_or_below_best")
+        assert below["learning_rate"].max() == 2.0**highest
+    above = {"standard": [name for name in grids["standard"] if int(name.split("_")[1]) >= -6]}
+    assert not rate_verdicts(runs, best_rates(runs, above), above, 8)["at_or_below_best"].any()
     narrow = {grid: names[:4] for grid, names in grids.items()}
     censored = rate_slopes(best_rates(runs, narrow), {}).set_index("grid")
     assert censored.loc["standard", "censored"] > 0

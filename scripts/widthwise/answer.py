@@ -6,6 +6,7 @@ does not hold.
 """
 
 import itertools
+from operator import attrgetter
 
 import numpy
 
@@ -47,6 +48,8 @@ def heading(evidence: Evidence) -> str:
     """Title, and what was run."""
     runs = evidence.runs[evidence.runs["circumstance"].isin(evidence.circumstances)]
     smallest, largest = (size_label(int(bound)) for bound in (runs["parameters"].min(), runs["parameters"].max()))
+    of_grids = len(evidence.runs) - len(runs)
+    beside = f" ({of_grids} more are in grids of learning rates)" if of_grids else ""
     return f"""
 # Under which circumstances do more parameters raise the training loss?
 
@@ -54,7 +57,7 @@ The question ([Cross Validated 438992](https://stats.stackexchange.com/questions
 widths: (1) the smaller the model, the lower the starting loss; (2) the larger, the more abrupt the initial decay and
 the higher the plateau; (3) curves that do not look like they will cross. This answer was written by the workflow from
 {len(runs)} runs: {len(evidence.circumstances)} circumstances, {runs["parameters"].nunique()} sizes from {smallest} to
-{largest} parameters, {runs["seed"].nunique()} seeds, {int(runs["steps"].max())} steps. Losses are in nats; the
+{largest} parameters, {runs["seed"].nunique()} seeds, {int(runs["steps"].max())} steps{beside}. Losses are in nats; the
 *objective* is what is minimised and what Keras reports (data loss + penalty), the *data loss* is mean cross-entropy
 alone.
 """
@@ -109,26 +112,31 @@ none*.
 """
 
 
+ORDER = {
+    "rises": "higher",
+    "falls": "lower",
+    "flat": "alike",
+    "mixed": "not in the order of size",
+    "undecided": "undecided",
+}
+
+
 def lengths(evidence: Evidence) -> str:
     """For how long each circumstance shows larger networks above smaller ones: what a shorter run would say."""
     lines = []
     for name in evidence.circumstances:
         table = evidence.slopes_by_step
         of_objective = table[(table["circumstance"] == name) & (table["measure"] == "objective")]
-        signs = [
-            "higher" if row.ci_low > 0 else "lower" if row.ci_high < 0 else "neither shown"
-            for row in of_objective.itertuples()
-        ]
         stretches = []
-        for sign, group in itertools.groupby(zip(signs, of_objective["step"], strict=True), key=lambda pair: pair[0]):
-            steps = [step for _, step in group]
-            stretches.append(f"{sign} at step {steps[0]}" + (f" to {steps[-1]}" if len(steps) > 1 else ""))
+        for verdict, group in itertools.groupby(of_objective.query("step > 0").itertuples(), attrgetter("verdict")):
+            steps = [row.step for row in group]
+            stretches.append(f"{ORDER[verdict]} at step {steps[0]}" + (f" to {steps[-1]}" if len(steps) > 1 else ""))
         lines.append(f"- `{name}`: {', '.join(stretches) or 'no step that every run reached'}")
     return f"""
 ### How long a run shows it
 
-The larger the network, the higher or lower the objective at each logged step, where the 95% interval of the slope
-excludes 0 (`tables/slopes_by_step.csv`, figure `loss_curves`): what a run stopped there would have shown.
+The larger the network, the higher or lower the objective at each logged step: what a run stopped there would have
+shown, by the rules of the verdicts, unadjusted and descriptive (`tables/slopes_by_step.csv`, figure `loss_curves`).
 
 {chr(10).join(lines)}
 """
@@ -193,7 +201,7 @@ def takes_longer(evidence: Evidence, name: str) -> list[str]:
         {
             "falls": "no, it takes fewer steps.",
             "rises": "yes, it takes more steps.",
-            "flat": "no, it takes as many steps as a smaller one.",
+            "flat": "no, it takes as many steps as a smaller one, as far as the logged steps can tell.",
         },
     )
     return [words, statement(midway), statement(evidence.verdict(name, "data_loss", "initial_decay"))]
@@ -237,6 +245,8 @@ def wins_later(evidence: Evidence, name: str) -> list[str]:
         words = "not within these steps."
         if not all_plateaus(evidence, name):
             words += " Not all have settled by then, and they may cross later."
+        elif evidence.reports_penalty(name):
+            words += " The data losses have settled; the penalty may still shrink, and they may cross later."
     else:
         words = "within these steps they do in some seeds, in others not."
     grounds = [
@@ -272,6 +282,7 @@ def causes(evidence: Evidence) -> str:
 
 A cause is claimed only from two circumstances that are one factor apart, paired by seed and size: how the factor bends
 the slope per doubling of parameters, and what it does at the largest size, circumstance less reference, in nats.
+Intervals are not adjusted for their number.
 
 | circumstance | less reference | measure, feature | slope | its difference [95%] | at the largest size [95%] |
 | --- | --- | --- | --- | --- | --- |
@@ -287,18 +298,23 @@ def rates(evidence: Evidence) -> str:
     lines = [
         f"- `{row.grid}`: **{row.verdict}**"
         + ("" if missing(row.expected) else f" (expected {row.expected})")
-        + f", {interval(row.slope, row.ci_low, row.ci_high, 2)}, {row.seeds} seeds"
-        + (f"; {row.censored} optima lie at the grid's edge" if row.censored else "")
+        + (
+            f", no slope: {row.censored} optima lie at the grid's edge"
+            if row.censored
+            else f", {interval(row.slope, row.ci_low, row.ci_high, 2)}"
+        )
+        + f", {row.seeds} seeds"
         for row in slopes.itertuples()
     ]
     for grid, group in verdicts.groupby("grid", sort=False):
         for below, where in ((True, "at and below"), (False, "above")):
             found = group[group["at_or_below_best"] == below]
             said = ", ".join(f"{row.verdict} at {row.learning_rate:g}" for row in found.itertuples()) or "no rate"
-            lines.append(f"- `{grid}`, data loss' end value by size, {where} the narrowest width's best rate: {said}")
+            best = f"width {group['base_width'].iloc[0]}'s best rate"
+            lines.append(f"- `{grid}`, data loss' end value by size, {where} {best}: {said}")
     return "\n".join(
-        ["## The learning rate", "", "How the best rate moves, in doublings per doubling of width (figure",
-         "`learning_rates`):", "", *lines]
+        ["## The learning rate", "", "How the best rate moves, in doublings per doubling of width, and what wider",
+         "networks do at each rate, descriptive and unadjusted (figure `learning_rates`):", "", *lines]
     )  # fmt: skip
 
 
@@ -377,8 +393,8 @@ The post does not name its framework: what it leaves open (initialisation, Leaky
 epsilon, batch size, steps) is as this study's configuration has it, by default Keras' defaults; `config/README.md`
 marks each. Inference is over seeds on one dataset, {evidence.data_words()}.
 Losses are measured on a balanced part of the training cubes, where guessing costs {evidence.guessing}.
-Verdicts on starting losses and end values share one Holm family; the others are descriptive. A size of effect is a mean
-slope over seeds with a t interval; `flat` means within 0.05 nats of the smallest size (5% per doubling for times).
-Against training FLOPs, sizes are compared up to the smallest one's budget, which is a few steps of the largest.
+The circumstances' verdicts on starting losses and end values share one Holm family; all else is descriptive. A size of
+effect is a mean slope over seeds with a t interval; `flat` means within 0.05 nats of the smallest size (5% per doubling
+for times). Against training FLOPs, sizes are compared up to the smallest one's budget: a few steps of the largest.
 Definitions: `scripts/widthwise/features.py`, `trend.py`, `verdicts.py`.{few}
 """

@@ -11,8 +11,8 @@ import numpy
 import pandas
 
 from widthwise.features import FEATURES, MEASURES, crossover
-from widthwise.trend import Interval, mean_interval, paired_p_value, slopes
-from widthwise.verdicts import LOSS_MARGIN, response_of
+from widthwise.trend import Interval, mean_interval, page_p_value, paired_p_value, slopes
+from widthwise.verdicts import LOSS_MARGIN, TIME_MARGIN, Response, judge, response_of
 
 TIME_LAPSE_MARGIN = 0.03  # nats
 CONTRAST_COLUMNS = [
@@ -31,8 +31,9 @@ def contrasts(
 
     `references` give circumstance -> reference; pairs that do not train the same sizes are left out, since nothing
     pairs them. Intervals are 95% t over seeds, NaN where a run diverged; p is a paired t test's, two-sided and
-    descriptive. The verdict on the difference of slopes is by its interval: `rises` or `falls` where that excludes
-    0, `flat` where it lies within the margin over the whole range. `expectations` give circumstance -> measure ->
+    descriptive. The verdict on the difference of slopes is by its interval, in the order of all verdicts: `flat` where
+    that lies within the margin (over the whole range; of times, per doubling), else `rises` or `falls` where it
+    excludes 0. `expectations` give circumstance -> measure ->
     feature -> that verdict.
     """
     rows = []
@@ -46,7 +47,7 @@ def contrasts(
                 difference = ours.values - theirs.values
                 slope = slopes(difference, ours.parameters)
             of_slope, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
-            verdict = contrast_verdict(of_slope, ours.parameters)
+            verdict = contrast_verdict(of_slope, ours.parameters, feature)
             expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
             agrees = None if expected is None else expected == verdict
             values = [*vars(of_slope).values(), paired_p_value(slope), *vars(at_largest).values(), len(difference)]
@@ -54,16 +55,15 @@ def contrasts(
     return pandas.DataFrame(rows, columns=CONTRAST_COLUMNS)
 
 
-def contrast_verdict(slope: Interval, parameters: numpy.ndarray) -> str:
+def contrast_verdict(slope: Interval, parameters: numpy.ndarray, feature: str) -> str:
     """How the factor changes what more parameters do."""
+    doublings = numpy.log2(parameters[-1] / parameters[0])
+    margin = TIME_MARGIN if feature == "steps_to_midway" else LOSS_MARGIN / doublings
+    if -margin < slope.low and slope.high < margin:
+        return "flat"
     if slope.low > 0:
         return "rises"
-    if slope.high < 0:
-        return "falls"
-    doublings = numpy.log2(parameters[-1] / parameters[0])
-    if slope.high * doublings < LOSS_MARGIN and slope.low * doublings > -LOSS_MARGIN:
-        return "flat"
-    return "undecided"
+    return "falls" if slope.high < 0 else "undecided"
 
 
 def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -74,7 +74,8 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
     """
     rows = []
     records = runs.set_index(["circumstance", "parameters", "seed"])
-    for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
+    for circumstance in runs["circumstance"].unique():
+        of_circumstance = losses[losses["circumstance"] == circumstance]  # without rows where all diverged at once
         sizes = sorted(runs.loc[runs["circumstance"] == circumstance, "parameters"].unique())
         seeds = sorted(runs.loc[runs["circumstance"] == circumstance, "seed"].unique())
         logs = {key: log.set_index("step") for key, log in of_circumstance.groupby(["parameters", "seed"])}
@@ -109,8 +110,8 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
 def slopes_by_step(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
     """How the loss goes with parameters at every logged step: what a run stopped there would have shown.
 
-    A row for each circumstance x measure x step that every run reached: the mean slope per doubling of parameters
-    and its 95% t interval over seeds. Descriptive: steps of one run are no replicates.
+    A row for each circumstance x measure x step that every run reached: the verdict, by an unadjusted p; the mean
+    slope per doubling of parameters and its 95% t interval over seeds. Descriptive: steps of one run are no replicates.
     """
     rows = []
     for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
@@ -118,10 +119,13 @@ def slopes_by_step(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.D
         for measure, (step, at_step) in itertools.product(MEASURES, of_circumstance.groupby("step")):
             if len(at_step) == count:
                 table = at_step.pivot(index="seed", columns="parameters", values=measure)
-                interval = mean_interval(slopes(table.to_numpy(), table.columns.to_numpy()))
-                rows.append([circumstance, measure, step, *vars(interval).values(), len(table)])
+                values, parameters = table.to_numpy(), table.columns.to_numpy()
+                response = Response(values, numpy.zeros(values.shape, dtype=bool), parameters, sizes=[])
+                verdict = judge(response, "end_value", page_p_value(values)[0])
+                interval = mean_interval(slopes(values, parameters))
+                rows.append([circumstance, measure, step, verdict, *vars(interval).values(), len(table)])
     return pandas.DataFrame(
-        rows, columns=["circumstance", "measure", "step", "slope_per_doubling", "ci_low", "ci_high", "seeds"]
+        rows, columns=["circumstance", "measure", "step", "verdict", "slope_per_doubling", "ci_low", "ci_high", "seeds"]
     )
 
 
@@ -130,8 +134,8 @@ def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "
 
     A row a size: the mean difference, fast less slow, at the slow runs' last step, its 90% t interval over seeds,
     and whether that lies within 0.03 nats (two one-sided tests). Without rows unless the study has both, and the
-    first is the faster. `losses`
-    has each run's `learning_rate` beside its rows. The fast run is interpolated where it was not logged at that step.
+    first is the faster; without an interval, and so not equivalent, where a run diverged. `losses` has each run's
+    `learning_rate` and `diverged` beside its rows. The fast run is interpolated where it was not logged at that step.
     """
     rows = []
     logs = {key: log.set_index("step") for key, log in losses.groupby(["circumstance", "parameters", "seed"])}
@@ -139,7 +143,10 @@ def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "
         seeds = [seed for name, parameters, seed in logs if (name, parameters) == (slow, size)]
         differences = []
         for seed in seeds:
-            slow_log, fast_log = logs[slow, size, seed], logs[fast, size, seed]
+            slow_log, fast_log = logs[slow, size, seed], logs.get((fast, size, seed))
+            if fast_log is None or fast_log["diverged"].any() or slow_log["diverged"].any():
+                differences.append(numpy.inf)
+                continue
             ratio = fast_log["learning_rate"].iloc[0] / slow_log["learning_rate"].iloc[0]
             if ratio <= 1:
                 continue

@@ -162,11 +162,13 @@ def by_verdict(row: pandas.Series | None, answers: Mapping[str, str]) -> str:
 
 
 def penalty_notes(evidence: Evidence, circumstance: str) -> list[str]:
-    """Of each rise of the objective, the share that is penalty; nothing where it does not rise."""
+    """Of what rises in the objective, the share that is penalty."""
+    rows = (evidence.verdict(circumstance, "objective", feature) for feature in ("starting_loss", "end_value"))
     return [
-        f"of the {NAMES[feature]}'s rise from smallest to largest, {share:.0%} is penalty (an identity, not a cause)"
-        for feature in ("starting_loss", "end_value")
-        if numpy.isfinite(share := evidence.verdict(circumstance, "objective", feature)["penalty_share"])
+        f"of the {NAMES[row['feature']]}'s rise from smallest to largest, {row['penalty_share']:.0%} is penalty (an "
+        "identity, not a cause)"
+        for row in rows
+        if row["verdict"] == "rises" and numpy.isfinite(row["penalty_share"])
     ]
 
 

@@ -81,23 +81,29 @@ def movement(slope: Interval) -> str:
 
 
 def rate_verdicts(
-    runs: pandas.DataFrame, best: pandas.DataFrame, grids: Mapping[str, Sequence[str]]
+    runs: pandas.DataFrame, best: pandas.DataFrame, grids: Mapping[str, Sequence[str]], base_width: int
 ) -> pandas.DataFrame:
     """At every rate of a grid: how the data loss' end value moves with size, beside the base width's best rate.
 
-    "Wider is better" is claimed of rates at and below the best one of the narrowest width only. Descriptive.
+    "Wider is better" is claimed of rates at and below that one only: the median over seeds, at the narrowest width if
+    the study does not train `base_width`. An optimum at the grid's lower edge has no rates below it. Descriptive.
     """
     rows = []
     for grid, members in grids.items():
         of_grid = best[best["grid"] == grid]
-        narrowest = of_grid[of_grid["width"] == of_grid["width"].min()]
+        width = base_width if base_width in of_grid["width"].values else of_grid["width"].min()
+        of_base = of_grid[of_grid["width"] == width]
+        lowest = runs.loc[runs["circumstance"].isin(members), "learning_rate"].min()
+        below_the_grid = of_base["censored"] & (of_base["log2_rate"] == numpy.log2(lowest))
+        base_rate = of_base["log2_rate"].mask(below_the_grid, -numpy.inf).median()
         for member in members:
             response = response_of(runs, runs, member, "data_loss", "end_value")
             verdict = judge(response, "end_value", page_p_value(response.values)[0])
             rate = runs.loc[runs["circumstance"] == member, "learning_rate"].iloc[0]
-            below = bool(numpy.log2(rate) <= narrowest["log2_rate"].median())
-            rows.append([grid, rate, verdict, below, len(response.values)])
-    return pandas.DataFrame(rows, columns=["grid", "learning_rate", "verdict", "at_or_below_best", "seeds"])
+            rows.append([grid, rate, verdict, bool(numpy.log2(rate) <= base_rate), width, len(response.values)])
+    return pandas.DataFrame(
+        rows, columns=["grid", "learning_rate", "verdict", "at_or_below_best", "base_width", "seeds"]
+    )
 
 
 def seed_slopes(best: pandas.DataFrame) -> numpy.ndarray:

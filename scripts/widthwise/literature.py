@@ -115,13 +115,13 @@ def of_best_rates(rate_slopes: pandas.DataFrame) -> Iterator[Claim]:
 
 
 def of_wider_is_better(verdicts: pandas.DataFrame) -> Iterator[Claim]:
-    """Under maximal update, at every rate up to the narrowest width's best, wider ends lower."""
+    """Under maximal update, at every rate up to the base width's best, wider ends lower."""
     rates = verdicts[(verdicts["grid"] == "learning_rates_mup") & verdicts["at_or_below_best"]]
     if rates.empty:
         return
     counts = rates["verdict"].value_counts()
     yield Claim(
-        "data loss' end by width under mup, up to the narrowest's best rate",
+        f"data loss' end by width under mup, up to width {rates['base_width'].iloc[0]}'s best rate",
         YANG,
         "falls at every rate",
         ", ".join(f"{verdict} at {count}" for verdict, count in counts.items()) + f" of {len(rates)} rates",
