@@ -18,6 +18,7 @@ from widthwise.tables import read_table, write_table
 KEY = ["circumstance", "measure", "feature"]
 SHOWN = ["verdict", "slope_per_doubling", "ci_low", "ci_high", "seeds", "widths"]
 APART = ("pathvars", "device", "study", "circumstances")
+DECIDING = ("overrides", "learning_rates", "depths", "width")
 
 
 def main() -> None:
@@ -45,9 +46,16 @@ def main() -> None:
 
 
 def differences(settings: dict, published: dict) -> list[str]:
-    """A line for each setting in which two configurations differ, apart from what they run and where."""
+    """A line for each setting in which two configurations differ, apart from what they run and where; of the
+    circumstances that both run, too."""
+    both = set(settings["study"]) & set(published["study"])
     ours, theirs = (
-        pandas.json_normalize({key: value for key, value in config.items() if key not in APART}).loc[0].to_dict()
+        pandas.json_normalize(
+            {key: value for key, value in config.items() if key not in APART}
+            | {name: {key: config["circumstances"][name].get(key) for key in DECIDING} for name in both}
+        )
+        .loc[0]
+        .to_dict()
         for config in (settings, published)
     )
     return [

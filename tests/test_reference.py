@@ -54,12 +54,15 @@ def test_a_published_study_agrees_with_itself_and_its_configuration_runs_it_agai
     published.to_csv(reference / "tables/verdicts.csv", index=False)
     settings = json.loads((reference / "study.json").read_text())
     settings["training"]["epochs"] = 7
+    settings["circumstances"]["no_l2"]["overrides"]["training"]["l2"] = 1e-5
     (reference / "study.json").write_text(json.dumps(settings))
 
     compared = run_snakemake(smoke, "compare_with_reference", *SMOKE)
     assert compared.returncode == 0, compared.stdout
     differences = compared.stdout.split("Beside smoke:\n")[1]
-    assert differences.startswith("training.epochs: 2 here, 7 published\n")
+    assert differences.startswith(
+        "no_l2.overrides.training.l2: 0 here, 1e-05 published\ntraining.epochs: 2 here, 7 published\n"
+    )
     assert "training.batch_size" not in differences
     table = (
         pandas.read_csv(smoke / "results/smoke/tables/comparison.csv")
