@@ -113,6 +113,8 @@ def test_larger_networks_that_win():
 
 def test_what_is_open_is_called_open():
     answer = write_answer(evidence(penalty_slope=0, data_slope=0, noise=0.3))
+    assert answers(answer, "as_posted")[0].endswith(" How it ends is undecided.")
+    assert "2 circumstances, 3 sizes each from" in answer
     assert answers(answer, "as_posted")[3] == "undecided by this study."
 
 

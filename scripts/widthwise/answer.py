@@ -9,6 +9,7 @@ import itertools
 from operator import attrgetter
 
 import numpy
+import pandas
 
 from widthwise.evidence import (
     NAMES,
@@ -48,6 +49,8 @@ def heading(evidence: Evidence) -> str:
     """Title, and what was run."""
     runs = evidence.runs[evidence.runs["circumstance"].isin(evidence.circumstances)]
     smallest, largest = (size_label(int(bound)) for bound in (runs["parameters"].min(), runs["parameters"].max()))
+    sizes = span(runs.groupby("circumstance")["size"].nunique())
+    steps = span(runs.groupby("circumstance")["steps"].max())
     of_grids = len(evidence.runs) - len(runs)
     beside = f" ({of_grids} more are in grids of learning rates)" if of_grids else ""
     return f"""
@@ -56,11 +59,16 @@ def heading(evidence: Evidence) -> str:
 The question ([Cross Validated 438992](https://stats.stackexchange.com/questions/438992)) sees, in one 3D-CNN at many
 widths: (1) the smaller the model, the lower the starting loss; (2) the larger, the more abrupt the initial decay and
 the higher the plateau; (3) curves that do not look like they will cross. This answer was written by the workflow from
-{len(runs)} runs: {len(evidence.circumstances)} circumstances, {runs["parameters"].nunique()} sizes from {smallest} to
-{largest} parameters, {runs["seed"].nunique()} seeds, {int(runs["steps"].max())} steps{beside}. Losses are in nats; the
+{len(runs)} runs: {len(evidence.circumstances)} circumstances, {sizes} sizes each from {smallest} to
+{largest} parameters, {runs["seed"].nunique()} seeds, {steps} steps{beside}. Losses are in nats; the
 *objective* is what is minimised and what Keras reports (data loss + penalty), the *data loss* is mean cross-entropy
 alone.
 """
+
+
+def span(counts: pandas.Series) -> str:
+    """The least to the most of a column of counts: one number where all are the same."""
+    return " to ".join(f"{count:.0f}" for count in sorted({counts.min(), counts.max()}))
 
 
 def observations(evidence: Evidence) -> str:
@@ -188,6 +196,9 @@ def is_expected(evidence: Evidence, name: str) -> list[str]:
             "rises": "It also ends higher.",
             "flat": "It ends alike at every size.",
             "falls": "But it ends lower.",
+            "undecided": "How it ends is undecided.",
+            "mixed": "How it ends is not in the order of size.",
+            "diverged": "At some size no run came to an end.",
         },
     )
     return [f"{words} {at_the_end}", statement(start), statement(end), *penalty_notes(evidence, name)]
