@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from widthwise.figure_program import draw_from_tables
-from widthwise.style import MEASURE_STYLES, caption, parameter_axis
+from widthwise.style import MEASURE_STYLES, caption, parameter_axis, span_at_least
 from widthwise.wording import circumstance_label
 
 COLUMNS = {
@@ -38,14 +38,13 @@ def draw_feature(axes: Axes, features: pandas.DataFrame, verdicts: pandas.DataFr
 
 
 def draw(features: pandas.DataFrame, verdicts: pandas.DataFrame) -> pyplot.Figure:
-    """A row a circumstance, a column a feature; one scale a column."""
+    """A row a circumstance, a column a feature; each panel on its own scale."""
     circumstances = list(verdicts["circumstance"].unique())
     figure, grid = pyplot.subplots(
         len(circumstances),
         len(COLUMNS),
         figsize=(9.6, 2.2 * len(circumstances) + 1.1),
         sharex="row",
-        sharey="col",
         squeeze=False,
         layout="constrained",
     )
@@ -59,6 +58,7 @@ def draw(features: pandas.DataFrame, verdicts: pandas.DataFrame) -> pyplot.Figur
                     for table in (features, verdicts)
                 ),
             )
+            span_at_least(axes)
             parameter_axis(axes, features.loc[features["circumstance"] == circumstance, "parameters"])
         row[0].set_ylabel(circumstance_label(circumstance), fontweight="bold")
     for axes, label in zip(grid[0], COLUMNS.values(), strict=True):
@@ -73,7 +73,7 @@ def draw(features: pandas.DataFrame, verdicts: pandas.DataFrame) -> pyplot.Figur
     caption(
         figure,
         f"Mean and 95% t interval over {seeds['end_value']} seeds; starting loss over {seeds['starting_loss']} "
-        "initialisations. A size with a diverged run has no point.",
+        "initialisations. A size with a diverged run has no point. Each panel has its own scale.",
     )
     return figure
 

@@ -9,20 +9,19 @@ from matplotlib import pyplot
 
 from widthwise.curves import BAND, draw_curves
 from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption, label_lines
+from widthwise.style import caption, label_lines, span_at_least
 from widthwise.wording import circumstance_label
 
 
 def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
-    """A panel a circumstance, at most three a row, on shared axes."""
+    """A panel a circumstance, at most three a row, each on its own scale: one that starts far above the others would
+    press them flat."""
     columns = 2 if len(circumstances) == 4 else min(3, len(circumstances))
     rows = -(-len(circumstances) // columns)
     figure, grid = pyplot.subplots(
         rows,
         columns,
         figsize=(3.5 * columns + 0.3, 3.1 * rows + 0.9),
-        sharex=True,
-        sharey=True,
         squeeze=False,
         layout="constrained",
     )
@@ -31,19 +30,19 @@ def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
     for axes, circumstance in zip(grid.flat, circumstances, strict=False):
         ends[axes] = draw_curves(axes, losses[losses["circumstance"] == circumstance], "objective")
         axes.set_title(circumstance_label(circumstance))
-        axes.set_xlim(0, losses["step"].max())
+        axes.set_xlim(0, losses.loc[losses["circumstance"] == circumstance, "step"].max())
+        span_at_least(axes)
     for axes in grid.flat[len(circumstances) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
         axes.set_ylabel("objective (nats)")
     for axes in grid.flat[max(0, len(circumstances) - columns) : len(circumstances)]:
         axes.set_xlabel("step")  # nothing stands below these
-        axes.tick_params(labelbottom=True)
     seeds = losses["seed"].nunique()
     figure.get_layout_engine().set(w_pad=0.25)
     caption(
         figure,
-        f"Labels: parameters. {BAND} {seeds} seeds.",
+        f"Labels: parameters. {BAND} {seeds} seeds. Each panel has its own scale.",
     )
     label_lines(figure, ends)
     return figure

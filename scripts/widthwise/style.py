@@ -105,6 +105,13 @@ def parameter_axis(axes: Axes, parameters: Sequence[int]) -> None:
     axes.xaxis.set_minor_locator(pyplot.NullLocator())
 
 
+def span_at_least(axes: Axes, nats: float = 0.2) -> None:
+    """Widens the vertical axis to span so much, so that what is level looks level."""
+    low, high = axes.get_ylim()
+    if (lacking := nats - (high - low)) > 0:
+        axes.set_ylim(low - lacking / 2, high + lacking / 2)
+
+
 def label_lines(figure: Figure, ends: Mapping[Axes, Mapping[str, tuple[float, tuple]]], points: float = 10) -> None:
     """Writes each line's label right of its axes, shifted so that none overlap; to be called last of all.
 
