@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas
 from conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -42,6 +43,26 @@ def test_the_files_that_are_named_are_there():
     named = set(re.findall(r"(?:config|scripts|envs|tests|results/reference)/[\w/-]+\.\w+", README))
     assert len(named) > 20
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_tables_of_what_came_out_are_the_published_ones():
+    """Each row is in the answer of the study that is named before it, or printed from the published verdicts."""
+    sensitivity = sorted((ROOT / "results/reference/sensitivity").iterdir())
+    command = [sys.executable, "scripts/tabulate_verdicts.py", *map(str, sensitivity)]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    answer = (ROOT / "results/reference/narrowed/answer.md").read_text()
+    rows = re.findall(r"^\|.*", section("What came out"), re.MULTILINE)
+    assert len(rows) > 40
+    assert [row for row in rows if row not in (answer + printed).splitlines()] == []
+
+
+def test_the_numbers_of_the_first_paragraph_are_the_published_ones():
+    (paragraph,) = re.findall(r"^\*\*In short\*\*.*?\n\n", README, re.MULTILINE | re.DOTALL)
+    slopes = re.findall(r"[+-]\d\.\d{3}", paragraph)
+    assert len(slopes) >= 12
+    published = pandas.read_csv(ROOT / "results/reference/headline/tables/verdicts.csv")
+    numbers = published[["slope_per_doubling", "ci_low", "ci_high"]].stack()
+    assert set(slopes) <= {f"{number:+.3f}" for number in numbers}
 
 
 def test_the_texts_that_are_explained_are_those_that_are_printed():
