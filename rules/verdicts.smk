@@ -149,13 +149,15 @@ rule write_answer:
         runtime="10m",
     params:
         catalogue=canonical_json(STUDY.told),
+        departures=canonical_json(STUDY.departures),
         code=code("write_answer"),
     shell:
         "python scripts/write_answer.py --verdicts {input.verdicts} --contrasts {input.contrasts}"
         " --crossovers {input.crossovers} --runs {input.runs} --time-lapse {input.time_lapse}"
         " --slopes-by-step {input.slopes_by_step} --features {input.features} --dataset {input.dataset}"
         " --learning-rates {input.rates} --literature {input.literature}"
-        " --catalogue {params.catalogue:q} --markdown {output.markdown} --html {output.html} > {log} 2>&1"
+        " --catalogue {params.catalogue:q} --departures {params.departures:q}"
+        " --markdown {output.markdown} --html {output.html} > {log} 2>&1"
 
 
 rule compare_with_reference:

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--learning-rates", type=Path, nargs="*", default=[], help="tables of slopes, verdicts; if any")
     parser.add_argument("--dataset", type=Path, required=True, help="dataset.json")
     parser.add_argument("--catalogue", type=json.loads, required=True, help="JSON of each circumstance's texts")
+    parser.add_argument("--departures", type=json.loads, required=True, help="JSON of posted settings that are changed")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
     arguments = parser.parse_args()
@@ -37,7 +38,14 @@ def main() -> None:
     tables = {name: read_table(getattr(arguments, name)) for name in TABLES}
     rates = [read_table(path) for path in arguments.learning_rates]
     dataset = json.loads(arguments.dataset.read_text(encoding="utf-8"))
-    answer = write_answer(Evidence(**tables, learning_rates=rates, catalogue=arguments.catalogue, dataset=dataset))
+    evidence = Evidence(
+        **tables,
+        learning_rates=rates,
+        catalogue=arguments.catalogue,
+        dataset=dataset,
+        departures=arguments.departures,
+    )
+    answer = write_answer(evidence)
     with written_aside(arguments.markdown) as aside:
         aside.write_text(answer, encoding="utf-8")
     body = MarkdownIt("commonmark").enable("table").render(answer)

@@ -214,6 +214,14 @@ def test_what_only_leads_to_a_circumstance_may_be_what_the_base_is(key, value):
     assert study.coordinate_checks == ["high_learning_rate", "high_learning_rate_mup"]
 
 
+def test_what_differs_from_the_question_is_known():
+    assert Study(default_config(), SCHEMA).departures == {}
+    study = Study(changed(("training.learning_rate", 1e-4), ("training.epochs", 9), ("dataset.cube_side", 9)), SCHEMA)
+    assert study.departures == {"dataset.cube_side": (25, 9), "training.learning_rate": (1e-5, 1e-4)}
+    own = Study(changed(("dataset.path", "cubes.npz"), ("dataset.cube_side", 9)), SCHEMA)
+    assert own.departures == {}
+
+
 def test_whole_numbers_may_be_written_with_a_point():
     study = Study(changed(("widths", [2.0, 3, 5])), SCHEMA)
     assert study.sizes("no_l2") == ["width2", "width3", "width5"]

@@ -62,8 +62,16 @@ the higher the plateau; (3) curves that do not look like they will cross. This a
 {len(runs)} runs: {len(evidence.circumstances)} circumstances, {sizes} sizes each from {smallest} to
 {largest} parameters, {runs["seed"].nunique()} seeds, {steps} steps{beside}. Losses are in nats; the
 *objective* is what is minimised and what Keras reports (data loss + penalty), the *data loss* is mean cross-entropy
-alone.
+alone.{departures(evidence)}
 """
+
+
+def departures(evidence: Evidence) -> str:
+    """Which of the question's own settings the study has changed for all of its circumstances."""
+    if not evidence.departures:
+        return ""
+    changed = ", ".join(f"`{key}` is {here}, not {posted}" for key, (posted, here) in evidence.departures.items())
+    return f"\n\nBefore any circumstance does, this study changes what was posted: {changed}."
 
 
 def span(counts: pandas.Series) -> str:

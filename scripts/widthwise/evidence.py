@@ -34,7 +34,8 @@ class Evidence:
     """The study's tables, and what its catalogue says of each judged circumstance.
 
     `learning_rates` are the tables of slopes and of verdicts, or nothing in a study without grids; `dataset` is what
-    dataset.json says of the data.
+    dataset.json says of the data; `departures` are the posted settings that the study changed, each as posted and as
+    it is here.
     """
 
     verdicts: pandas.DataFrame
@@ -48,6 +49,7 @@ class Evidence:
     learning_rates: Sequence[pandas.DataFrame]
     catalogue: Mapping[str, Mapping[str, Any]]
     dataset: Mapping[str, Any]
+    departures: Mapping[str, Sequence[Any]]
 
     @property
     def guessing(self) -> str:

@@ -14,7 +14,15 @@ from functools import cached_property
 from typing import Any
 
 from widthwise.architecture import stages_of_depth
-from widthwise.circumstances import ancestors, catalogue_errors, grid_errors, grid_members, resolve
+from widthwise.circumstances import (
+    SECTIONS,
+    ancestors,
+    catalogue_errors,
+    flatten,
+    grid_errors,
+    grid_members,
+    resolve,
+)
 from widthwise.configuration import (
     alternatives,
     schema_errors,
@@ -66,6 +74,7 @@ class Study:
         given = whole_numbers_as_integers(without_nulls(config))
         raise_if_any(schema_errors(given, schema))
         self.config = with_defaults(given, schema)
+        self._posted = posted_settings(schema)
         self.dataset = {key: value for key, value in self.config["dataset"].items() if key != "path"}
         self.own_file: str | None = self.config["dataset"]["path"]
         self.seeds: list[int] = self.config["seeds"]
@@ -125,6 +134,13 @@ class Study:
                 name: {key: settings["training"][key] for key in keys} for name, settings in self._resolved.items()
             },
         }
+
+    @property
+    def departures(self) -> dict[str, tuple]:
+        """Where the study's own settings are not the question's: by dotted key, what was posted and what is here."""
+        sections = SECTIONS if self.own_file else (*SECTIONS, "dataset")
+        here = flatten({section: self.config[section] for section in sections})
+        return {key: (posted, here[key]) for key, posted in self._posted.items() if here.get(key, posted) != posted}
 
     def unmet_by(self, extent: dict) -> list[str]:
         """A line for each setting that so much data cannot serve."""
@@ -268,6 +284,17 @@ class Study:
         """The settings of the first circumstance's sizes, whose speed the benchmark measures."""
         name = self.circumstances[0]
         return [self.run_settings(name, size, self.seeds[0]) for size in self.sizes(name)]
+
+
+def posted_settings(schema: dict) -> dict[str, Any]:
+    """What the question posted, by dotted key: the default of each setting that the schema marks so."""
+    sections = {name: schema["$defs"].get(name, key) for name, key in schema["properties"].items()}
+    settings = {
+        f"{name}.{key}": setting
+        for name, section in sections.items()
+        for key, setting in section.get("properties", {}).items()
+    }
+    return {key: setting["default"] for key, setting in settings.items() if setting.get("origin") == "posted"}
 
 
 def memory_mb(settings: dict, extent: dict) -> int:
