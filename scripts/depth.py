@@ -12,6 +12,7 @@ from widthwise.style import caption, label_lines
 from widthwise.wording import circumstance_label, size_label
 
 LOOKS = (("#d55e00", "-", "o"), ("#0072b2", "--", "s"), ("#009e73", ":", "^"), ("#000000", "-.", "D"))
+BESIDE = 1.03  # how much further right each next circumstance stands, so that no interval hides another
 
 
 def draw(features: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
@@ -21,11 +22,11 @@ def draw(features: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list
     depths = runs.drop_duplicates("parameters").set_index("parameters")["depth"]
     of_end = features[(features["measure"] == "data_loss") & (features["feature"] == "end_value")]
     ends = {}
-    for circumstance, (colour, line, marker) in zip(circumstances, LOOKS, strict=False):
+    for position, (circumstance, (colour, line, marker)) in enumerate(zip(circumstances, LOOKS, strict=False)):
         means = of_end[of_end["circumstance"] == circumstance].sort_values("parameters")
         for axes, x in zip(panels, (means["parameters"].map(depths), means["parameters"]), strict=True):
             axes.errorbar(
-                x,
+                x * BESIDE ** (position - (len(circumstances) - 1) / 2),
                 means["mean"],
                 yerr=[means["mean"] - means["ci_low"], means["ci_high"] - means["mean"]],
                 color=colour,
@@ -38,11 +39,12 @@ def draw(features: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list
         if len(finite):
             ends[circumstance_label(circumstance)] = (finite.iloc[-1], colour)
     grown = runs[runs["circumstance"].isin(circumstances)].drop_duplicates("parameters").sort_values("parameters")
-    panels[0].set(xlabel="depth (weight layers)", ylabel="nats")
-    panels[0].set_xticks(grown["depth"])
+    panels[0].set(xlabel="depth (weight layers)", ylabel="nats", xscale="log")
+    panels[0].set_xticks(grown["depth"], grown["depth"])
     panels[1].set(xlabel="parameters", xscale="log")
     panels[1].set_xticks(grown["parameters"], [size_label(count) for count in grown["parameters"]])
-    panels[1].xaxis.set_minor_locator(pyplot.NullLocator())
+    for axes in panels:
+        axes.xaxis.set_minor_locator(pyplot.NullLocator())
     figure.get_layout_engine().set(w_pad=0.3)
     caption(
         figure,
