@@ -1,8 +1,8 @@
 """Judges the study by its tables, and answers the question from them.
 
-Needs the study's tables; makes tables/verdicts.csv, features.csv, contrasts.csv and crossovers.csv, the best
-learning rates where the study has a grid of them, literature.csv, answer.md and answer.html, and a comparison with the
-published studies.
+Needs the study's tables; makes tables/verdicts.csv, features.csv, contrasts.csv, crossovers.csv, slopes_by_step.csv
+and time_lapse.csv, the best learning rates where the study has a grid of them, literature.csv, answer.md and
+answer.html, and a comparison with the published studies.
 """
 
 
@@ -19,6 +19,8 @@ RATES = (
     if STUDY.grids
     else []
 )
+
+PUBLISHED = sorted(map(str, Path("results/reference").glob("*/SHA256SUMS")))
 
 
 rule judge_study:
@@ -164,6 +166,7 @@ rule compare_with_reference:
     """Sets the study's verdicts beside those of the published studies, which no rule makes."""
     input:
         verdicts="<results>/tables/verdicts.csv",
+        published=PUBLISHED,
     output:
         table="<results>/tables/comparison.csv",
     log:

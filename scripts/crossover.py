@@ -1,7 +1,7 @@
-"""Do larger networks end up below smaller ones, and from where on: against steps, and against training cost.
+"""Do larger networks cross below smaller ones, and from where on: against steps, and against training cost.
 
-Reads tables/crossovers.csv. A cell says in how many seeds the larger of two sizes ends at least 0.01 nats below
-the smaller, to the end and for at least the last tenth, and from which step (median over seeds).
+Reads tables/crossovers.csv. A cell says in how many seeds the larger of two sizes lies below the smaller by a margin at
+every logged point from some point on, by nine tenths of the way at the latest, and from which (median over seeds).
 """
 
 import numpy
@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter
 
+from widthwise.features import CROSSOVER_MARGIN
 from widthwise.figure_program import draw_from_tables
 from widthwise.style import caption
 from widthwise.wording import circumstance_label, size_label
@@ -21,7 +22,7 @@ SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#08519c"])
 
 def cell_text(row: dict) -> str:
     """Seeds that cross, and the median point of crossing."""
-    seeds = f"{row['below_in_the_end']}/{row['seeds']}"
+    seeds = f"{row['crossed']}/{row['seeds']}"
     if not numpy.isfinite(row["median_crossover"]):
         return seeds
     if row["median_crossover"] == 0:
@@ -36,7 +37,7 @@ def draw_panel(axes: Axes, crossovers: pandas.DataFrame, rows: list[tuple[str, s
         found = crossovers[(crossovers["circumstance"] == circumstance) & (crossovers["measure"] == measure)]
         ticks = []
         for column, row in enumerate(found.to_dict("records")):
-            share = row["below_in_the_end"] / row["seeds"]
+            share = row["crossed"] / row["seeds"]
             left = column + 0.15 * (row["pair"] == "extremes")
             axes.add_patch(
                 Rectangle((left, index), 1, 1, facecolor=SHARES(0.85 * share), edgecolor="#cccccc", linewidth=0.6)
@@ -47,7 +48,7 @@ def draw_panel(axes: Axes, crossovers: pandas.DataFrame, rows: list[tuple[str, s
     axes.set_xticks([position for position, _ in ticks], [label for _, label in ticks], fontsize=7)
     names = [f"{circumstance_label(c)}: {m.replace('_', ' ')}" for c, m in rows]
     axes.set_yticks([i + 0.5 for i in range(len(rows))], names, fontsize=8)
-    axes.set(xlim=(0, len(ticks) + 0.15), ylim=(len(rows), 0))
+    axes.set(xlim=(-0.02, len(ticks) + 0.17), ylim=(len(rows), 0))
     axes.tick_params(left=False, bottom=False)
     axes.spines[:].set_visible(False)
     axes.grid(False)
@@ -79,7 +80,8 @@ def draw(crossovers: pandas.DataFrame) -> pyplot.Figure:
     figure.get_layout_engine().set(wspace=0.06)
     caption(
         figure,
-        "Seeds in which the larger ends at least 0.01 nats below; the median point from which on. Dark: many seeds.",
+        f"Seeds in which the larger crosses below, by {CROSSOVER_MARGIN} nats or more, and stays there from nine "
+        "tenths of the way on at the latest; the median point from which on. Dark: many seeds.",
     )
     return figure
 

@@ -13,17 +13,21 @@ import json
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas
 
 from widthwise.output import file_digest, write_json
-from widthwise.study import Study
+from widthwise.study import Run, Study
 from widthwise.study_program import read_study, study_parser
+from widthwise.tables import read_table
 
 REFERENCE = Path("results/reference")
 KEPT = ("dataset.json", "answer.md", "tables/*.csv")
 FIGURES = ("figures/*.svg", "figures/*.png")
+# Not the study's, but this machine's, or another study's beside it.
+LEFT_OUT = {"speed", "run_seconds", "cost", "comparison"}
 MOST_BYTES = 20_000_000
 
 
@@ -41,21 +45,30 @@ def main() -> None:
     if not (results / "answer.md").exists():
         sys.exit(f"{results}/answer.md: not here; finish the study first")
     computed_with = versions(results, study)
+    tabulated = read_table(results / "tables/runs.csv")[["circumstance", "size", "seed"]].itertuples(index=False)
+    if {Run(*row) for row in tabulated} != set(study.runs()):
+        sys.exit(
+            f"{results}/tables/runs.csv: of other runs than this study's; run snakemake with its configuration first"
+        )
     patterns = KEPT if arguments.tables_only else KEPT + FIGURES
-    files = sorted(path for pattern in patterns for path in results.glob(pattern))
+    files = sorted(path for pattern in patterns for path in results.glob(pattern) if path.stem not in LEFT_OUT)
     others = (path for path in REFERENCE.rglob("*") if path.is_file() and reference not in path.parents)
     if (size := sum(path.stat().st_size for path in (*files, *others))) > MOST_BYTES:
         sys.exit(f"{REFERENCE}: {size} bytes with {results}; allowed: at most {MOST_BYTES}")
-    shutil.rmtree(reference, ignore_errors=True)
-    for path in files:
-        copy = reference / path.relative_to(results)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    write_json(reference / "study.json", study.config)
-    write_json(reference / "versions.json", computed_with)
-    published = sorted(path.relative_to(reference) for path in reference.rglob("*") if path.is_file())
-    sums = "".join(f"{file_digest(reference / path)}  {path}\n" for path in published)
-    (reference / "SHA256SUMS").write_text(sums, encoding="utf-8")
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=reference.parent, prefix=".") as folder:
+        whole = Path(folder, "study")
+        for path in files:
+            copy = whole / path.relative_to(results)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        write_json(whole / "study.json", study.config)
+        write_json(whole / "versions.json", computed_with)
+        published = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+        sums = "".join(f"{file_digest(whole / path)}  {path}\n" for path in published)
+        (whole / "SHA256SUMS").write_text(sums, encoding="utf-8")
+        shutil.rmtree(reference, ignore_errors=True)
+        whole.rename(reference)
     print(f"{reference}: {len(published)} files; {size / 1e6:.1f} MB in {REFERENCE}")
 
 
@@ -64,13 +77,20 @@ def is_published(folder: Path) -> bool:
 
 
 def versions(results: Path, study: Study) -> dict[str, list[str]]:
-    """Of Python and of each library, all that the runs were computed with. Ends the program if a run is missing."""
-    records = []
-    for path in (results / "runs" / run.name / "run.json" for run in study.runs()):
+    """Of Python and of each library, all that the runs were computed with. Ends the program if a run is missing, or
+    was computed with other settings."""
+    computed_with = []
+    for run in study.runs():
+        path = results / "runs" / run.name / "run.json"
         if not path.exists():
             sys.exit(f"{path}: not here; finish the study first")
-        records.append(json.loads(path.read_text(encoding="utf-8"))["versions"])
-    table = pandas.DataFrame(records)
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["settings"] != study.run_settings(run.circumstance, run.size, run.seed):
+            sys.exit(
+                f"{path}: computed with other settings than this study's; run snakemake with its configuration first"
+            )
+        computed_with.append(record["versions"])
+    table = pandas.DataFrame(computed_with)
     return {name: sorted(table[name].unique()) for name in table}
 
 

@@ -1,7 +1,7 @@
 """Writes the question's answer from the study's tables: answer.md for reading, answer.html for the browser.
 
-Reads verdicts, features, contrasts, crossovers, runs, slopes_by_step and time_lapse of tables/, learning_rate_slopes
-and learning_rate_verdicts where the study has grids, and dataset.json for what the data are.
+Reads verdicts, features, contrasts, crossovers, runs, slopes_by_step, time_lapse and literature of tables/,
+learning_rate_slopes and learning_rate_verdicts where the study has grids, and dataset.json for what the data are.
 """
 
 import argparse

@@ -74,6 +74,13 @@ def test_crossover_always_at_a_step_or_never():
     assert crossover(smaller=low, larger=back) == math.inf
 
 
+@pytest.mark.parametrize(("last", "step"), [((0.6, 0.6, 0.4), math.inf), ((0.6, 0.4, 0.4), 192)])
+def test_a_crossing_seen_at_the_last_logged_step_alone_is_none(last, step):
+    steps = [0, 32, 64, 96, 192, 288]
+    smaller = pandas.Series([0.5] * 6, index=steps)
+    assert crossover(smaller, pandas.Series([0.6] * 3 + list(last), index=steps)) == step
+
+
 def test_crossover_against_flops_compares_where_both_are_known():
     smaller, larger = curve([1.0, 0.8, 0.6, 0.4, 0.2]), curve([1.0, 0.5, 0.2, 0.1, 0.05])
     assert crossover(smaller, larger) == 10

@@ -21,6 +21,9 @@ LOSSES = pandas.DataFrame(
 L2 = {"as_posted": 0.1, "no_l2": 0}
 
 
+AT_LARGEST = ["difference_at_largest", "ci_low", "ci_high"]
+
+
 def end_value(circumstance, verdict, slope=0.1):
     return [circumstance, "data_loss", "end_value", verdict, slope]
 
@@ -31,7 +34,7 @@ def claims(verdicts=(), contrast=None, sums=SUMS, losses=LOSSES, **tables):
         list(verdicts), columns=["circumstance", "measure", "feature", "verdict", "slope_per_doubling"]
     )
     columns = ["circumstance", "reference", "measure", "feature"]
-    columns += ["verdict", "slope_difference", "slope_ci_low", "slope_ci_high"]
+    columns += ["verdict", "slope_difference", "slope_ci_low", "slope_ci_high", *AT_LARGEST]
     contrasts = pandas.DataFrame([contrast] if contrast else [], columns=columns)
     table = literature(
         verdicts=verdicts, contrasts=contrasts, losses=losses, sums_of_squares=sums, l2=L2, **tables
@@ -81,7 +84,19 @@ def test_the_sign_flips_between_a_low_and_a_high_rate(low, high, agrees):
 def test_depth_degrades_and_shortcuts_repair():
     found = claims(
         [end_value("deep_plain", "rises")],
-        contrast=["deep_residual", "deep_plain", "data_loss", "end_value", "undecided", -0.1, -0.3, 0.1],
+        contrast=[
+            "deep_residual",
+            "deep_plain",
+            "data_loss",
+            "end_value",
+            "undecided",
+            -0.1,
+            -0.3,
+            0.1,
+            -0.2,
+            -0.4,
+            0.0,
+        ],
     )
     assert found.loc["data loss' end by plain depth", "agrees"] == "yes"
     assert found.loc["the same with shortcuts, less that", "agrees"] == "undecided"
@@ -137,6 +152,7 @@ def test_coordinates_grow_with_a_power_of_width_or_stay_level():
             "as width to the power of +0.5"
         )
     assert (found.filter(like="first steps", axis="index")["agrees"] == "yes").all()
+    assert found.filter(like="first steps", axis="index")["ours"].str.endswith("; 3 seeds").all()
     exploded = claims(coordinates=coordinates.assign(rms_change=numpy.nan))
     assert (exploded.filter(like="first steps", axis="index")["agrees"] == "undecided").all()
 
@@ -148,9 +164,11 @@ def test_a_rate_stays_or_does_not_or_is_open(stay, agrees):
     assert found.loc["best learning rate, mup", "agrees"] == agrees
 
 
-def test_precision_is_judged_by_its_contrast_and_verdicts_are_counted():
+@pytest.mark.parametrize(("at_largest", "agrees"), [(0.0, "yes"), (0.3, "undecided")])
+def test_precision_is_judged_by_its_contrast_and_verdicts_are_counted(at_largest, agrees):
     verdicts = [end_value("as_posted", "falls"), end_value("reduced_precision", "undecided")]
     contrast = ["reduced_precision", "as_posted", "data_loss", "end_value", "flat", 0.0, -0.001, 0.001]
-    row = claims(verdicts, contrast=contrast).loc["data loss' end by width in bfloat16, less float32's"]
-    assert row["agrees"] == "yes"
-    assert row["ours"].endswith("per doubling of parameters); 0 of 1 verdicts are the same")
+    contrast += [at_largest, at_largest - 0.01, at_largest + 0.01]
+    row = claims(verdicts, contrast=contrast).loc["data loss' end in bfloat16, less float32's"]
+    assert row["agrees"] == agrees
+    assert row["ours"].endswith("at the largest; 0 of 1 verdicts are the same")

@@ -73,6 +73,11 @@ def test_a_published_study_agrees_with_itself_and_its_configuration_runs_it_agai
     assert (table.loc[changed, "agreement"] == "differs").all()
     assert (table.loc[unreached, "agreement"] == "undecided").all()
     assert (table.loc[~(changed | unreached), "agreement"] == "same verdict").all()
+    # What is published later is compared with as well.
+    nothing = "Nothing to be done"
+    assert nothing in run_snakemake(smoke, "compare_with_reference", "--dry-run", *SMOKE).stdout
+    (reference / "SHA256SUMS").write_text("")
+    assert nothing not in run_snakemake(smoke, "compare_with_reference", "--dry-run", *SMOKE).stdout
 
 
 def test_verdicts_of_several_studies_stand_side_by_side(finished_smoke, tmp_path):
@@ -112,6 +117,22 @@ def test_what_is_published_is_kept_until_the_study_that_replaces_it_is_whole(smo
     missing = "results/smoke/runs/as_posted/width4/seed7/run.json"
     assert refused.stderr == f"{missing}: not here; finish the study first\n"
     assert checksums(smoke / "results/reference/smoke") == published
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ("training: {learning_rate: 1.0e-2}", "/run.json: computed with other settings than this study's; "),
+        ("study: [as_posted]", "/tables/runs.csv: of other runs than this study's; "),
+    ],
+)
+def test_tables_are_published_with_the_configuration_that_made_them(smoke, layer, said):
+    (smoke / "other.yaml").write_text(layer)
+    command = [sys.executable, "scripts/publish.py", "smoke", "--configfile", "config/smoke.yaml", "other.yaml"]
+    refused = subprocess.run(command, cwd=smoke, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert said in refused.stderr
+    assert not (smoke / "results/reference/smoke").exists()
 
 
 @pytest.mark.parametrize("name", [".", "..", "/tmp", "config/full.yaml"])

@@ -43,8 +43,9 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
         ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, device, dataset, widths, "),
         ("training.epochs", "ten", 'training.epochs: given "ten"; allowed: an integer at least 0'),
         ("widths", [2, -3, 5], "widths.1: given -3; allowed: an integer at least 1"),
-        ("widths", 8, "widths: given 8; allowed: a list of at least 3 entries"),
-        ("widths", [], "widths: given []; allowed: a list of at least 3 entries"),
+        ("widths", 8, "widths: given 8; allowed: a list of at least 3 entries and of at most 9 entries"),
+        ("widths", [*range(1, 11)], "widths: given [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]; allowed: a list of at least 3 "),
+        ("widths", [], "widths: given []; allowed: a list of at least 3 entries and of at most 9 entries"),
         ("seeds", [0, 1, 1], "seeds: given 1 more than once; allowed: each once"),
         (
             "study",
@@ -119,7 +120,7 @@ def errors_of(*changes: tuple[str, object]) -> list[str]:
             "no_l2",
             "circumstances.as_posted: the root of all references; allowed: no reference and no overrides",
         ),
-        ("widths", [2, 8], "widths: given [2, 8]; allowed: a list of at least 3 entries"),
+        ("widths", [2, 8], "widths: given [2, 8]; allowed: a list of at least 3 entries and of at most 9 entries"),
         ("seeds", [4], "seeds: given [4]; allowed: a list of at least 2 entries"),
         (
             "circumstances.deep_plain.depths",

@@ -11,6 +11,7 @@ from operator import attrgetter
 import numpy
 import pandas
 
+from widthwise.comparisons import TIME_LAPSE_MARGIN
 from widthwise.evidence import (
     NAMES,
     Evidence,
@@ -23,9 +24,14 @@ from widthwise.evidence import (
     penalty_notes,
     statement,
 )
+from widthwise.features import CROSSOVER_MARGIN
 from widthwise.learning_rates import EQUIVALENCE
 from widthwise.literature import MOST_STANDARD_ERRORS
+from widthwise.verdicts import LOSS_MARGIN, TIME_MARGIN
 from widthwise.wording import size_label
+
+# What a published verdict needs.
+SEEDS, SIZES = 5, 4
 
 
 def write_answer(evidence: Evidence) -> str:
@@ -87,18 +93,19 @@ def observations(evidence: Evidence) -> str:
             evidence.verdict(name, "objective", feature) for feature in ("starting_loss", "initial_decay", "end_value")
         )
         crossing = evidence.extremes(name, "objective")
-        never = crossing["below_in_the_end"] == 0
+        never = crossing["crossed"] == 0 and not evidence.largest_diverged(name)
         seen = [start["verdict"] == "rises", decay["verdict"] == "rises", end["verdict"] == "rises", never]
+        if all(seen):
+            whole.append(name)
         cells = [
             f"{row['verdict']} ({number(row['slope_per_doubling'])})" if numpy.isfinite(row["slope_per_doubling"])
             else row["verdict"]
             for row in (start, decay, end)
         ]  # fmt: skip
-        cells.append(f"{crossing['below_in_the_end']} of {crossing['seeds']} seeds")
+        cells.append(f"{crossing['crossed']} of {crossing['seeds']} seeds")
         rows.append(
             f"| `{name}` | " + " | ".join(cells) + f" | {'**all four**' if all(seen) else f'{sum(seen)} of 4'} |"
         )
-    whole = [row.split("`")[1] for row in rows if "**all four**" in row]
     summary = (
         f"The order of the post's curves shows in {', '.join(whole)}."
         if whole
@@ -115,10 +122,10 @@ def observations(evidence: Evidence) -> str:
 ## The three observations
 
 How the *reported* loss, the objective, moves as parameters grow: verdict, and change per doubling of parameters in
-nats. Crossing: seeds in which the largest network ends below the smallest. The post's picture is *rises, rises, rises,
-none*.
+nats. Crossing: seeds in which the largest network lies at least {CROSSOVER_MARGIN} nats below the smallest at every
+logged step from some step on, nine tenths of the way at the latest. The post's picture is *rises, rises, rises, none*.
 
-| circumstance | 1. starting loss | 2a. initial decay | 2b. end value | 3. largest below smallest | as posted |
+| circumstance | 1. starting loss | 2a. initial decay | 2b. end value | 3. largest crosses smallest | as posted |
 | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
 
@@ -201,9 +208,9 @@ def is_expected(evidence: Evidence, name: str) -> list[str]:
     at_the_end = by_verdict(
         end,
         {
-            "rises": "It also ends higher.",
+            "rises": "At the end a larger network's is higher.",
             "flat": "It ends alike at every size.",
-            "falls": "But it ends lower.",
+            "falls": "At the end a larger network's is lower.",
             "undecided": "How it ends is undecided.",
             "mixed": "How it ends is not in the order of size.",
             "diverged": "At some size no run came to an end.",
@@ -243,10 +250,11 @@ def starts_harder(evidence: Evidence, name: str) -> list[str]:
 def is_stuck(evidence: Evidence, name: str) -> list[str]:
     """Does the data loss end higher?"""
     end = evidence.verdict(name, "data_loss", "end_value")
+    settled = "no" if all_plateaus(evidence, name) else "there is no sign of it so far"
     words = by_verdict(
         end,
         {
-            "falls": "no, its data loss ends lower: it fits better, whatever the reported loss says.",
+            "falls": f"{settled}, its data loss ends lower: it fits better, whatever the reported loss says.",
             "flat": "there is no sign of it, the data loss ends alike at every size.",
             "rises": "its data loss ends higher.",
         },
@@ -256,11 +264,13 @@ def is_stuck(evidence: Evidence, name: str) -> list[str]:
 
 
 def wins_later(evidence: Evidence, name: str) -> list[str]:
-    """Does the largest network end below the smallest, against steps and against cost?"""
+    """Does the largest network cross below the smallest, against steps and against cost?"""
     crossing = evidence.extremes(name, "objective")
-    if crossing["below_in_the_end"] == crossing["seeds"]:
+    if crossing["crossed"] == crossing["seeds"]:
         words = "they do within these steps, in every seed."
-    elif crossing["below_in_the_end"] == 0:
+    elif evidence.largest_diverged(name):
+        words = "the largest diverged, in some seed or in all."
+    elif crossing["crossed"] == 0:
         words = "not within these steps."
         if not all_plateaus(evidence, name):
             words += " Not all have settled by then, and they may cross later."
@@ -277,7 +287,7 @@ def wins_later(evidence: Evidence, name: str) -> list[str]:
     return [words, *grounds]
 
 
-CAUSES = (("objective", "starting_loss"), ("objective", "end_value"), ("data_loss", "end_value"))
+CAUSES = tuple(itertools.product(("objective", "data_loss"), ("starting_loss", "end_value")))
 
 
 def causes(evidence: Evidence) -> str:
@@ -301,7 +311,8 @@ def causes(evidence: Evidence) -> str:
 
 A cause is claimed only from two circumstances that are one factor apart, paired by seed and size: how the factor bends
 the slope per doubling of parameters, and what it does at the largest size, circumstance less reference, in nats.
-Intervals are not adjusted for their number.
+Intervals are not adjusted for their number. A slope is *flat* where the interval of its difference lies within
+{LOSS_MARGIN} nats over the whole range of sizes.
 
 | circumstance | less reference | measure, feature | slope | its difference [95%] | at the largest size [95%] |
 | --- | --- | --- | --- | --- | --- |
@@ -316,7 +327,11 @@ def rates(evidence: Evidence) -> str:
     slopes, verdicts = evidence.learning_rates
     lines = [
         f"- `{row.grid}`: **{row.verdict}**"
-        + ("" if missing(row.expected) else f" (expected {row.expected})")
+        + (
+            ""
+            if missing(row.expected)
+            else f" (expected {row.expected}{', which it does' * (str(row.agrees) == 'True')})"
+        )
         + (
             f", no slope: {row.censored} optima lie at the grid's edge"
             if row.censored
@@ -344,11 +359,17 @@ def lapse(evidence: Evidence) -> str:
         return ""
     failed = int((table["equivalent"].astype(str) != "True").sum())
     verdict = "passes at every size" if not failed else f"fails at {failed} of {len(table)} sizes: no time-lapse"
+    sizes = "\n".join(
+        f"- {size_label(row.parameters)} parameters: {interval(row.difference, row.ci_low, row.ci_high)}"
+        for row in table.itertuples()
+    )
     return f"""
 ## The time-lapse
 
-`time_lapse` beside `as_posted` at equal rate x steps, data losses within 0.03 nats of each other: {verdict}.
-Largest difference {number(table["difference"].abs().max())} nats.
+`time_lapse` less `as_posted` at equal rate x steps: that the data losses are within {TIME_LAPSE_MARGIN} nats of each
+other {verdict}. Mean differences in nats, with 90% intervals over {table["seeds"].max()} seeds:
+
+{sizes}
 """
 
 
@@ -376,33 +397,43 @@ def advice(evidence: Evidence) -> str:
     blocks = []
     for name in evidence.circumstances:
         entry = evidence.catalogue[name]
-        rows = evidence.verdicts[evidence.verdicts["circumstance"] == name]
-        asked = rows[rows["expected"].notna()]
-        met = int((asked["agrees"].astype(str) == "True").sum())
-        failed = "; ".join(
-            f"{row.measure.replace('_', ' ')}, {NAMES[row.feature]}: expected {row.expected}, found {row.verdict}"
-            for row in asked[asked["agrees"].astype(str) != "True"].itertuples()
-        )
-        lines = [f"### `{name}`", "", entry["hypothesis"].strip(), ""]
-        lines.append(
-            f"- Expected before the run: {met} of {len(asked)} came out so." + (f" Not: {failed}." if failed else "")
-        )
+        lines = [f"### `{name}`", "", f"Hypothesis: {entry['hypothesis'].strip()}", "", *outcomes(evidence, name)]
         lines.append(f"- Ends: {evidence.plateaus(name)}.")
         lines += [
             f"- {title}: {entry[key]}"
-            for key, title in (("look_for", "Look for"), ("change", "Change"))
+            for key, title in (("look_for", "Look for"), ("change", "If it is yours, and came out as expected"))
             if key in entry
         ]
         blocks.append("\n".join(lines))
     return "## Which circumstance are you in, and what to change\n\n" + "\n\n".join(blocks)
 
 
+def outcomes(evidence: Evidence, name: str) -> list[str]:
+    """What was expected of a circumstance, by itself and less its reference, and what came out; a line each."""
+    lines = []
+    for table, what in ((evidence.verdicts, ""), (evidence.contrasts, " of the slope, less its reference's")):
+        asked = table[(table["circumstance"] == name) & table["expected"].notna()]
+        if asked.empty:
+            continue
+        agrees = asked["agrees"].astype(str) == "True"
+        failed = "; ".join(
+            f"{row.measure.replace('_', ' ')}, {NAMES[row.feature]}: expected {row.expected}, found {row.verdict}"
+            for row in asked[~agrees].itertuples()
+        )
+        lines.append(
+            f"- Expected before the run{what}: {agrees.sum()} of {len(asked)} came out so."
+            + (f" Not: {failed}." if failed else "")
+        )
+    return lines
+
+
 def conditions(evidence: Evidence) -> str:
     """What the answer is conditional on."""
     seeds, sizes = evidence.runs["seed"].nunique(), evidence.verdicts["widths"].min()
+    published = f"a published verdict needs {SEEDS} and {SIZES}"
     few = (
-        f"\n\nWith {seeds} seeds and {sizes} sizes this is an indication: a published verdict needs 5 and 4."
-        if seeds < 5 or sizes < 4
+        f"\n\nWith {seeds} seeds and {sizes} sizes this is an indication: {published}."
+        if seeds < SEEDS or sizes < SIZES
         else ""
     )
     return f"""
@@ -412,8 +443,10 @@ The post does not name its framework: what it leaves open (initialisation, Leaky
 epsilon, batch size, steps) is as this study's configuration has it, by default Keras' defaults; `config/README.md`
 marks each. Inference is over seeds on one dataset, {evidence.data_words()}.
 Losses are measured on a balanced part of the training cubes, where guessing costs {evidence.guessing}.
-The circumstances' verdicts on starting losses and end values share one Holm family; all else is descriptive. A size of
-effect is a mean slope over seeds with a t interval; `flat` means within 0.05 nats of the smallest size (5% per doubling
-for times). Against training FLOPs, sizes are compared up to the smallest one's budget: a few steps of the largest.
+That starting losses and end values rise or fall is judged in one Holm family over all circumstances; `mixed` and
+`flat` are judged one by one, and all else is descriptive. A size of effect is a mean slope over seeds with a t
+interval; `flat` means within {LOSS_MARGIN} nats of the smallest size ({2**TIME_MARGIN - 1:.0%} per doubling for times).
+A trend that goes back by more than that at some size, in every seed, is called undecided. Against training FLOPs, sizes
+are compared up to the smallest one's budget: a few steps of the largest.
 Definitions: `scripts/widthwise/features.py`, `trend.py`, `verdicts.py`.{few}
 """

@@ -11,13 +11,13 @@ import numpy
 import pandas
 
 from widthwise.features import FEATURES, MEASURES, crossover
-from widthwise.trend import Interval, mean_interval, page_p_value, paired_p_value, slopes
+from widthwise.trend import LEVEL, Interval, mean_interval, page_p_value, paired_p_value, slopes
 from widthwise.verdicts import LOSS_MARGIN, TIME_MARGIN, Response, judge, response_of
 
 TIME_LAPSE_MARGIN = 0.03  # nats
 CONTRAST_COLUMNS = [
     "circumstance", "reference", "measure", "feature", "verdict", "slope_difference", "slope_ci_low", "slope_ci_high",
-    "p_value", "difference_at_largest", "ci_low", "ci_high", "seeds", "expected", "agrees",
+    "p_value", "difference_at_largest", "ci_low", "ci_high", "seeds", "diverged", "expected", "agrees",
 ]  # fmt: skip
 
 
@@ -31,10 +31,10 @@ def contrasts(
 
     `references` give circumstance -> reference; pairs that do not train the same sizes are left out, since nothing
     pairs them. Intervals are 95% t over seeds, NaN where a run diverged; p is a paired t test's, two-sided and
-    descriptive. The verdict on the difference of slopes is by its interval, in the order of all verdicts: `flat` where
-    that lies within the margin (over the whole range; of times, per doubling), else `rises` or `falls` where it
-    excludes 0. `expectations` give circumstance -> measure ->
-    feature -> that verdict.
+    descriptive. The verdict on the difference of slopes is by its interval, in the order of all verdicts: `diverged`
+    where every run of a size of either did, `flat` where it lies within the margin (over the whole range; of times, per
+    doubling), else `rises` or `falls` where it excludes 0 and so does the test, which doubts differences that are all
+    the same. `expectations` give circumstance -> measure -> feature -> that verdict.
     """
     rows = []
     for (circumstance, reference), measure in itertools.product(references.items(), MEASURES):
@@ -47,27 +47,32 @@ def contrasts(
                 difference = ours.values - theirs.values
                 slope = slopes(difference, ours.parameters)
             of_slope, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
-            verdict = contrast_verdict(of_slope, ours.parameters, feature)
+            diverged = numpy.stack([ours.diverged, theirs.diverged])  # (2, seeds, sizes)
+            p_value = paired_p_value(slope) if numpy.isfinite(slope).all() else numpy.nan
+            verdict = contrast_verdict(of_slope, p_value, ours.parameters, feature)
+            if diverged.all(axis=1).any():
+                verdict = "diverged"
             expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
             agrees = None if expected is None else expected == verdict
-            values = [*vars(of_slope).values(), paired_p_value(slope), *vars(at_largest).values(), len(difference)]
-            rows.append([circumstance, reference, measure, feature, verdict, *values, expected, agrees])
+            values = [*vars(of_slope).values(), p_value, *vars(at_largest).values(), len(difference)]
+            row = [circumstance, reference, measure, feature, verdict, *values, int(diverged.sum()), expected, agrees]
+            rows.append(row)
     return pandas.DataFrame(rows, columns=CONTRAST_COLUMNS)
 
 
-def contrast_verdict(slope: Interval, parameters: numpy.ndarray, feature: str) -> str:
+def contrast_verdict(slope: Interval, p_value: float, parameters: numpy.ndarray, feature: str) -> str:
     """How the factor changes what more parameters do."""
     doublings = numpy.log2(parameters[-1] / parameters[0])
     margin = TIME_MARGIN if feature == "steps_to_midway" else LOSS_MARGIN / doublings
     if -margin < slope.low and slope.high < margin:
         return "flat"
-    if slope.low > 0:
+    if slope.low > 0 and p_value < LEVEL:
         return "rises"
-    return "falls" if slope.high < 0 else "undecided"
+    return "falls" if slope.high < 0 and p_value < LEVEL else "undecided"
 
 
 def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
-    """For neighbouring sizes, and the largest against the smallest: in how many seeds the larger ends up below.
+    """For neighbouring sizes, and the largest against the smallest: in how many seeds the larger crosses below.
 
     Against steps, and against training FLOPs, where the larger network has fewer steps for the same cost.
     `median_crossover` is over all seeds, infinite where half of them or more never cross.
@@ -99,7 +104,7 @@ def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataF
                     "smaller": smaller,
                     "larger": larger,
                     "seeds": len(seeds),
-                    "below_in_the_end": int(numpy.isfinite(points).sum()),
+                    "crossed": int(numpy.isfinite(points).sum()),
                     "always_below": points.count(0.0),
                     "median_crossover": float(numpy.median(points)),
                 }

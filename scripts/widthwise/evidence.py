@@ -100,6 +100,11 @@ class Evidence:
         """Largest against smallest, of crossovers.csv."""
         return only(self.crossovers, circumstance=circumstance, measure=measure, axis=axis, pair="extremes")
 
+    def largest_diverged(self, circumstance: str) -> bool:
+        """Whether a run of the circumstance's largest size diverged."""
+        runs = self.runs[self.runs["circumstance"] == circumstance]
+        return bool(runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].any())
+
     def plateaus(self, circumstance: str) -> str:
         """How many of the circumstance's runs ended on a plateau."""
         runs = self.runs[self.runs["circumstance"] == circumstance]
@@ -132,10 +137,8 @@ def missing(value: Any) -> bool:
     return bool(pandas.isna(value))
 
 
-def statement(row: pandas.Series | None) -> str:
+def statement(row: pandas.Series) -> str:
     """A verdict in words, with all that stands behind it."""
-    if row is None:
-        return "not part of this study"
     seeds = f"{row['seeds']} {'initialisations' if row['feature'] == 'starting_loss' else 'seeds'}"
     unit = UNITS.get(row["feature"], "nats")
     size = (
@@ -151,10 +154,8 @@ def statement(row: pandas.Series | None) -> str:
     )
 
 
-def by_verdict(row: pandas.Series | None, answers: Mapping[str, str]) -> str:
+def by_verdict(row: pandas.Series, answers: Mapping[str, str]) -> str:
     """The answer that a verdict gives; what it leaves open is said to be open."""
-    if row is None:
-        return "not asked of this study."
     open_answers = {
         "mixed": "it depends on the size: the response is not monotone.",
         "diverged": "some size diverged in every run, and there is no answer for it.",
@@ -180,8 +181,8 @@ def all_plateaus(evidence: Evidence, circumstance: str) -> bool:
 
 
 def crossing_words(crossing: pandas.Series) -> str:
-    """How often, and from where on, the largest stays below the smallest."""
-    seeds = f"the largest ends below the smallest in {crossing['below_in_the_end']} of {crossing['seeds']} seeds"
+    """How often, and from where on, the largest is below the smallest to the end."""
+    seeds = f"the largest crosses below the smallest in {crossing['crossed']} of {crossing['seeds']} seeds"
     if not numpy.isfinite(crossing["median_crossover"]):
         return seeds
     unit = "step " if crossing["axis"] == "step" else "FLOPs "

@@ -23,7 +23,7 @@ FEATURES = {
     "objective": ("starting_loss", "initial_decay", "end_value"),
     "data_loss": ("starting_loss", "initial_decay", "steps_to_midway", "end_value"),
 }
-CROSSOVER_MARGIN = 0.01
+CROSSOVER_MARGIN = 0.01  # nats
 PLATEAU_NATS, PLATEAU_SHARE = 0.01, 0.02
 
 
@@ -79,11 +79,12 @@ def is_plateau(data_loss: pandas.Series) -> bool:
 
 
 def crossover(smaller: pandas.Series, larger: pandas.Series, *, diverged: tuple[bool, bool] = (False, False)) -> float:
-    """From where on the larger network's loss is at least 0.01 nats below the smaller's, to the end.
+    """From where on the larger network's loss is at least `CROSSOVER_MARGIN` below the smaller's, to the end.
 
     Curves are losses by steps or by FLOPs; they are compared where both are known, at all points of either. A run
     that diverged (`diverged`: the smaller's, the larger's) has an infinite loss from its last point on.
-    Returns that point: the first one means always below. Inf where it never is, or not for the last tenth.
+    Returns that point: the first one means always below. Inf where it never is, or not by nine tenths of the way: what
+    is below at the last logged point alone has not been seen to stay there.
     """
     smaller_diverged, larger_diverged = diverged
     if larger_diverged or larger.empty:

@@ -15,7 +15,7 @@ from widthwise.verdicts import judge, response_of
 
 OPTIMUM_COLUMNS = ["grid", "width", "parameters", "seed", "log2_rate", "end_value", "censored"]
 SLOPE_COLUMNS = ["grid", "slope", "ci_low", "ci_high", "seeds", "censored", "verdict", "expected", "agrees"]
-EQUIVALENCE = 0.25  # doublings of the rate per doubling of width within which a best rate "stays"
+EQUIVALENCE = 0.25  # doublings per doubling of width within which a best rate, or another power of width, "stays"
 
 
 def optimum(log2_rates: Sequence[float], end_values: Sequence[float]) -> tuple[float, float, bool]:
@@ -52,8 +52,8 @@ def best_rates(runs: pandas.DataFrame, grids: Mapping[str, Sequence[str]]) -> pa
 def rate_slopes(best: pandas.DataFrame, expectations: Mapping[str, str]) -> pandas.DataFrame:
     """How the best rate moves: doublings of it per doubling of width, a row a grid, and their paired differences.
 
-    Each seed's least-squares slope, and the 95% t interval over seeds; NaN where any optimum is censored. It
-    `falls` or `rises` where the interval excludes 0, and `stays` where it lies within +-0.25.
+    Each seed's least-squares slope, and the 95% t interval over seeds; NaN where any optimum is censored. It `stays`
+    where that lies within `EQUIVALENCE` of 0, else it `falls` or `rises` where it excludes 0.
     """
     slopes_of_grids = {grid: seed_slopes(group) for grid, group in best.groupby("grid", sort=False)}
     censored = best.groupby("grid")["censored"].sum()
@@ -66,7 +66,7 @@ def rate_slopes(best: pandas.DataFrame, expectations: Mapping[str, str]) -> pand
         total = int(sum(censored[grid] for grid in grids))
         interval = mean_interval([]) if total else mean_interval(slopes)
         verdict, expected = movement(interval), expectations.get(" - ".join(grids))
-        agrees = None if expected is None else expected == verdict
+        agrees = None if expected is None else agreement(interval, expected) == "yes"
         rows.append([" - ".join(grids), *vars(interval).values(), len(slopes), total, verdict, expected, agrees])
     return pandas.DataFrame(rows, columns=SLOPE_COLUMNS)
 
@@ -78,6 +78,23 @@ def movement(slope: Interval) -> str:
     if slope.high < 0:
         return "falls"
     return "rises" if slope.low > 0 else "undecided"
+
+
+def agreement(slope: Interval, expected: str) -> str:
+    """Whether an interval is as `expected`: below 0 (falls), above (rises), or within the margin (stays).
+
+    "yes", "no" or "undecided". One that is below 0 and within the margin is as either expects.
+    """
+    match expected:
+        case "falls":
+            return "yes" if slope.high < 0 else "no" if slope.low > 0 else "undecided"
+        case "rises":
+            return "yes" if slope.low > 0 else "no" if slope.high < 0 else "undecided"
+        case "stays":
+            if slope.low > -EQUIVALENCE and slope.high < EQUIVALENCE:
+                return "yes"
+            return "no" if slope.low > EQUIVALENCE or slope.high < -EQUIVALENCE else "undecided"
+    raise ValueError(f"expected {expected!r}: allowed are falls, rises, stays")
 
 
 def rate_verdicts(
