@@ -21,7 +21,7 @@ def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:
     figure, grid = pyplot.subplots(
         rows,
         columns,
-        figsize=(3.5 * columns + 0.3, 3.1 * rows + 0.9),
+        figsize=(max(5.4, 3.5 * columns + 0.3), 3.1 * rows + 0.9),  # the title is as wide as that
         squeeze=False,
         layout="constrained",
     )

@@ -64,10 +64,11 @@ def test_the_tables_of_what_came_out_are_the_published_ones():
 
 # What the first paragraph tells, in its order: circumstance, measure and feature of a published study's verdicts.
 TOLD = [
+    ("follow_up/plateau", "fixed_std_init", "objective", "starting_loss"),
+    ("follow_up/plateau", "fixed_std_init", "objective", "initial_decay"),
+    ("follow_up/plateau", "fixed_std_init", "data_loss", "end_value"),
     ("headline", "as_posted", "objective", "starting_loss"),
-    ("headline", "fixed_std_init", "objective", "starting_loss"),
     ("headline", "no_l2", "objective", "starting_loss"),
-    ("headline", "as_posted", "data_loss", "end_value"),
 ]
 
 
@@ -78,6 +79,12 @@ def test_the_numbers_of_the_first_paragraph_are_the_published_ones():
         verdicts = pandas.read_csv(ROOT / f"results/reference/{study}/tables/verdicts.csv").set_index(key)
         expected += verdicts.loc[tuple(told), ["slope_per_doubling", "ci_low", "ci_high"]].to_list()
     assert re.findall(r"[+-]\d\.\d{3}", paragraph) == [f"{number:+.3f}" for number in expected]
+    losses = pandas.read_csv(ROOT / "results/reference/follow_up/plateau/tables/losses.csv")
+    ends = losses[losses["step"] == losses["step"].max()].groupby("width")[["objective", "penalty"]].mean()
+    smallest, largest = ends.iloc[0], ends.iloc[-1]
+    words = " ".join(paragraph.split())
+    assert f"reports {largest.objective:.2f} nats to the smallest's {smallest.objective:.2f}." in words
+    assert f"Of these, {largest.penalty:.2f} and {smallest.penalty:.2f} are penalty" in words
 
 
 def test_the_texts_that_are_explained_are_those_that_are_printed():

@@ -65,7 +65,7 @@ def heading(evidence: Evidence) -> str:
 The question ([Cross Validated 438992](https://stats.stackexchange.com/questions/438992)) sees, in one 3D-CNN at many
 widths: (1) the smaller the model, the lower the starting loss; (2) the larger, the more abrupt the initial decay and
 the higher the plateau; (3) curves that do not look like they will cross. This answer was written by the workflow from
-{len(runs)} runs: {len(evidence.circumstances)} circumstances, {sizes} sizes each from {smallest} to
+{len(runs)} runs: {counted(len(evidence.circumstances), "circumstance")}, {sizes} sizes each from {smallest} to
 {largest} parameters, {runs["seed"].nunique()} seeds, {steps} steps{beside}. Losses are in nats; the
 *objective* is what is minimised and what Keras reports (data loss + penalty), the *data loss* is mean cross-entropy
 alone.{departures(evidence)}
@@ -78,6 +78,11 @@ def departures(evidence: Evidence) -> str:
         return ""
     changed = ", ".join(f"`{key}` is {here}, not {posted}" for key, (posted, here) in evidence.departures.items())
     return f"\n\nBefore any circumstance does, this study changes what was posted: {changed}."
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, in words: 1 circumstance, 3 circumstances."""
+    return f"{count} {noun}" + "s" * (count != 1)
 
 
 def span(counts: pandas.Series) -> str:
@@ -291,7 +296,7 @@ CAUSES = tuple(itertools.product(("objective", "data_loss"), ("starting_loss", "
 
 
 def causes(evidence: Evidence) -> str:
-    """What each contrast of one factor says: the only ground for naming a cause."""
+    """What each contrast of one factor says, the only ground for naming a cause; nothing in a study without."""
     lines = []
     for name in evidence.circumstances:
         for measure, feature in CAUSES:
@@ -305,7 +310,9 @@ def causes(evidence: Evidence) -> str:
                 f"{interval(row['slope_difference'], row['slope_ci_low'], row['slope_ci_high'])} | "
                 f"{interval(row['difference_at_largest'], row['ci_low'], row['ci_high'])} |"
             )
-    table = "\n".join(lines) or "| - | - | - | - | - | - |"
+    if not lines:
+        return ""
+    table = "\n".join(lines)
     return f"""
 ## What causes it: contrasts of one factor
 
