@@ -16,9 +16,10 @@ INTRODUCTION = """\
 # Configuration
 
 Every key of a study's configuration. This page is printed by `python scripts/describe_config.py` from
-[`schema.yaml`](schema.yaml), which also checks what you write: every error is told at once, a line each, before any
-job starts. [`config.yaml`](config.yaml) is the default study, [`circumstances.yaml`](circumstances.yaml) the catalogue;
-the other YAML files here are other studies, each with its command in its first lines.
+[`schema.yaml`](schema.yaml), which also checks what you write: every error is told before any job starts, a line
+each: at once, but for contradictions, which follow once no value is wrong. [`config.yaml`](config.yaml) is the default
+study, [`circumstances.yaml`](circumstances.yaml) the catalogue; the other YAML files here are other studies, each with
+its command in its first lines.
 
 ## Layers
 

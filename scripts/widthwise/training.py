@@ -29,7 +29,8 @@ CPU = torch.device("cpu")
 class Measurement:
     """One logged step. Losses in nats; `data_loss` and `accuracy` are the probe's, in train mode.
 
-    `running_data_loss` is what Keras prints: the mean over the epoch's mini-batches so far, NaN before any.
+    `running_data_loss` is what Keras prints, less the penalty: the mean over the epoch's mini-batches so far, NaN
+    before any.
     """
 
     step: int
