@@ -60,6 +60,7 @@ def test_the_tables_of_what_came_out_are_the_published_ones():
     shown = tables_of(section("What came out"))
     assert len(shown) >= 3
     assert [table for table in shown if table not in published] == []
+    assert len(set(shown)) == len(shown)
 
 
 # What the first paragraph tells, in its order: circumstance, measure and feature of a published study's verdicts.
@@ -69,6 +70,7 @@ TOLD = [
     ("follow_up/plateau", "fixed_std_init", "data_loss", "end_value"),
     ("headline", "as_posted", "objective", "starting_loss"),
     ("headline", "no_l2", "objective", "starting_loss"),
+    ("follow_up/depths", "deep_plain", "data_loss", "end_value"),
 ]
 
 
