@@ -21,9 +21,6 @@ LOSSES = pandas.DataFrame(
 L2 = {"as_posted": 0.1, "no_l2": 0}
 
 
-AT_LARGEST = ["difference_at_largest", "ci_low", "ci_high"]
-
-
 def end_value(circumstance, verdict, slope=0.1):
     return [circumstance, "data_loss", "end_value", verdict, slope]
 
@@ -34,7 +31,8 @@ def claims(verdicts=(), contrast=None, sums=SUMS, losses=LOSSES, **tables):
         list(verdicts), columns=["circumstance", "measure", "feature", "verdict", "slope_per_doubling"]
     )
     columns = ["circumstance", "reference", "measure", "feature"]
-    columns += ["verdict", "slope_difference", "slope_ci_low", "slope_ci_high", *AT_LARGEST]
+    columns += ["verdict", "slope_difference", "slope_ci_low", "slope_ci_high"]
+    columns += ["difference_at_largest", "ci_low", "ci_high"]
     contrasts = pandas.DataFrame([contrast] if contrast else [], columns=columns)
     table = literature(
         verdicts=verdicts, contrasts=contrasts, losses=losses, sums_of_squares=sums, l2=L2, **tables
@@ -82,21 +80,10 @@ def test_the_sign_flips_between_a_low_and_a_high_rate(low, high, agrees):
 
 
 def test_depth_degrades_and_shortcuts_repair():
+    slope, at_largest = (-0.1, -0.3, 0.1), (-0.2, -0.4, 0.0)
     found = claims(
         [end_value("deep_plain", "rises")],
-        contrast=[
-            "deep_residual",
-            "deep_plain",
-            "data_loss",
-            "end_value",
-            "undecided",
-            -0.1,
-            -0.3,
-            0.1,
-            -0.2,
-            -0.4,
-            0.0,
-        ],
+        contrast=["deep_residual", "deep_plain", "data_loss", "end_value", "undecided", *slope, *at_largest],
     )
     assert found.loc["data loss' end by plain depth", "agrees"] == "yes"
     assert found.loc["the same with shortcuts, less that", "agrees"] == "undecided"

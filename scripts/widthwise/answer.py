@@ -24,10 +24,10 @@ from widthwise.evidence import (
     penalty_notes,
     statement,
 )
-from widthwise.features import CROSSOVER_MARGIN
+from widthwise.features import CROSSOVER_MARGIN, MEASURES
 from widthwise.learning_rates import EQUIVALENCE
 from widthwise.literature import MOST_STANDARD_ERRORS
-from widthwise.verdicts import LOSS_MARGIN, TIME_MARGIN
+from widthwise.verdicts import LOSS_MARGIN, PRIMARY_FEATURES, TIME_MARGIN
 from widthwise.wording import size_label
 
 # What a published verdict needs.
@@ -292,7 +292,7 @@ def wins_later(evidence: Evidence, name: str) -> list[str]:
     return [words, *grounds]
 
 
-CAUSES = tuple(itertools.product(("objective", "data_loss"), ("starting_loss", "end_value")))
+CAUSES = tuple(itertools.product(MEASURES, PRIMARY_FEATURES))
 
 
 def causes(evidence: Evidence) -> str:

@@ -47,16 +47,15 @@ def contrasts(
                 difference = ours.values - theirs.values
                 slope = slopes(difference, ours.parameters)
             of_slope, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
-            diverged = numpy.stack([ours.diverged, theirs.diverged])  # (2, seeds, sizes)
             p_value = paired_p_value(slope) if numpy.isfinite(slope).all() else numpy.nan
             verdict = contrast_verdict(of_slope, p_value, ours.parameters, feature)
-            if diverged.all(axis=1).any():
+            if ours.lost_a_size or theirs.lost_a_size:
                 verdict = "diverged"
             expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
             agrees = None if expected is None else expected == verdict
             values = [*vars(of_slope).values(), p_value, *vars(at_largest).values(), len(difference)]
-            row = [circumstance, reference, measure, feature, verdict, *values, int(diverged.sum()), expected, agrees]
-            rows.append(row)
+            diverged = int(ours.diverged.sum() + theirs.diverged.sum())
+            rows.append([circumstance, reference, measure, feature, verdict, *values, diverged, expected, agrees])
     return pandas.DataFrame(rows, columns=CONTRAST_COLUMNS)
 
 

@@ -73,11 +73,7 @@ def rate_slopes(best: pandas.DataFrame, expectations: Mapping[str, str]) -> pand
 
 def movement(slope: Interval) -> str:
     """Which way a best rate moves with width, by its slope's interval."""
-    if slope.low > -EQUIVALENCE and slope.high < EQUIVALENCE:
-        return "stays"
-    if slope.high < 0:
-        return "falls"
-    return "rises" if slope.low > 0 else "undecided"
+    return next((word for word in ("stays", "falls", "rises") if agreement(slope, word) == "yes"), "undecided")
 
 
 def agreement(slope: Interval, expected: str) -> str:

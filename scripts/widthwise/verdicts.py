@@ -126,6 +126,11 @@ class Response:
     parameters: numpy.ndarray
     sizes: list[str]
 
+    @property
+    def lost_a_size(self) -> bool:
+        """Whether every run of some size diverged."""
+        return bool(self.diverged.all(axis=0).any())
+
 
 def response_of(
     runs: pandas.DataFrame, starts: pandas.DataFrame, circumstance: str, measure: str, feature: str
@@ -156,7 +161,7 @@ def response_of(
 def judge(response: Response, feature: str, p_value: float) -> str:
     """The verdict on one response, given the p value that decides on a trend."""
     values, parameters = response.values, response.parameters
-    if response.diverged.all(axis=0).any():
+    if response.lost_a_size:
         return "diverged"
     if is_mixed(values, parameters):
         return "mixed"
