@@ -17,9 +17,9 @@ sys.path.insert(0, "scripts")
 # Jobs run in the environment that runs snakemake, activated or not; --sdm conda puts its own before it.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-from widthwise.source_digest import source_digest
-from widthwise.source_file import source_of
-from widthwise.study import Study, StudyError, canonical_json, memory_mb, minutes, size_value
+from widthwise.study.code_digest import source_digest
+from widthwise.data.source import source_of
+from widthwise.study.plan import Study, StudyError, canonical_json, memory_mb, minutes, size_value
 
 try:
     STUDY = Study(config, yaml.safe_load(Path("config/schema.yaml").read_text()))

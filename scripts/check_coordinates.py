@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from widthwise.identity import identity
-from widthwise.output import write_rows
+from widthwise.files import write_rows
 from widthwise.program import start_logging
-from widthwise.torch_program import network_parser, start_computing
-from widthwise.training import Training, prepare_training
+from widthwise.study.identity import identity
+from widthwise.training.device import network_parser, start_computing
+from widthwise.training.loop import Training, prepare_training
 
 STEPS = 5  # the changes are those of the first steps, before the loss has moved far
 SEEDS = 5  # what a published verdict needs

@@ -8,9 +8,9 @@ import argparse
 import json
 from pathlib import Path
 
-from widthwise.literature import literature
+from widthwise.analysis.claims import literature
+from widthwise.analysis.tables import read_table, write_table
 from widthwise.program import start_logging
-from widthwise.tables import read_table, write_table
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy
 import pandas
 
-from widthwise.tables import read_table, write_table
+from widthwise.analysis.tables import read_table, write_table
 
 KEY = ["circumstance", "measure", "feature"]
 SHOWN = ["verdict", "slope_per_doubling", "ci_low", "ci_high", "seeds", "widths"]

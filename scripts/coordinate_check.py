@@ -7,9 +7,9 @@ step changes the function of a wide network more than that of a narrow one.
 import pandas
 from matplotlib import pyplot
 
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption, label_lines, sequential_colours
-from widthwise.wording import circumstance_label
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import caption, label_lines, sequential_colours
+from widthwise.report.wording import circumstance_label
 
 
 def draw(coordinates: pandas.DataFrame) -> pyplot.Figure:

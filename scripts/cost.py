@@ -14,9 +14,9 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from widthwise.cost import Speed
-from widthwise.style import MEASURE_STYLES, caption, figure_style, parameter_axis, save
-from widthwise.tables import read_table
+from widthwise.analysis.tables import read_table
+from widthwise.figures.style import MEASURE_STYLES, caption, figure_style, parameter_axis, save
+from widthwise.study.cost import Speed
 
 METHODS = {
     "limit": ("machine's limit", {"color": "#777777", "linestyle": ":"}),

@@ -12,10 +12,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter
 
-from widthwise.features import CROSSOVER_MARGIN
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption
-from widthwise.wording import circumstance_label, size_label
+from widthwise.analysis.features import CROSSOVER_MARGIN
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import caption
+from widthwise.report.wording import circumstance_label, size_label
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#08519c"])
 

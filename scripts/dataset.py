@@ -12,8 +12,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from widthwise.storage import Arrays, read_dataset
-from widthwise.style import BACKGROUND_CLASS, FOREGROUND_CLASS, figure_style, save
+from widthwise.data.storage import Arrays, read_dataset
+from widthwise.figures.style import BACKGROUND_CLASS, FOREGROUND_CLASS, figure_style, save
 
 CUBES_A_CLASS = 6
 MOST_ROWS = 12

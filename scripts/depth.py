@@ -7,9 +7,9 @@ that at one depth the shortcut is all that differs.
 import pandas
 from matplotlib import pyplot
 
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption, label_lines
-from widthwise.wording import circumstance_label, size_label
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import caption, label_lines
+from widthwise.report.wording import circumstance_label, size_label
 
 LOOKS = (("#d55e00", "-", "o"), ("#0072b2", "--", "s"), ("#009e73", ":", "^"), ("#000000", "-.", "D"))
 BESIDE = 1.03  # how much further right each next circumstance stands, so that no interval hides another

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from widthwise.configuration import allowed_values
+from widthwise.study.configuration import allowed_values
 
 INTRODUCTION = """\
 # Configuration

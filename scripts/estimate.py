@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas
 
-from widthwise.cost import REFERENCE, Speed
+from widthwise.study.cost import REFERENCE, Speed
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ import pandas
 import vl_convert
 from matplotlib.colors import to_hex
 
-from widthwise.output import written_aside
-from widthwise.page import page
+from widthwise.analysis.tables import read_table
+from widthwise.figures.style import size_colours
+from widthwise.files import written_aside
 from widthwise.program import start_logging
-from widthwise.style import size_colours
-from widthwise.tables import read_table
-from widthwise.wording import circumstance_label, size_label, size_title
+from widthwise.report.pages import page
+from widthwise.report.wording import circumstance_label, size_label, size_title
 
 POINTS = 24_000  # of all curves together: about 0.6 MB
 STEPS = 100  # of one curve

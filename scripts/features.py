@@ -8,9 +8,9 @@ import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import MEASURE_STYLES, caption, parameter_axis, span_at_least
-from widthwise.wording import circumstance_label
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import MEASURE_STYLES, caption, parameter_axis, span_at_least
+from widthwise.report.wording import circumstance_label
 
 COLUMNS = {
     "starting_loss": "starting loss (nats)",

@@ -8,9 +8,9 @@ import argparse
 import json
 from pathlib import Path
 
-from widthwise.learning_rates import best_rates, rate_slopes, rate_verdicts
+from widthwise.analysis.learning_rates import best_rates, rate_slopes, rate_verdicts
+from widthwise.analysis.tables import read_table, write_table
 from widthwise.program import start_logging
-from widthwise.tables import read_table, write_table
 
 
 def main() -> None:

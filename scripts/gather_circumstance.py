@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas
 
-from widthwise.output import file_digest
+from widthwise.analysis.tables import gather_losses, gather_runs, read_table, with_features, write_table
+from widthwise.files import file_digest
 from widthwise.program import start_logging
-from widthwise.tables import gather_losses, gather_runs, read_table, with_features, write_table
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import argparse
 import json
 from pathlib import Path
 
+from widthwise.analysis.tables import gather_starts, read_table, write_table
 from widthwise.program import start_logging
-from widthwise.tables import gather_starts, read_table, write_table
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas
 
+from widthwise.analysis.tables import read_table, write_table
 from widthwise.program import start_logging
-from widthwise.tables import read_table, write_table
 
 TABLES = ("losses", "runs", "sums-of-squares", "coordinates")
 

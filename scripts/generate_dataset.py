@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy
 
-from widthwise.output import write_json, written_aside
+from widthwise.data.storage import write_dataset
+from widthwise.data.volumes import CLASSES, make_dataset
+from widthwise.files import write_json, written_aside
 from widthwise.program import start_logging
-from widthwise.storage import write_dataset
-from widthwise.volumes import CLASSES, make_dataset
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Takes a user's own cubes in: checks the file, and writes them in our layout, with the small summary beside it.
 
-Reads HDF5 or .npz in pieces, so that it may be larger than memory; `widthwise.own_data` says what is allowed and how
+Reads HDF5 or .npz in pieces, so that it may be larger than memory; `widthwise.data.arrays` says what is allowed and how
 images are scaled. What the study asks of its data is checked too, before anything is trained, but decides nothing of
 what is written. The summary (content digest, source, class counts) is what other jobs depend on.
 """
@@ -10,11 +10,11 @@ import json
 import time
 from pathlib import Path
 
-from widthwise.demands import unmet_demands
-from widthwise.output import write_json, written_aside
-from widthwise.own_data import DataError, read_own_data
+from widthwise.data.arrays import DataError, read_own_data
+from widthwise.data.storage import write_dataset
+from widthwise.files import write_json, written_aside
 from widthwise.program import start_logging
-from widthwise.storage import write_dataset
+from widthwise.study.requirements import unmet_demands
 
 
 def main() -> None:

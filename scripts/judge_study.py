@@ -2,18 +2,18 @@
 
 Reads tables/losses.csv, runs.csv and starts.csv; writes verdicts.csv, features.csv (means by size), contrasts.csv,
 crossovers.csv, slopes_by_step.csv and time_lapse.csv. What may be concluded was fixed before any run: see
-`widthwise.verdicts`.
+`widthwise.analysis.verdicts`.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
-from widthwise.identity import IDENTITY
+from widthwise.analysis.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
+from widthwise.analysis.tables import read_table, write_table
+from widthwise.analysis.verdicts import feature_means, judge_study
 from widthwise.program import start_logging
-from widthwise.tables import read_table, write_table
-from widthwise.verdicts import feature_means, judge_study
+from widthwise.study.identity import IDENTITY
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption, label_lines, size_colours
-from widthwise.wording import circumstance_label, size_label
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import caption, label_lines, size_colours
+from widthwise.report.wording import circumstance_label, size_label
 
 MARKERS = "os^D"
 

@@ -7,10 +7,10 @@ network, red the smallest, as in the question.
 import pandas
 from matplotlib import pyplot
 
-from widthwise.curves import BAND, draw_curves
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption, label_lines, span_at_least
-from widthwise.wording import circumstance_label
+from widthwise.figures.curves import BAND, draw_curves
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import caption, label_lines, span_at_least
+from widthwise.report.wording import circumstance_label
 
 
 def draw(losses: pandas.DataFrame, circumstances: list[str]) -> pyplot.Figure:

@@ -7,10 +7,10 @@ A gap between sizes in the objective that is there in the penalty, but not in th
 import pandas
 from matplotlib import pyplot
 
-from widthwise.curves import BAND, draw_curves
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import caption, label_lines
-from widthwise.wording import circumstance_label
+from widthwise.figures.curves import BAND, draw_curves
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import caption, label_lines
+from widthwise.report.wording import circumstance_label
 
 MEASURES = {"objective": "objective", "data_loss": "= data loss", "penalty": "+ penalty"}
 

@@ -14,14 +14,14 @@ import numpy
 import pandas
 import torch
 
-from widthwise.benchmark import fitted_speed, samples_per_second
-from widthwise.cost import Speed, run_work
-from widthwise.output import write_json
+from widthwise.analysis.tables import write_table
+from widthwise.data.storage import Arrays
+from widthwise.files import write_json
 from widthwise.program import start_logging
-from widthwise.storage import Arrays
-from widthwise.tables import write_table
-from widthwise.torch_program import device_name, network_parser, start_computing
-from widthwise.training import prepare_training
+from widthwise.study.cost import Speed, run_work
+from widthwise.training.benchmark import fitted_speed, samples_per_second
+from widthwise.training.device import device_name, network_parser, start_computing
+from widthwise.training.loop import prepare_training
 
 
 def main() -> None:

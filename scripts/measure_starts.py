@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy
 
-from widthwise.architecture import Layer
-from widthwise.identity import identity
-from widthwise.initialisation import expected_sum_of_squares
-from widthwise.objective import Penalty
-from widthwise.output import write_rows
+from widthwise.files import write_rows
+from widthwise.model.initialisation import expected_sum_of_squares
 from widthwise.program import start_logging
-from widthwise.torch_program import network_parser, start_computing
-from widthwise.training import prepare_data, prepare_network
+from widthwise.study.architecture import Layer
+from widthwise.study.identity import identity
+from widthwise.training.device import network_parser, start_computing
+from widthwise.training.loop import prepare_data, prepare_network
+from widthwise.training.objective import Penalty
 
 SUMS = ["layer", "expected", "mean", "standard_error"]
 # Variance of the square of one entry, in units of its squared variance.

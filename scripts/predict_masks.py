@@ -13,11 +13,11 @@ import numpy
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from widthwise.network import Network
-from widthwise.output import written_aside
+from widthwise.files import written_aside
+from widthwise.model.network import Network
 from widthwise.program import start_logging
-from widthwise.torch_program import network_parser, start_computing
-from widthwise.training import as_tensors, prepare_network
+from widthwise.training.device import network_parser, start_computing
+from widthwise.training.loop import as_tensors, prepare_network
 
 BATCH_SIZE = 32
 

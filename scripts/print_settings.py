@@ -6,8 +6,8 @@ Run it in the checkout. Examples:
   python scripts/print_settings.py as_posted/width8/seed1 --configfile config/smoke.yaml
 """
 
-from widthwise.study import canonical_json
-from widthwise.study_program import read_study, study_parser
+from widthwise.study.command_line import read_study, study_parser
+from widthwise.study.plan import canonical_json
 
 
 def main() -> None:

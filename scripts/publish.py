@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pandas
 
-from widthwise.output import file_digest, write_json
-from widthwise.study import Run, Study
-from widthwise.study_program import read_study, study_parser
-from widthwise.tables import read_table
+from widthwise.analysis.tables import read_table
+from widthwise.files import file_digest, write_json
+from widthwise.study.command_line import read_study, study_parser
+from widthwise.study.plan import Run, Study
 
 REFERENCE = Path("results/reference")
 KEPT = ("dataset.json", "answer.md", "tables/*.csv")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy
 from matplotlib import pyplot
 
-from widthwise.style import FOREGROUND_CLASS, caption, figure_style, save
-from widthwise.wording import size_label
+from widthwise.figures.style import FOREGROUND_CLASS, caption, figure_style, save
+from widthwise.report.wording import size_label
 
 
 def draw(found: dict[str, numpy.ndarray]) -> pyplot.Figure:

@@ -34,9 +34,9 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from widthwise.progress import last_progress
-from widthwise.study import Run, Study
-from widthwise.study_program import read_study, study_parser
+from widthwise.study.command_line import read_study, study_parser
+from widthwise.study.plan import Run, Study
+from widthwise.training.progress import last_progress
 
 COLOURS = {
     "done": "green",

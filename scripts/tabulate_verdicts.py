@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy
 import pandas
 
-from widthwise.evidence import number
-from widthwise.tables import read_table
+from widthwise.analysis.tables import read_table
+from widthwise.report.evidence import number
 
 KEY = ["circumstance", "measure", "feature"]
 

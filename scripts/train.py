@@ -20,18 +20,18 @@ from pathlib import Path
 import numpy
 import torch
 
-from widthwise.architecture import training_flops
-from widthwise.checkpoint import Checkpoint, only_writer, write_tensors
-from widthwise.identity import identity
-from widthwise.optimisation import root_second_moments
-from widthwise.output import file_digest, write_json, write_rows
+from widthwise.data.storage import Arrays
+from widthwise.files import file_digest, write_json, write_rows
 from widthwise.process import die_with_parent
 from widthwise.program import start_logging
-from widthwise.progress import LINE
-from widthwise.source_digest import source_digest
-from widthwise.storage import Arrays
-from widthwise.torch_program import device_name, network_parser, start_computing
-from widthwise.training import Measurement, Training, as_tensors, prepare_training
+from widthwise.study.architecture import training_flops
+from widthwise.study.code_digest import source_digest
+from widthwise.study.identity import identity
+from widthwise.training.checkpoint import Checkpoint, only_writer, write_tensors
+from widthwise.training.device import device_name, network_parser, start_computing
+from widthwise.training.loop import Measurement, Training, as_tensors, prepare_training
+from widthwise.training.optimisation import root_second_moments
+from widthwise.training.progress import LINE
 
 LOG = start_logging("train")
 # Seconds between two signs of life in the log, at most; `status` takes a run for stopped after some more.

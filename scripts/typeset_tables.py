@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy
 import pandas
 
-from widthwise.evidence import NAMES, UNITS, interval
-from widthwise.output import written_aside
-from widthwise.page import page
+from widthwise.analysis.tables import read_table
+from widthwise.figures.style import VERDICT_LOOKS
+from widthwise.files import written_aside
 from widthwise.program import start_logging
-from widthwise.style import VERDICT_LOOKS
-from widthwise.tables import read_table
-from widthwise.wording import certainty, circumstance_label, size_title
+from widthwise.report.evidence import NAMES, UNITS, interval
+from widthwise.report.pages import page
+from widthwise.report.wording import certainty, circumstance_label, size_title
 
 STYLE = """
 body { max-width: max-content; }

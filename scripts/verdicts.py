@@ -10,9 +10,9 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from widthwise.figure_program import draw_from_tables
-from widthwise.style import VERDICT_LOOKS, caption
-from widthwise.wording import certainty, circumstance_label
+from widthwise.figures.figure_program import draw_from_tables
+from widthwise.figures.style import VERDICT_LOOKS, caption
+from widthwise.report.wording import certainty, circumstance_label
 
 HEADINGS = {
     "starting_loss": "starting\nloss",

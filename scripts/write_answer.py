@@ -10,12 +10,12 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from widthwise.answer import write_answer
-from widthwise.evidence import Evidence
-from widthwise.output import written_aside
-from widthwise.page import page
+from widthwise.analysis.tables import read_table
+from widthwise.files import written_aside
 from widthwise.program import start_logging
-from widthwise.tables import read_table
+from widthwise.report.answer import write_answer
+from widthwise.report.evidence import Evidence
+from widthwise.report.pages import page
 
 TABLES = ("verdicts", "features", "contrasts", "crossovers", "runs", "slopes_by_step", "time_lapse", "literature")
 TITLE = "Under which circumstances do more parameters raise the training loss?"

@@ -7,11 +7,11 @@ import numpy
 import torch
 import yaml
 
-from widthwise.configuration import with_defaults
-from widthwise.network import Network
-from widthwise.probe import Probe
-from widthwise.seeding import Stream, torch_generator
-from widthwise.training import Measurement, Training
+from widthwise.model.network import Network
+from widthwise.study.configuration import with_defaults
+from widthwise.training.loop import Measurement, Training
+from widthwise.training.probe import Probe
+from widthwise.training.seeding import Stream, torch_generator
 
 ROOT = Path(__file__).resolve().parent.parent
 torch.set_num_threads(1)  # tensors are small here, and threads only wait for each other

@@ -8,10 +8,10 @@ import numpy
 import pandas
 import pytest
 
-from widthwise.answer import write_answer
-from widthwise.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
-from widthwise.evidence import Evidence
-from widthwise.verdicts import feature_means, judge_study
+from widthwise.analysis.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
+from widthwise.analysis.verdicts import feature_means, judge_study
+from widthwise.report.answer import write_answer
+from widthwise.report.evidence import Evidence
 
 CONTRASTS = {"no_l2": {"objective": {"end_value": "falls"}, "data_loss": {"end_value": "falls"}}}
 SIZES, SEEDS, STEPS = (10_000, 100_000, 1_000_000), (0, 1, 2, 3, 4), (0, 10, 20, 30)

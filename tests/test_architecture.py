@@ -3,7 +3,7 @@
 import pytest
 from settings import POSTED, SMALL, make_network
 
-from widthwise.architecture import (
+from widthwise.study.architecture import (
     depth,
     network_layers,
     parameter_count,

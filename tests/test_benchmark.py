@@ -7,8 +7,8 @@ import pandas
 import pytest
 from conftest import SMOKE, run_snakemake
 
-from widthwise.benchmark import fitted_speed
-from widthwise.cost import Speed
+from widthwise.study.cost import Speed
+from widthwise.training.benchmark import fitted_speed
 
 
 def test_a_speed_is_found_again_from_what_it_takes():

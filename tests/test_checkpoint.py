@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from widthwise.checkpoint import SHARE, Checkpoint, only_writer
+from widthwise.training.checkpoint import SHARE, Checkpoint, only_writer
 
 RUN = {"settings": {"seed": 0, "training": {"epochs": None}}, "code": "c0de"}
 STATE = {"step": 7, "log": [{"data_loss": 0.1}], "network": {"weight": torch.arange(600.0)}}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from settings import ROOT, SCHEMA, default_config, load
 
-from widthwise.study import Study
+from widthwise.study.plan import Study
 
 SECTIONS = ("dataset", "network", "training", "evaluation", "analysis")
 

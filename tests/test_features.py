@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widthwise.features import crossover, end_value, initial_decay, is_plateau, run_features, steps_to_midway
+from widthwise.analysis.features import crossover, end_value, initial_decay, is_plateau, run_features, steps_to_midway
 
 TENTH = 0.1
 

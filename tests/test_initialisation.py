@@ -4,8 +4,8 @@ import pytest
 import torch
 from settings import make_network
 
-from widthwise.initialisation import expected_sum_of_squares, variance
-from widthwise.objective import Penalty
+from widthwise.model.initialisation import expected_sum_of_squares, variance
+from widthwise.training.objective import Penalty
 
 # Variance of a squared entry, in units of the entry's variance squared: 4/5 for a uniform, 2 for a normal.
 SPREAD = {"glorot": 0.8, "default": 0.8, "he": 2.0, "fixed_std": 2.0}

@@ -4,7 +4,7 @@ import numpy
 import pandas
 import pytest
 
-from widthwise.literature import literature
+from widthwise.analysis.claims import literature
 
 SUMS = pandas.DataFrame(
     [

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from widthwise.normalisation import MANY_VOXELS, BatchNorm, TiledBatchNorm
+from widthwise.model.normalisation import MANY_VOXELS, BatchNorm, TiledBatchNorm
 
 SIZES = st.integers(1, 5)
 

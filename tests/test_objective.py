@@ -4,7 +4,7 @@ import pytest
 import torch
 from settings import SMALL, make_network
 
-from widthwise.objective import Penalty, data_loss
+from widthwise.training.objective import Penalty, data_loss
 
 IMAGES, LABELS = torch.linspace(-1, 1, 4 * 125).reshape(4, 1, 5, 5, 5), torch.tensor([0, 1, 0, 1])
 

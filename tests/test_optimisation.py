@@ -4,7 +4,7 @@ import pytest
 import torch
 from settings import SMALL, log_of, make_network, make_training
 
-from widthwise.optimisation import make_optimiser, parameter_groups, root_second_moments
+from widthwise.training.optimisation import make_optimiser, parameter_groups, root_second_moments
 
 # Yang et al. 2022, Tensor Programs V, Table 8, with r = width / base width. With width the head grows on its input
 # side, the first convolution, BatchNorm and convolutions' biases on their output side, the other convolutions on

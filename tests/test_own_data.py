@@ -19,9 +19,9 @@ from test_config_files import merge
 from test_reruns import planned
 
 from widthwise import own_data
-from widthwise.own_data import DataError, read_own_data
-from widthwise.storage import read_dataset, write_dataset
-from widthwise.study import Study, memory_mb, minutes
+from widthwise.data.arrays import DataError, read_own_data
+from widthwise.data.storage import read_dataset, write_dataset
+from widthwise.study.plan import Study, memory_mb, minutes
 
 README = ROOT / "README.md"
 NAMES = {"train/images": "train_images", "train/labels": "train_labels"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings import SMALL, make_network
 
-from widthwise.probe import Probe, balanced_indices
+from widthwise.training.probe import Probe, balanced_indices
 
 
 @given(st.lists(st.integers(0, 2), min_size=3, max_size=60), st.integers(2, 12))

@@ -116,11 +116,11 @@ def test_nothing_reruns_in_a_checkout_that_was_moved(smoke):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        pytest.param(add_code("scripts/widthwise/network.py"), ALL_BUT_DATA, id="network"),
-        pytest.param(add_code("scripts/widthwise/training.py"), ALL_BUT_DATA, id="training"),
+        pytest.param(add_code("scripts/widthwise/model/network.py"), ALL_BUT_DATA, id="network"),
+        pytest.param(add_code("scripts/widthwise/training/loop.py"), ALL_BUT_DATA, id="training"),
         pytest.param(add_code("scripts/loss_parts.py"), {"loss_parts"}, id="a figure"),
-        pytest.param(add_code("scripts/widthwise/trend.py"), JUDGING, id="statistics"),
-        pytest.param(add_code("scripts/widthwise/answer.py"), {"write_answer"}, id="the answer"),
+        pytest.param(add_code("scripts/widthwise/analysis/inference.py"), JUDGING, id="statistics"),
+        pytest.param(add_code("scripts/widthwise/report/answer.py"), {"write_answer"}, id="the answer"),
         pytest.param(
             edit("config/circumstances.yaml", "With Keras' defaults the reported loss", "The reported loss"),
             {"write_answer"},

@@ -11,7 +11,7 @@ import yaml
 from conftest import run_snakemake
 from settings import ROOT
 
-from widthwise.source_digest import sources
+from widthwise.study.code_digest import sources
 
 
 def without_conditions(text):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from widthwise.source_digest import source_digest, sources, syntax_tree
+from widthwise.study.code_digest import source_digest, sources, syntax_tree
 
 FILES = {
     "draw.py": '"""Draws."""\nfrom library.look import colour\n\nprint(colour(1))\n',

@@ -4,8 +4,8 @@ import h5py
 import numpy
 import pytest
 
-from widthwise.output import written_aside
-from widthwise.storage import content_digest, read_dataset, write_dataset
+from widthwise.data.storage import content_digest, read_dataset, write_dataset
+from widthwise.files import written_aside
 
 ARRAYS = {"train/images": numpy.ones((2, 3), numpy.float32), "train/labels": numpy.array([0, 1], numpy.uint8)}
 

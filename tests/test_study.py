@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings import SCHEMA, default_config
 
-from widthwise.circumstances import ancestors, catalogue_errors, factors, resolve
-from widthwise.configuration import with_defaults
-from widthwise.study import Study, StudyError, canonical_json
+from widthwise.study.catalogue import ancestors, catalogue_errors, factors, resolve
+from widthwise.study.configuration import with_defaults
+from widthwise.study.plan import Study, StudyError, canonical_json
 
 
 def changed(*changes: tuple[str, object]) -> dict:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widthwise.style import size_colours, spread
-from widthwise.wording import size_label
+from widthwise.figures.style import size_colours, spread
+from widthwise.report.wording import size_label
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=9), st.floats(0.5, 10))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widthwise.tables import IncompleteTableError, gather_losses, gather_runs, gather_starts
+from widthwise.analysis.tables import IncompleteTableError, gather_losses, gather_runs, gather_starts
 
 EXPECTED = ["no_l2/width2/seed0", "no_l2/width2/seed1", "no_l2/width8/seed0", "no_l2/width8/seed1"]
 

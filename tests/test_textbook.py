@@ -6,9 +6,9 @@ import torch
 from settings import POSTED, log_of, make_network, make_training
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from widthwise.normalisation import FEW_FILTERS, MANY_VOXELS
-from widthwise.seeding import Stream, random_order
-from widthwise.textbook import textbook_network, textbook_steps
+from widthwise.model.normalisation import FEW_FILTERS, MANY_VOXELS
+from widthwise.training.seeding import Stream, random_order
+from widthwise.training.textbook import textbook_network, textbook_steps
 
 SAMPLES, EPOCHS = 40, 10
 

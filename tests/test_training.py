@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings import ROOT, SMALL, log_of, make_network, make_training
 
-from widthwise.seeding import Stream, random_order
-from widthwise.training import evaluation_is_due, prepare_data
+from widthwise.training.loop import evaluation_is_due, prepare_data
+from widthwise.training.seeding import Stream, random_order
 
 
 def due(steps, steps_per_epoch, per_epoch):
@@ -292,7 +292,7 @@ def test_a_diverged_run_stays_diverged_when_it_goes_on():
 
 def test_a_run_on_the_cpu_does_without_torchs_compiler():
     program = (
-        "import sys; import settings; from widthwise.torch_program import leave_compiler_out; leave_compiler_out(); "
+        "import sys; import settings; from widthwise.training.device import leave_compiler_out; leave_compiler_out(); "
         "training = settings.make_training(); settings.log_of(training); "
         "training.load_state_dict(training.state_dict()); "
         "sys.exit(any(name.startswith('torch._dynamo.') for name in sys.modules))"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from widthwise.trend import (
+from widthwise.analysis.inference import (
     holm,
     is_flat,
     is_mixed,
@@ -19,7 +19,7 @@ from widthwise.trend import (
     slopes,
     theil_sen_slope,
 )
-from widthwise.verdicts import Response, judge
+from widthwise.analysis.verdicts import Response, judge
 
 PARAMETERS = numpy.array([15_708, 35_144, 97_182, 248_154, 758_592, 2_613_444])
 

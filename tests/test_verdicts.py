@@ -7,10 +7,10 @@ import numpy
 import pandas
 import pytest
 
-from widthwise.comparisons import CONTRAST_COLUMNS, contrasts, crossovers, time_lapse
-from widthwise.learning_rates import agreement, best_rates, optimum, rate_slopes, rate_verdicts
-from widthwise.trend import Interval
-from widthwise.verdicts import COLUMNS, judge_study
+from widthwise.analysis.comparisons import CONTRAST_COLUMNS, contrasts, crossovers, time_lapse
+from widthwise.analysis.inference import Interval
+from widthwise.analysis.learning_rates import agreement, best_rates, optimum, rate_slopes, rate_verdicts
+from widthwise.analysis.verdicts import COLUMNS, judge_study
 
 SIZES, SEEDS = (100, 200, 400, 800), (0, 1, 2, 3, 4)
 EXPECTATIONS = {

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from widthwise.volumes import cut_cubes, make_dataset, make_volume
+from widthwise.data.volumes import cut_cubes, make_dataset, make_volume
 
 SETTINGS = {
     "seed": 3,

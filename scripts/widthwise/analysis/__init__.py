@@ -1,0 +1,1 @@
+"""What came out: tables, features of the loss curves, and verdicts."""

@@ -1,0 +1,1 @@
+"""What is trained: the network, its initial weights and its normalisation."""

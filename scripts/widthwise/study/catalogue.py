@@ -1,0 +1,116 @@
+"""The catalogue of circumstances as an experiment: what each changes, and against which other it is compared.
+
+References form a tree rooted at `as_posted`, and a circumstance is one factor away from its reference, so that a
+difference between the two has one cause. It must not import torch: the workflow reads it in every job.
+"""
+
+import copy
+import itertools
+import math
+from collections.abc import Collection
+from typing import Any
+
+from widthwise.study.configuration import alternatives
+
+ROOT = "as_posted"
+SECTIONS = ("network", "training")
+# Settings that mean nothing apart from another one: together they are one factor.
+PARTS_OF_A_FACTOR = {
+    "network.activation": {"network.negative_slope"},
+    "network.initialisation": {"network.initial_std"},
+    "training.optimiser": {"training.learning_rate", "training.momentum"},
+}
+
+
+def resolve(base: dict, circumstance: dict) -> dict:
+    """The base's network and training settings with the circumstance's overrides laid over them."""
+    resolved = {section: copy.deepcopy(base[section]) for section in SECTIONS}
+    for section, settings in circumstance.get("overrides", {}).items():
+        resolved[section].update(copy.deepcopy(settings))
+    return resolved
+
+
+def factors(base: dict, circumstance: dict, reference: dict) -> set[str]:
+    """What sets a circumstance apart from its reference: dotted keys, `depths` and `learning_rates` included."""
+    ours, theirs = flatten(resolve(base, circumstance)), flatten(resolve(base, reference))
+    differing = {key for key in ours if ours[key] != theirs[key]}
+    for axis in ("depths", "learning_rates"):
+        if circumstance.get(axis) != reference.get(axis):
+            differing.add(axis)
+    if "learning_rates" in differing:
+        differing.discard("training.learning_rate")
+    if circumstance.get("width") != reference.get("width") and "depths" not in differing:
+        differing.add("width")
+    for leader, parts in PARTS_OF_A_FACTOR.items():
+        if leader in differing:
+            differing -= parts
+    return differing
+
+
+def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    flat = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> list[str]:
+    """A line for each of `names`, and of their ancestors, that has no place in the tree, and for each of `names` that
+    is not one factor from its reference. Others need not be: changing a base setting makes some the same as theirs."""
+    errors, judged = [], set(names)
+    needed = dict.fromkeys(other for name in names for other in (name, *ancestors(name, catalogue)))
+    for name in needed:
+        circumstance = catalogue[name]
+        key = f"circumstances.{name}"
+        reference = circumstance.get("reference")
+        if name == ROOT:
+            if reference is not None or circumstance.get("overrides"):
+                errors.append(f"{key}: the root of all references; allowed: no reference and no overrides")
+        elif reference is None:
+            errors.append(f"{key}.reference: missing; allowed: the circumstance that it is one factor away from")
+        elif reference not in catalogue:
+            errors.append(
+                f"{key}.reference: given {reference!r}, which the catalogue lacks; "
+                + alternatives(reference, catalogue)
+            )
+        elif name in ancestors(name, catalogue):
+            errors.append(f"{key}.reference: given {reference!r}, which leads back to {name}; allowed: no cycle")
+        elif name in judged and len(found := factors(base, circumstance, catalogue[reference])) != 1:
+            given = ", ".join(sorted(found)) or "none"
+            errors.append(f"{key}: {len(found)} factors away from {reference} ({given}); allowed: exactly one")
+    return errors
+
+
+def grid_errors(name: str, circumstance: dict) -> list[str]:
+    """What is wrong with a circumstance's grid of learning rates."""
+    rates = circumstance.get("learning_rates", [])
+    uneven = [b for a, b in itertools.pairwise(rates) if not math.isclose(b / a, 2, rel_tol=0.01)]
+    errors = [
+        f"circumstances.{name}.learning_rates: given {rate:g}; allowed: twice the rate before it" for rate in uneven
+    ]
+    if rates and "depths" in circumstance:
+        errors.append(f"circumstances.{name}.depths: given with learning_rates; allowed: one of the two")
+    return errors
+
+
+def ancestors(name: str, catalogue: dict) -> list[str]:
+    """The chain of references above a circumstance, nearest first; it stops where it would repeat."""
+    chain: list[str] = []
+    reference = catalogue[name].get("reference")
+    while reference in catalogue and reference not in chain:
+        chain.append(reference)
+        reference = catalogue[reference].get("reference")
+    return chain
+
+
+def grid_members(name: str, circumstance: dict) -> dict[str, dict]:
+    """A circumstance with `learning_rates` as one circumstance for each rate, named after it; others alone."""
+    if "learning_rates" not in circumstance:
+        return {name: circumstance}
+    members = {}
+    for rate in circumstance["learning_rates"]:
+        member = copy.deepcopy(circumstance)
+        member.setdefault("overrides", {}).setdefault("training", {})["learning_rate"] = rate
+        members[f"{name}_{rate:g}"] = member
+    return members

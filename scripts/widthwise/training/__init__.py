@@ -1,0 +1,1 @@
+"""How it is trained: objective, optimiser, loop and checkpoints."""
