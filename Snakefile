@@ -1,11 +1,17 @@
 """Widthwise: does a wider network have a higher training loss, and when?
 
-config -> dataset -> runs -> tables -> verdicts, answer and figures, a file of rules for each stage.
+config -> datasets -> runs -> tables -> verdicts, answer and figures; one file of rules for each stage.
 """
 
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+if not Path("config/schema.yaml").exists():
+    raise WorkflowError(f"{Path.cwd()} is not the checkout; call snakemake in {workflow.basedir}")
 
 
 configfile: "config/circumstances.yaml"
@@ -27,19 +33,27 @@ wildcard_constraints:
     circumstance=one_of(STUDY.circumstances),
     size=one_of(STUDY.all_sizes),
     seed=one_of(STUDY.seeds),
+    draw=one_of(STUDY.draws),
+
+
+onstart:
+    claim_results()
+
+
+onerror:
+    tell_reasons(log)
 
 
 include: "rules/dataset.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
-include: "rules/verdicts.smk"
-include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/figures.smk"
 include: "rules/benchmark.smk"
 
 
 rule all:
-    """Makes the whole study; logs too are named, so that one that was lost is made again though its consumers stand."""
+    """Makes the whole study. Losses are named too: one that was lost is made again, though its tables stand."""
     default_target: True
     input:
         [f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs()],
@@ -47,6 +61,7 @@ rule all:
         expand("<results>/tables/{name}.csv", name=["losses", "runs", "verdicts", "literature"]),
         expand("<results>/tables/{name}.html", name=["verdicts", "runs"]),
         multiext("<results>/answer", ".md", ".html"),
+        "<results>/evidence.md",
         "<results>/explorer.html",
         expand("<results>/figures/{name}.{extension}", name=FIGURES, extension=EXTENSIONS),
     localrule: True
@@ -55,5 +70,5 @@ rule all:
 rule benchmark:
     """Times every size's training step against the textbook's and against the machine's limit."""
     input:
-        expand("<results>/figures/cost.{extension}", extension=EXTENSIONS),
+        expand("<results>/figures/speed.{extension}", extension=EXTENSIONS),
     localrule: True

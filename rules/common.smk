@@ -1,83 +1,107 @@
-"""What all stages share - the checked study, and digests of the code behind each script.
+"""What all stages share: the checked study, and digests of the code behind each script.
 
-Reads the configuration and its schema; stops with every error in it before anything is planned. Must not name
-a hyper-parameter.
+Reads the configuration and stops with every error in it before anything is planned.
 """
 
 import json
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.pathvars import Pathvars
 
-sys.path.insert(0, "scripts")
+sys.path.insert(0, str(Path("scripts").resolve()))
 # Jobs run in the environment that runs snakemake, activated or not; --sdm conda puts its own before it.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-from widthwise.study.code_digest import source_digest
-from widthwise.data.source import source_of
-from widthwise.study.plan import Study, StudyError, canonical_json, memory_mb, minutes, size_value
+from widthwise.data.source import SourceError, source_of
+from widthwise.files import claim
+from widthwise.study.code_digest import code_digest
+from widthwise.study.cost import memory_mb, requested_mb, requested_minutes, run_work, start_work
+from widthwise.study.plan import Study, StudyError, size_value
+from widthwise.study.settings import canonical_json
+
+# Seconds by which the clocks of two machines may differ.
+MOST_CLOCK_SKEW = 60
+CLAIMS = []
 
 try:
     STUDY = Study(config, yaml.safe_load(Path("config/schema.yaml").read_text()))
 except StudyError as error:
     raise WorkflowError(f"The configuration has errors:\n{error}")
 
+# With `~` and environment variables expanded, as the study has it.
+workflow.pathvars.update(Pathvars.from_config(STUDY.config))
 RESULTS = Path(STUDY.config["pathvars"]["results"])
 EXISTING = next(path for path in (RESULTS, *RESULTS.parents) if path.exists())
 if not (EXISTING.is_dir() and os.access(EXISTING, os.W_OK)):
     raise WorkflowError(
-        f"{RESULTS}: cannot be written, since {EXISTING} is no folder or not writable"
+        f"pathvars.results: {RESULTS} cannot be written: {EXISTING} is no folder or not writable"
     )
+SUMMARIES = [RESULTS / "dataset" / f"{draw}.json" for draw in STUDY.draws]
+for path in SUMMARIES:
+    if path.exists() and path.stat().st_mtime > time.time() + MOST_CLOCK_SKEW:
+        raise WorkflowError(
+            f"{path} is dated in the future, so that every run would look outdated; touch it"
+        )
 
-
-SUMMARY = RESULTS / "dataset.json"
+# The synthetic datasets are equally large; a user's own is known once it has been read.
 SOURCE = {}
 if STUDY.own_file:
-    last = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {}
-    if Path(STUDY.own_file).resolve() == SUMMARY.with_suffix(".h5").resolve():
-        raise WorkflowError(
-            f"dataset.path: given {STUDY.own_file}, which the study itself writes; allowed: a file elsewhere"
-        )
+    (summary,) = SUMMARIES
     try:
-        SOURCE = source_of(Path(STUDY.own_file), last.get("source", {}))
-    except OSError as error:
-        raise WorkflowError(
-            f"dataset.path: given {STUDY.own_file}, allowed: a file that can be read: {error.strerror}"
-            f" (paths are relative to {Path.cwd()})"
-        )
-    # What the file holds is known once it has been read; the first time, import_dataset checks this.
+        SOURCE = source_of(Path(STUDY.own_file), summary)
+    except SourceError as error:
+        raise WorkflowError(f"dataset.path: {error}")
+    # A file that was read before is checked now; a new one is checked when import_dataset has counted its samples.
+    last = json.loads(summary.read_text()) if summary.exists() else {}
     if SOURCE["sha256"] == last.get("source", {}).get("sha256") and (
-        errors := STUDY.unmet_by(last)
+        errors := STUDY.missing_data(last)
     ):
         raise WorkflowError("The configuration has errors:", *errors)
 
 
-def extent(summary):
-    """How much data there is, for what a job is to ask for; of a user's own, once they have been read."""
-    return STUDY.extent or json.loads(Path(summary).read_text())
+def claim_results():
+    """Holds the results folder until this process ends: no other snakemake works in it, from whichever checkout."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    try:
+        CLAIMS.append(claim(RESULTS / ".in_use"))
+    except BlockingIOError as error:
+        raise WorkflowError(
+            f"{RESULTS} is in use by the snakemake of {error.strerror}; wait for it, or choose another pathvars.results"
+        )
 
 
-def code(script):
+def tell_reasons(log):
+    """Prints the last line of each failed job's log, where it says what is wrong."""
+    told = Path(log).read_text(encoding="utf-8", errors="replace")
+    for path in dict.fromkeys(re.findall(r"^ *log: (\S.*?) \(check log file", told, re.MULTILINE)):
+        lines = Path(path).read_text(errors="replace").split("\n") if Path(path).exists() else []
+        if lines := [line for line in lines if line.strip()]:
+            logger.error(f"{path}: {lines[-1]}")
+
+
+def summary_of(path):
+    """How much data a dataset holds."""
+    return STUDY.synthetic_summary or json.loads(Path(path).read_text())
+
+
+def code(script, *modules):
     """A digest of a script's code and of what it imports, as a parameter: other code, another result."""
-    return source_digest(Path("scripts", f"{script}.py"))
+    return code_digest(Path("scripts", f"{script}.py"), *modules)
 
 
 def one_of(names):
-    """A wildcard's constraint: only these."""
+    """A wildcard's constraint: only these names."""
     return "|".join(re.escape(str(name)) for name in names)
 
 
-def if_there(option, name):
-    """An option with one of the results, only if that is there already."""
-    return f"{option} {RESULTS / name}" if (RESULTS / name).exists() else ""
-
-
 def reported(path, name, category):
-    """A result that stands in the report: under its name, in a category, with captions/{name}.rst beside it."""
+    """A result that stands in the report, under its name, in a category, with captions/{name}.rst beside it."""
     return report(
         path,
         caption=f"captions/{name}.rst",

@@ -1,19 +1,19 @@
-"""Makes the dataset that every run of the study trains on, or takes a user's own in.
+"""Makes the datasets that runs train on: one for each seed, or a user's own.
 
-Needs the config's `dataset`, and the file that it may name; makes dataset.h5 and dataset.json. Consumers depend on
-the small dataset.json, which holds the content's digest, and take dataset.h5 as `ancient`: a large file is compared
-by its time, and a touch would retrain everything.
+Needs the config's `dataset`, and the file that it may name; makes dataset/{draw}.h5 and .json. Consumers depend on the
+small .json file, which holds the content's digest, and take the .h5 file as `ancient`: a large file is compared by its
+time, and a touch would retrain everything.
 """
 
 if STUDY.own_file:
 
-    # The file is no input, since neither its time nor its place makes it another: its content's digest is a parameter.
+    # The file itself is no input: neither its time nor its place makes it another. Its content's digest is a parameter.
     # Functions of the output are not compared: what they give decides nothing of what is written.
     rule import_dataset:
-        """Checks a user's own file and writes its cubes in the study's layout."""
+        """Checks a user's own file and writes its images in the study's layout."""
         output:
-            images="<results>/dataset.h5",
-            summary="<results>/dataset.json",
+            images="<results>/dataset/own.h5",
+            summary="<results>/dataset/own.json",
         log:
             "<logs>/import_dataset.log",
         benchmark:
@@ -28,20 +28,24 @@ if STUDY.own_file:
         params:
             content=SOURCE["sha256"],
             source=lambda wildcards, output: canonical_json(SOURCE),
-            asked=lambda wildcards, output: canonical_json(STUDY.asked),
+            requirements=lambda wildcards, output: canonical_json(STUDY.data_requirements),
             code=code("import_dataset"),
         shell:
-            "python scripts/import_dataset.py --source {params.source:q} --asked {params.asked:q}"
-            " --dataset {output.images} --summary {output.summary} > {log} 2>&1"
+            "python scripts/import_dataset.py"
+            " --source {params.source:q}"
+            " --requirements {params.requirements:q}"
+            " --dataset {output.images:q}"
+            " --summary {output.summary:q}"
+            " > {log:q} 2>&1"
 
 else:
 
     rule generate_dataset:
-        """Makes synthetic volumes and cuts labelled cubes out of them."""
+        """Makes synthetic volumes and cuts labelled cubes out of them, anew for each seed."""
         output:
-            multiext("<results>/dataset", images=".h5", summary=".json"),
+            multiext("<results>/dataset/{draw}", images=".h5", summary=".json"),
         log:
-            "<logs>/generate_dataset.log",
+            "<logs>/generate_dataset/{draw}.log",
         cache: True
         localrule: True
         conda:
@@ -52,7 +56,12 @@ else:
             runtime="10m",
         params:
             settings=canonical_json(STUDY.dataset),
+            draw=lambda wildcards: int(wildcards.draw.removeprefix("seed")),
             code=code("generate_dataset"),
         shell:
-            "python scripts/generate_dataset.py --settings {params.settings:q}"
-            " --dataset {output.images} --summary {output.summary} > {log} 2>&1"
+            "python scripts/generate_dataset.py"
+            " --settings {params.settings:q}"
+            " --draw {params.draw}"
+            " --dataset {output.images:q}"
+            " --summary {output.summary:q}"
+            " > {log:q} 2>&1"

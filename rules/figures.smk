@@ -1,48 +1,56 @@
 """Draws the figures, one rule each: a rule's name and each of its files are targets.
 
-Needs the tables, or the dataset for the figure that shows it; makes figures/{name}.svg, .pdf and .png. `all` asks for
-those that the study has something to show in.
+Needs the tables, or the dataset; makes figures/{name}.svg, .pdf and .png. All rules inherit from the first: they differ
+in what they read, and in the module of widthwise.figures, of the rule's own name, that draws. `all` asks for those that
+the study has something to show in.
 """
 
 # A user's own data need not have a volume to predict a mask in: `segmentation` is then drawn when it is asked for.
 FIGURES = [
-    "dataset",
+    "task",
     "loss_curves",
     "loss_parts",
-    "features",
-    "verdicts",
-    "crossover",
+    "feature_trends",
+    "verdict_map",
+    "crossing",
     *([] if STUDY.own_file else ["segmentation"]),
     *(["coordinate_check"] if STUDY.coordinate_checks else []),
-    *(["learning_rates"] if STUDY.grids else []),
-    *(["depth"] if STUDY.depth_circumstances else []),
+    *(["best_learning_rates"] if STUDY.grids else []),
+    *(["depth_trend"] if any(STUDY.circumstances[name].depths for name in STUDY.judged) else []),
 ]
 
 
 localrules:
-    dataset,
+    task,
     loss_curves,
     loss_parts,
-    features,
-    verdicts,
-    crossover,
+    feature_trends,
+    verdict_map,
+    crossing,
     segmentation,
     coordinate_check,
-    learning_rates,
-    depth,
+    best_learning_rates,
+    depth_trend,
+    speed,
 
 
-rule dataset:
+def drawing(name):
+    """The parameters that tell a figure's rule from the others: its module, and the code behind it."""
+    return {"name": name, "code": code("draw_figure", f"widthwise.figures.{name}")}
+
+
+rule task:
     """Shows the task: training cubes of every class, and a slice of a test volume with its mask."""
     input:
-        images=ancient("<results>/dataset.h5"),
-        summary="<results>/dataset.json",
+        study="<results>/study.json",
+        images=ancient(f"{FIRST_DRAW}.h5"),
+        summary=f"{FIRST_DRAW}.json",
     output:
-        **figure("dataset", "4 Task and networks"),
+        **figure("task", "4 Task and networks"),
     log:
-        "<logs>/figures/dataset.log",
+        "<logs>/figures/task.log",
     benchmark:
-        "<benchmarks>/figures/dataset.tsv"
+        "<benchmarks>/figures/task.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -50,132 +58,104 @@ rule dataset:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code("dataset"),
+        **drawing("task"),
+        inputs=lambda wildcards, input: [
+            f"{name}={path}" for name, path in input.items() if name != "study"
+        ],
     shell:
-        "python scripts/dataset.py --dataset {input.images} --summary {input.summary}"
-        " --figures {output} > {log} 2>&1"
+        "python scripts/draw_figure.py {params.name}"
+        " --study {input.study:q}"
+        " --inputs {params.inputs:q}"
+        " --figures {output:q}"
+        " > {log:q} 2>&1"
 
 
-rule loss_curves:
-    """Draws the question's own figure: the objective against steps, a line a size, a panel a circumstance."""
+# The post's own figure: the objective against steps, one line for each size, one panel for each circumstance.
+use rule task as loss_curves with:
     input:
+        study="<results>/study.json",
         losses="<results>/tables/losses.csv",
+        printed="<results>/tables/printed.csv",
+        verdicts="<results>/tables/verdicts.csv",
+        runs="<results>/tables/runs.csv",
     output:
         **figure("loss_curves", "2 Loss curves"),
     log:
         "<logs>/figures/loss_curves.log",
     benchmark:
         "<benchmarks>/figures/loss_curves.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     params:
-        circumstances=STUDY.judged,
-        code=code("loss_curves"),
-    shell:
-        "python scripts/loss_curves.py --losses {input.losses} --circumstances {params.circumstances}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("loss_curves"),
 
 
-rule loss_parts:
-    """Draws objective, data loss and penalty side by side, a line a size, a row a circumstance."""
+# Objective, data loss and penalty side by side.
+use rule task as loss_parts with:
     input:
+        study="<results>/study.json",
         losses="<results>/tables/losses.csv",
+        features="<results>/tables/features.csv",
+        runs="<results>/tables/runs.csv",
     output:
         **figure("loss_parts", "2 Loss curves"),
     log:
         "<logs>/figures/loss_parts.log",
     benchmark:
         "<benchmarks>/figures/loss_parts.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     params:
-        circumstances=STUDY.judged,
-        code=code("loss_parts"),
-    shell:
-        "python scripts/loss_parts.py --losses {input.losses} --circumstances {params.circumstances}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("loss_parts"),
 
 
-rule features:
-    """Draws start, initial decay and end against parameters, a row a circumstance."""
+# Start, initial decay and end against parameters.
+use rule task as feature_trends with:
     input:
+        study="<results>/study.json",
         features="<results>/tables/features.csv",
         verdicts="<results>/tables/verdicts.csv",
+        runs="<results>/tables/runs.csv",
     output:
-        **figure("features", "3 Features and verdicts"),
+        **figure("feature_trends", "3 Features and verdicts"),
     log:
-        "<logs>/figures/features.log",
+        "<logs>/figures/feature_trends.log",
     benchmark:
-        "<benchmarks>/figures/features.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
+        "<benchmarks>/figures/feature_trends.tsv"
     params:
-        code=code("features"),
-    shell:
-        "python scripts/features.py --features {input.features} --verdicts {input.verdicts}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("feature_trends"),
 
 
-rule verdicts:
-    """Draws all verdicts at a glance: circumstance against feature."""
+# All verdicts at a glance: circumstance against feature.
+use rule task as verdict_map with:
     input:
+        study="<results>/study.json",
         verdicts="<results>/tables/verdicts.csv",
     output:
-        **figure("verdicts", "3 Features and verdicts"),
+        **figure("verdict_map", "3 Features and verdicts"),
     log:
-        "<logs>/figures/verdicts.log",
+        "<logs>/figures/verdict_map.log",
     benchmark:
-        "<benchmarks>/figures/verdicts.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
+        "<benchmarks>/figures/verdict_map.tsv"
     params:
-        code=code("verdicts"),
-    shell:
-        "python scripts/verdicts.py --verdicts {input.verdicts}" " --figures {output} > {log} 2>&1"
+        **drawing("verdict_map"),
 
 
-rule crossover:
-    """Draws where a larger network's loss stays below a smaller one's."""
+# From which step on a larger network's loss stays below a smaller one's.
+use rule task as crossing with:
     input:
-        crossovers="<results>/tables/crossovers.csv",
+        study="<results>/study.json",
+        crossings="<results>/tables/crossings.csv",
     output:
-        **figure("crossover", "3 Features and verdicts"),
+        **figure("crossing", "3 Features and verdicts"),
     log:
-        "<logs>/figures/crossover.log",
+        "<logs>/figures/crossing.log",
     benchmark:
-        "<benchmarks>/figures/crossover.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
+        "<benchmarks>/figures/crossing.tsv"
     params:
-        code=code("crossover"),
-    shell:
-        "python scripts/crossover.py --crossovers {input.crossovers}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("crossing"),
 
 
-rule segmentation:
-    """Shows a held-out slice, its mask, and what networks of three sizes predict."""
+# A held-out slice, its mask, and what networks of three sizes predict.
+use rule task as segmentation with:
     input:
+        study="<results>/study.json",
         predictions="<results>/tables/segmentation.npz",
     output:
         **figure("segmentation", "4 Task and networks"),
@@ -183,90 +163,73 @@ rule segmentation:
         "<logs>/figures/segmentation.log",
     benchmark:
         "<benchmarks>/figures/segmentation.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     params:
-        code=code("segmentation"),
-    shell:
-        "python scripts/segmentation.py --predictions {input.predictions}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("segmentation"),
 
 
-rule coordinate_check:
-    """Draws how much each layer's output changes in the first steps, against width."""
+# How much each layer's output changes in the first steps, against width.
+use rule task as coordinate_check with:
     input:
+        study="<results>/study.json",
         coordinates="<results>/tables/coordinates.csv",
+        coordinate_powers="<results>/tables/coordinate_powers.csv",
     output:
         **figure("coordinate_check", "4 Task and networks"),
     log:
         "<logs>/figures/coordinate_check.log",
     benchmark:
         "<benchmarks>/figures/coordinate_check.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     params:
-        code=code("coordinate_check"),
-    shell:
-        "python scripts/coordinate_check.py --coordinates {input.coordinates}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("coordinate_check"),
 
 
-rule learning_rates:
-    """Draws the best learning rate against width, a panel a grid."""
+# The best learning rate against width, one panel for each grid.
+use rule task as best_learning_rates with:
     input:
+        study="<results>/study.json",
         runs="<results>/tables/runs.csv",
         optima="<results>/tables/learning_rates.csv",
         slopes="<results>/tables/learning_rate_slopes.csv",
     output:
-        **figure("learning_rates", "3 Features and verdicts"),
+        **figure("best_learning_rates", "3 Features and verdicts"),
     log:
-        "<logs>/figures/learning_rates.log",
+        "<logs>/figures/best_learning_rates.log",
     benchmark:
-        "<benchmarks>/figures/learning_rates.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
+        "<benchmarks>/figures/best_learning_rates.tsv"
     params:
-        grids=canonical_json(STUDY.grids),
-        code=code("learning_rates"),
-    shell:
-        "python scripts/learning_rates.py --runs {input.runs} --optima {input.optima} --slopes {input.slopes}"
-        " --grids {params.grids:q}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("best_learning_rates"),
 
 
-rule depth:
-    """Draws the data loss' end value against depth, plain and with shortcuts."""
+# The data loss' end against depth, plain and with shortcuts.
+use rule task as depth_trend with:
     input:
+        study="<results>/study.json",
         features="<results>/tables/features.csv",
+        verdicts="<results>/tables/verdicts.csv",
         runs="<results>/tables/runs.csv",
     output:
-        **figure("depth", "3 Features and verdicts"),
+        **figure("depth_trend", "3 Features and verdicts"),
     log:
-        "<logs>/figures/depth.log",
+        "<logs>/figures/depth_trend.log",
     benchmark:
-        "<benchmarks>/figures/depth.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
+        "<benchmarks>/figures/depth_trend.tsv"
     params:
-        circumstances=STUDY.depth_circumstances,
-        code=code("depth"),
-    shell:
-        "python scripts/depth.py --features {input.features} --runs {input.runs}"
-        " --circumstances {params.circumstances}"
-        " --figures {output} > {log} 2>&1"
+        **drawing("depth_trend"),
+
+
+# Throughput against the machine's limit, and the seconds of a run against parameters, steps and data.
+use rule task as speed with:
+    input:
+        study="<results>/study.json",
+        speed_table="<results>/tables/speed.csv",
+        speed="<results>/tables/speed.json",
+        seconds="<results>/tables/run_seconds.csv",
+        summary=f"{FIRST_DRAW}.json",
+    output:
+        **figure("speed", "5 Runs"),
+    log:
+        "<logs>/figures/speed.log",
+    benchmark:
+        "<benchmarks>/figures/speed.tsv"
+    params:
+        **drawing("speed"),

@@ -1,29 +1,67 @@
-"""Makes what people look through beside the figures: tables for reading, and the explorer of loss curves.
+"""Writes what people read beside the figures: the answer, the tables as pages, and the explorer of loss curves.
 
-Needs the tables; makes tables/verdicts.html, tables/runs.html and explorer.html. With the figures and the answer they
-are what `snakemake --report` puts together.
+Needs the tables; makes answer.md, answer.html, evidence.md, tables/verdicts.html, tables/runs.html and explorer.html.
+With the figures, `snakemake --report` puts them together.
 """
 
 
 localrules:
-    typeset_tables,
-    explorer,
+    write_answer,
+    write_pages,
 
 
-rule typeset_tables:
-    """Typesets the tables of verdicts and runs for reading."""
+rule write_answer:
+    """Answers the question from the tables alone."""
+    input:
+        study="<results>/study.json",
+        runs="<results>/tables/runs.csv",
+        tables=expand("<results>/tables/{name}.csv", name=[*JUDGED, *COORDINATES]),
+        dataset=f"{FIRST_DRAW}.json",
+    output:
+        markdown="<results>/answer.md",
+        evidence="<results>/evidence.md",
+        html=reported("<results>/answer.html", "answer", "1 Answer"),
+    log:
+        "<logs>/write_answer.log",
+    benchmark:
+        "<benchmarks>/write_answer.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        tables=subpath(input.runs, parent=True),
+        code=code("write_answer"),
+    shell:
+        "python scripts/write_answer.py"
+        " --study {input.study:q}"
+        " --tables {params.tables:q}"
+        " --dataset {input.dataset:q}"
+        " --markdown {output.markdown:q}"
+        " --evidence {output.evidence:q}"
+        " --html {output.html:q}"
+        " > {log:q} 2>&1"
+
+
+rule write_pages:
+    """Typesets the tables of verdicts and runs, and makes the page on which to look through every loss curve."""
     input:
         verdicts="<results>/tables/verdicts.csv",
         runs="<results>/tables/runs.csv",
+        losses="<results>/tables/losses.csv",
+        printed="<results>/tables/printed.csv",
     output:
         verdicts=reported(
             "<results>/tables/verdicts.html", "table_of_verdicts", "3 Features and verdicts"
         ),
         runs=reported("<results>/tables/runs.html", "table_of_runs", "5 Runs"),
+        explorer=reported("<results>/explorer.html", "explorer", "2 Loss curves"),
     log:
-        "<logs>/typeset_tables.log",
+        "<logs>/write_pages.log",
     benchmark:
-        "<benchmarks>/typeset_tables.tsv"
+        "<benchmarks>/write_pages.tsv"
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -31,29 +69,10 @@ rule typeset_tables:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code("typeset_tables"),
+        tables=subpath(output.runs, parent=True),
+        code=code("write_pages"),
     shell:
-        "python scripts/typeset_tables.py --verdicts {input.verdicts} --runs {input.runs}"
-        " --verdicts-page {output.verdicts} --runs-page {output.runs} > {log} 2>&1"
-
-
-rule explorer:
-    """Makes a page on which to look through every loss curve of the study."""
-    input:
-        losses="<results>/tables/losses.csv",
-    output:
-        page=reported("<results>/explorer.html", "explorer", "2 Loss curves"),
-    log:
-        "<logs>/explorer.log",
-    benchmark:
-        "<benchmarks>/explorer.tsv"
-    conda:
-        "../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        code=code("explorer"),
-    shell:
-        "python scripts/explorer.py --losses {input.losses} --page {output.page} > {log} 2>&1"
+        "python scripts/write_pages.py"
+        " --tables {params.tables:q}"
+        " --explorer {output.explorer:q}"
+        " > {log:q} 2>&1"

@@ -1,31 +1,51 @@
-"""Gathers the runs' logs into two tables.
+"""Gathers what runs have written into tables, and judges the study by them.
 
-Needs losses.csv and run.json of every run; makes tables/losses.csv (every logged step) and tables/runs.csv (a
-row a run, with its features): first for each circumstance, so that no job is given ten thousand paths, then for the
-study. starts.csv, sums_of_squares.csv and coordinates.csv are put together from what was measured for each network.
+Needs losses.csv and run.json of every run, the starting losses and the coordinate checks. Makes study.json (the checked
+configuration, which every analysis reads) and tables/*.csv: first one set for each circumstance, so that no job is given
+ten thousand paths, then the study's own.
 """
 
 
 localrules:
+    describe_study,
     gather_circumstance,
     gather_study,
-    gather_starts,
-    gather_sums_of_squares,
     gather_coordinates,
+    judge_study,
+
+
+rule describe_study:
+    """Writes the checked configuration, with every default, for the programs that analyse it."""
+    output:
+        study="<results>/study.json",
+    log:
+        "<logs>/describe_study.log",
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime="1m",
+    params:
+        # A function: braces in the text of a plain parameter would be taken for wildcards.
+        record=lambda wildcards: STUDY.record,
+    shell:
+        "printf '%s\\n' {params.record:q} > {output.study:q} 2> {log:q}"
 
 
 rule gather_circumstance:
-    """Checks that one circumstance's runs are all there, once each, and gathers them."""
+    """Checks that one circumstance's runs are all there, with this study's settings, and gathers them."""
     input:
+        study="<results>/study.json",
         losses=lambda wildcards: [
             f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs(wildcards.circumstance)
         ],
         runs=lambda wildcards: [
             f"<results>/runs/{run.name}/run.json" for run in STUDY.runs(wildcards.circumstance)
         ],
+        datasets=[f"<results>/dataset/{draw}.json" for draw in STUDY.draws],
     output:
         losses="<results>/tables/{circumstance}/losses.csv",
         runs="<results>/tables/{circumstance}/runs.csv",
+        printed="<results>/tables/{circumstance}/printed.csv",
     log:
         "<logs>/gather_circumstance/{circumstance}.log",
     benchmark:
@@ -37,27 +57,39 @@ rule gather_circumstance:
         mem_mb=2000,
         runtime="10m",
     params:
-        decay_step=STUDY.config["analysis"]["decay_step"],
-        end_window=STUDY.config["analysis"]["end_window"],
-        expected=lambda wildcards: [run.name for run in STUDY.runs(wildcards.circumstance)],
+        results=subpath(input.study, parent=True),
+        tables=subpath(output.runs, parent=True),
         code=code("gather_circumstance"),
     shell:
-        "python scripts/gather_circumstance.py --losses {input.losses} --runs {input.runs}"
-        " --expected {params.expected} --decay-step {params.decay_step}"
-        " --end-window {params.end_window}"
-        " --losses-table {output.losses} --runs-table {output.runs} > {log} 2>&1"
+        "python scripts/gather_circumstance.py"
+        " --study {input.study:q}"
+        " --circumstance {wildcards.circumstance}"
+        " --runs-folder {params.results:q}/runs"
+        " --tables {params.tables:q}"
+        " > {log:q} 2>&1"
+
+
+# Circumstances whose initial networks are the same share their starting losses.
+STARTS = dict.fromkeys(
+    f"<results>/starts/{start}/{size}.csv"
+    for name, start in STUDY.starts.items()
+    for size in STUDY.sizes(name)
+)
 
 
 rule gather_study:
-    """Puts the circumstances' tables of losses and runs together, in the study's order."""
+    """Puts the tables of all circumstances and their starting losses together, in the study's order."""
     input:
-        losses=expand(
-            "<results>/tables/{circumstance}/losses.csv", circumstance=STUDY.circumstances
-        ),
-        runs=expand("<results>/tables/{circumstance}/runs.csv", circumstance=STUDY.circumstances),
+        study="<results>/study.json",
+        losses=expand("<results>/tables/{name}/losses.csv", name=STUDY.circumstances),
+        runs=expand("<results>/tables/{name}/runs.csv", name=STUDY.circumstances),
+        printed=expand("<results>/tables/{name}/printed.csv", name=STUDY.circumstances),
+        starts=list(STARTS),
     output:
         losses="<results>/tables/losses.csv",
         runs="<results>/tables/runs.csv",
+        printed="<results>/tables/printed.csv",
+        starts="<results>/tables/starts.csv",
     log:
         "<logs>/gather_study.log",
     benchmark:
@@ -69,71 +101,22 @@ rule gather_study:
         mem_mb=2000,
         runtime="10m",
     params:
+        tables=subpath(output.runs, parent=True),
+        circumstances=lambda wildcards, input: [str(Path(path).parent) for path in input.runs],
         code=code("gather_study"),
     shell:
-        "python scripts/gather_study.py --losses {input.losses} --losses-table {output.losses}"
-        " --runs {input.runs} --runs-table {output.runs} > {log} 2>&1"
-
-
-# Circumstances that start with the same networks share them.
-STARTS = list(
-    dict.fromkeys(
-        f"{start}/{size}" for name, start in STUDY.starts.items() for size in STUDY.sizes(name)
-    )
-)
-
-
-rule gather_starts:
-    """Puts the networks' starting losses together, for every circumstance that starts with them."""
-    input:
-        starts=expand("<results>/starts/{start}.csv", start=STARTS),
-    output:
-        starts="<results>/tables/starts.csv",
-    log:
-        "<logs>/gather_starts.log",
-    benchmark:
-        "<benchmarks>/gather_starts.tsv"
-    conda:
-        "../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        names=canonical_json(STUDY.starts),
-        l2=canonical_json(STUDY.reported_l2),
-        code=code("gather_starts"),
-    shell:
-        "python scripts/gather_starts.py --starts {input.starts}"
-        " --names {params.names:q} --l2 {params.l2:q} --starts-table {output.starts} > {log} 2>&1"
-
-
-rule gather_sums_of_squares:
-    """Puts together what each layer's kernel starts with, and what its initialisation predicts."""
-    input:
-        sums_of_squares=expand("<results>/sums_of_squares/{start}.csv", start=STARTS),
-    output:
-        sums_of_squares="<results>/tables/sums_of_squares.csv",
-    log:
-        "<logs>/gather_sums_of_squares.log",
-    benchmark:
-        "<benchmarks>/gather_sums_of_squares.tsv"
-    conda:
-        "../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        code=code("gather_study"),
-    shell:
-        "python scripts/gather_study.py --sums-of-squares {input.sums_of_squares}"
-        " --sums-of-squares-table {output.sums_of_squares} > {log} 2>&1"
+        "python scripts/gather_study.py"
+        " --study {input.study:q}"
+        " --circumstances {params.circumstances:q}"
+        " --starts {input.starts:q}"
+        " --tables {params.tables:q}"
+        " > {log:q} 2>&1"
 
 
 rule gather_coordinates:
     """Puts the networks' first steps together."""
     input:
+        study="<results>/study.json",
         coordinates=[
             f"<results>/coordinates/{name}/{size}.csv"
             for name in STUDY.coordinate_checks
@@ -141,6 +124,7 @@ rule gather_coordinates:
         ],
     output:
         coordinates="<results>/tables/coordinates.csv",
+        powers="<results>/tables/coordinate_powers.csv",
     log:
         "<logs>/gather_coordinates.log",
     benchmark:
@@ -152,7 +136,56 @@ rule gather_coordinates:
         mem_mb=2000,
         runtime="10m",
     params:
+        tables=subpath(output.coordinates, parent=True),
         code=code("gather_study"),
     shell:
-        "python scripts/gather_study.py --coordinates {input.coordinates}"
-        " --coordinates-table {output.coordinates} > {log} 2>&1"
+        "python scripts/gather_study.py"
+        " --study {input.study:q}"
+        " --coordinates {input.coordinates:q}"
+        " --tables {params.tables:q}"
+        " > {log:q} 2>&1"
+
+
+# Tables that not every study has.
+COORDINATES = ["coordinates", "coordinate_powers"] if STUDY.coordinate_checks else []
+RATES = ["learning_rates", "learning_rate_slopes", "learning_rate_verdicts"] if STUDY.grids else []
+JUDGED = [
+    "verdicts",
+    "features",
+    "contrasts",
+    "crossings",
+    "slopes_by_step",
+    "literature",
+    *RATES,
+]
+
+
+rule judge_study:
+    """Gives a verdict on every feature in every circumstance, and compares circumstances and sizes."""
+    input:
+        study="<results>/study.json",
+        losses="<results>/tables/losses.csv",
+        runs="<results>/tables/runs.csv",
+        printed="<results>/tables/printed.csv",
+        starts="<results>/tables/starts.csv",
+        coordinates=expand("<results>/tables/{name}.csv", name=COORDINATES),
+    output:
+        **{name: f"<results>/tables/{name}.csv" for name in JUDGED},
+    log:
+        "<logs>/judge_study.log",
+    benchmark:
+        "<benchmarks>/judge_study.tsv"
+    conda:
+        "../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        tables=subpath(output.verdicts, parent=True),
+        code=code("judge_study"),
+    shell:
+        "python scripts/judge_study.py"
+        " --study {input.study:q}"
+        " --tables {params.tables:q}"
+        " > {log:q} 2>&1"

@@ -1,18 +1,37 @@
-"""Trains networks, one a job, and looks at networks that are not trained.
+"""Trains networks, one run a job, and looks at networks that are not trained.
 
-Needs the dataset; makes a run's losses.csv, run.json and weights.pt, each network's starting losses and sums of
-squares over many initialisations, and the changes of its layers in the first steps. All that decides a job's numbers is one
-parameter of canonical JSON, and the code behind them another: it runs again when one of these or the data changes.
-The device is a resource, which Snakemake does not compare: no run is made again because it was elsewhere.
-A run's checkpoint is no rule's output, which Snakemake would remove before it starts a job again.
+Needs the datasets; makes a run's losses.csv, run.json and weights.pt, the starting losses of each network over many
+initialisations, and the changes of its layers in the first steps. All that decides a job's numbers is one parameter of
+canonical JSON, and the code behind them another: a job runs again when one of these or the data changes. The device is
+a resource, which Snakemake does not compare: no run is made again because it was elsewhere. A run's checkpoint is no
+rule's output, which Snakemake would remove before it starts a job again.
 """
+
+
+def run_of(wildcards):
+    """The settings of the run that the wildcards name."""
+    return STUDY.run_settings(wildcards.circumstance, wildcards.size, wildcards.seed)
+
+
+def start_of(wildcards):
+    """The settings of the starting losses that the wildcards name."""
+    return STUDY.start_settings(wildcards.circumstance, wildcards.size)
+
+
+def first_steps_of(wildcards):
+    """The settings of the first steps that the wildcards name."""
+    return STUDY.first_steps_settings(wildcards.circumstance, wildcards.size)
+
+
+# What is measured once for all seeds is measured on the first seed's dataset: another seed then changes nothing.
+FIRST_DRAW = f"<results>/dataset/{STUDY.draws[0]}"
 
 
 rule train:
     """Trains the network of one circumstance, size and seed, on from its checkpoint if it has one."""
     input:
-        images=ancient("<results>/dataset.h5"),
-        summary="<results>/dataset.json",
+        images=lambda wildcards: ancient(f"<results>/dataset/{STUDY.draw(wildcards.seed)}.h5"),
+        summary=lambda wildcards: f"<results>/dataset/{STUDY.draw(wildcards.seed)}.json",
     output:
         losses="<results>/runs/{circumstance}/{size}/seed{seed}/losses.csv",
         run="<results>/runs/{circumstance}/{size}/seed{seed}/run.json",
@@ -27,33 +46,44 @@ rule train:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input, attempt: (
-            attempt * memory_mb(STUDY.run_settings(**wildcards), extent(input.summary))
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * requested_mb(
+            memory_mb(
+                run_of(wildcards).network,
+                run_of(wildcards).training.batch_size,
+                summary_of(input.summary),
+            )
         ),
-        runtime=lambda wildcards, input, attempt: (
-            attempt * minutes(STUDY.run_settings(**wildcards), extent(input.summary))
-        ),
+        runtime=lambda wildcards, input, attempt: attempt
+        * requested_minutes(run_work(run_of(wildcards), summary_of(input.summary))),
         device=STUDY.config["device"],
     params:
-        settings=lambda wildcards: canonical_json(STUDY.run_settings(**wildcards)),
+        settings=lambda wildcards: canonical_json(run_of(wildcards)),
         folder=subpath(output.run, parent=True),
         code=code("train"),
     # exec: so that the program is Snakemake's own child, and ends with it.
     shell:
-        "exec python scripts/train.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
-        " --dataset {input.images} --summary {input.summary}"
-        " --losses {output.losses} --run {output.run} --weights {output.weights}"
-        " --checkpoint {params.folder}/checkpoint.pt --parent $PPID > {log} 2>&1"
+        "exec python scripts/train.py"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --device {resources.device}"
+        " --dataset {input.images:q}"
+        " --summary {input.summary:q}"
+        " --losses {output.losses:q}"
+        " --run {output.run:q}"
+        " --weights {output.weights:q}"
+        " --checkpoint {params.folder:q}/checkpoint.pt"
+        " --parent $PPID"
+        " > {log:q} 2>&1"
 
 
 rule measure_starts:
     """Measures the starting losses of many initialisations of one network, forward only."""
     input:
-        images=ancient("<results>/dataset.h5"),
-        summary="<results>/dataset.json",
+        images=ancient(f"{FIRST_DRAW}.h5"),
+        summary=f"{FIRST_DRAW}.json",
     output:
         starts="<results>/starts/{circumstance}/{size}.csv",
-        sums_of_squares="<results>/sums_of_squares/{circumstance}/{size}.csv",
     log:
         "<logs>/measure_starts/{circumstance}/{size}.log",
     benchmark:
@@ -65,27 +95,36 @@ rule measure_starts:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: memory_mb(
-            STUDY.start_settings(**wildcards), extent(input.summary)
+        mem_mb=lambda wildcards, input: requested_mb(
+            memory_mb(
+                start_of(wildcards).network,
+                start_of(wildcards).batch_size,
+                summary_of(input.summary),
+            )
         ),
-        runtime="1h",
+        runtime=lambda wildcards, input: requested_minutes(
+            start_work(start_of(wildcards), summary_of(input.summary))
+        ),
         device=STUDY.config["device"],
     params:
-        settings=lambda wildcards: canonical_json(STUDY.start_settings(**wildcards)),
-        initialisations=STUDY.config["analysis"]["initialisations"],
+        settings=lambda wildcards: canonical_json(start_of(wildcards)),
         code=code("measure_starts"),
     shell:
-        "python scripts/measure_starts.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
-        " --initialisations {params.initialisations}"
-        " --dataset {input.images} --summary {input.summary}"
-        " --starts {output.starts} --sums-of-squares {output.sums_of_squares} > {log} 2>&1"
+        "python scripts/measure_starts.py"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --device {resources.device}"
+        " --dataset {input.images:q}"
+        " --summary {input.summary:q}"
+        " --starts {output.starts:q}"
+        " > {log:q} 2>&1"
 
 
 rule check_coordinates:
     """Follows the first steps of one network layer by layer."""
     input:
-        images=ancient("<results>/dataset.h5"),
-        summary="<results>/dataset.json",
+        images=ancient(f"{FIRST_DRAW}.h5"),
+        summary=f"{FIRST_DRAW}.json",
     output:
         coordinates="<results>/coordinates/{circumstance}/{size}.csv",
     log:
@@ -98,27 +137,36 @@ rule check_coordinates:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: memory_mb(
-            STUDY.first_steps_settings(**wildcards), extent(input.summary)
+        mem_mb=lambda wildcards, input: requested_mb(
+            memory_mb(
+                first_steps_of(wildcards).network,
+                first_steps_of(wildcards).training.batch_size,
+                summary_of(input.summary),
+            )
         ),
         runtime="1h",
         device=STUDY.config["device"],
     params:
-        settings=lambda wildcards: canonical_json(STUDY.first_steps_settings(**wildcards)),
+        settings=lambda wildcards: canonical_json(first_steps_of(wildcards)),
         code=code("check_coordinates"),
     shell:
-        "python scripts/check_coordinates.py --settings {params.settings:q} --threads {threads} --device {resources.device}"
-        " --dataset {input.images} --summary {input.summary}"
-        " --coordinates {output.coordinates} > {log} 2>&1"
+        "python scripts/check_coordinates.py"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --device {resources.device}"
+        " --dataset {input.images:q}"
+        " --summary {input.summary:q}"
+        " --coordinates {output.coordinates:q}"
+        " > {log:q} 2>&1"
 
 
 rule predict_masks:
     """Predicts a held-out slice's mask with the first circumstance's smallest, middle and largest network."""
     input:
-        images=ancient("<results>/dataset.h5"),
-        summary="<results>/dataset.json",
-        runs=[f"<results>/runs/{run.name}/run.json" for run in STUDY.examples],
-        weights=ancient([f"<results>/runs/{run.name}/weights.pt" for run in STUDY.examples]),
+        images=ancient(f"{FIRST_DRAW}.h5"),
+        summary=f"{FIRST_DRAW}.json",
+        runs=[f"<results>/runs/{run.name}/run.json" for run in STUDY.example_runs()],
+        weights=ancient([f"<results>/runs/{run.name}/weights.pt" for run in STUDY.example_runs()]),
     output:
         predictions="<results>/tables/segmentation.npz",
     log:
@@ -136,6 +184,12 @@ rule predict_masks:
     params:
         code=code("predict_masks"),
     shell:
-        "python scripts/predict_masks.py --dataset {input.images} --summary {input.summary}"
-        " --runs {input.runs} --weights {input.weights} --threads {threads} --device {resources.device}"
-        " --predictions {output.predictions} > {log} 2>&1"
+        "python scripts/predict_masks.py"
+        " --threads {threads}"
+        " --device {resources.device}"
+        " --dataset {input.images:q}"
+        " --summary {input.summary:q}"
+        " --runs {input.runs:q}"
+        " --weights {input.weights:q}"
+        " --predictions {output.predictions:q}"
+        " > {log:q} 2>&1"

@@ -1,26 +1,43 @@
-"""Takes a user's own cubes in: checks the file, and writes them in our layout, with the small summary beside it.
+"""Imports a user's own cubes: checks the file, and writes it in our layout, with a JSON summary.
 
-Reads HDF5 or .npz in pieces, so that it may be larger than memory; `widthwise.data.arrays` says what is allowed and how
-images are scaled. What the study asks of its data is checked too, before anything is trained, but decides nothing of
-what is written. The summary (content digest, source, class counts) is what other jobs depend on.
+`widthwise.data.arrays` says what the file must hold and how images are scaled. It may be larger than memory. The
+study's requirements are checked too. The summary (content digest, source, class counts) is what other jobs depend on.
 """
 
 import argparse
 import json
+import logging
 import time
 from pathlib import Path
 
-from widthwise.data.arrays import DataError, read_own_data
+from widthwise.data.arrays import OwnData, read_own_data
+from widthwise.data.formats import DataError
 from widthwise.data.storage import write_dataset
-from widthwise.files import write_json, written_aside
+from widthwise.files import atomic_write, write_json
 from widthwise.program import start_logging
-from widthwise.study.requirements import unmet_demands
+from widthwise.study.requirements import missing_data
+
+
+def log_statistics(log: logging.Logger, path: str, own: OwnData) -> None:
+    """Logs what the training images' numbers are, and warns if they should be standardised."""
+    found = own.statistics
+    numbers = f"mean {found.mean:.4g}, standard deviation {found.standard_deviation:.4g}"
+    log.info("%s: training images have %s, least %.4g, greatest %.4g", path, numbers, found.least, found.greatest)
+    if own.scaling:
+        log.info("%s: uint8 images are standardised by this mean and standard deviation", path)
+    elif not found.near_standardised:
+        log.warning(
+            "%s: warning: training images are far from standardised (%s): subtract the mean and divide by the "
+            "standard deviation",
+            path,
+            numbers,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=json.loads, required=True, help="the file: path, size, time, SHA-256, as JSON")
-    parser.add_argument("--asked", type=json.loads, required=True, help="what the study asks of its data, as JSON")
+    parser.add_argument("--source", type=json.loads, required=True, help="JSON: path, size, time and SHA-256 of a file")
+    parser.add_argument("--requirements", type=json.loads, required=True, help="JSON: what the study needs of its data")
     parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--summary", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
@@ -29,13 +46,13 @@ def main() -> None:
     start = time.perf_counter()
     path = arguments.source["path"]
     own = read_own_data(Path(path))
-    unmet = unmet_demands(arguments.asked, own.class_counts["train"])
-    if unmet:
-        counts = ", ".join(map(str, own.class_counts["train"]))
-        raise DataError("\n".join(f"{path}: training cubes ({counts} of the classes): {line}" for line in unmet))
-    log.info("%s: train and test are used, and nothing else that the file may hold, such as val", path)
-    with written_aside(arguments.dataset) as aside:
-        digest = write_dataset(aside, own.arrays, {"source": path})
+    missing = missing_data(arguments.requirements, own.class_counts["train"])
+    if missing:
+        raise DataError("\n".join(f"{path}: training cubes {own.class_counts['train']}: {line}" for line in missing))
+    log.info("%s: only train, test and volume are used", path)
+    log_statistics(log, path, own)
+    with atomic_write(arguments.dataset) as temporary:
+        digest = write_dataset(temporary, own.arrays, {"source": path})
     write_json(
         arguments.summary,
         {

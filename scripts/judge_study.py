@@ -1,59 +1,78 @@
-"""Judges the study: a verdict on every feature in every circumstance, contrasts with references, crossovers.
+"""Judges a study by its tables: verdicts, contrasts with references, crossings, learning rates, claims of others.
 
-Reads tables/losses.csv, runs.csv and starts.csv; writes verdicts.csv, features.csv (means by size), contrasts.csv,
-crossovers.csv, slopes_by_step.csv and time_lapse.csv. What may be concluded was fixed before any run: see
-`widthwise.analysis.verdicts`.
+Reads losses.csv, runs.csv, printed.csv, starts.csv and, if the study follows first steps, coordinates.csv. Writes
+verdicts.csv, features.csv, contrasts.csv, crossings.csv, slopes_by_step.csv and literature.csv; and learning_rates.csv,
+learning_rate_slopes.csv and learning_rate_verdicts.csv if the study has grids of rates.
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from widthwise.analysis.comparisons import contrasts, crossovers, slopes_by_step, time_lapse
-from widthwise.analysis.tables import read_table, write_table
-from widthwise.analysis.verdicts import feature_means, judge_study
+import pandas
+
+from widthwise.analysis import learning_rates
+from widthwise.analysis.claims import Evidence, literature
+from widthwise.analysis.comparisons import contrasts, crossings, curves_of_study, slopes_by_step
+from widthwise.analysis.tables import make_table, read_table, write_table
+from widthwise.analysis.verdicts import all_responses, feature_means, judge_study
 from widthwise.program import start_logging
-from widthwise.study.identity import IDENTITY
+from widthwise.study.plan import Study
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("losses", "runs", "starts"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"tables/{name}.csv")
-    parser.add_argument(
-        "--expectations",
-        type=json.loads,
-        required=True,
-        help='JSON of the verdicts that are expected, as {"no_l2": {"objective": {"starting_loss": "flat"}}}',
-    )
-    parser.add_argument(
-        "--references",
-        type=json.loads,
-        required=True,
-        help='JSON of each circumstance\'s reference, as {"no_l2": "as_posted"}',
-    )
-    for name in ("verdicts", "features", "contrasts", "crossovers", "slopes-by-step", "time-lapse"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help="CSV to write")
+    parser.add_argument("--study", type=Path, required=True, help="study.json")
+    parser.add_argument("--tables", type=Path, required=True, help="folder of the tables, read and written")
     arguments = parser.parse_args()
     log = start_logging("judge_study")
 
-    losses, runs, starts = (read_table(path) for path in (arguments.losses, arguments.runs, arguments.starts))
-    verdicts = judge_study(runs, starts, arguments.expectations)
-    expected_contrasts = {name: entry.get("contrast", {}) for name, entry in arguments.expectations.items()}
-    judged = list(verdicts["circumstance"].unique())
-    judged_losses = losses[losses["circumstance"].isin(judged)]
-    tables = {
-        arguments.verdicts: verdicts,
-        arguments.features: feature_means(runs, starts, judged),
-        arguments.contrasts: contrasts(runs, starts, arguments.references, expected_contrasts),
-        arguments.crossovers: crossovers(judged_losses, runs[runs["circumstance"].isin(judged)]),
-        arguments.slopes_by_step: slopes_by_step(judged_losses, runs),
-        arguments.time_lapse: time_lapse(losses.merge(runs[[*IDENTITY, "learning_rate", "diverged"]])),
+    study = Study.read(arguments.study)
+    found = {name: read_table(arguments.tables / f"{name}.csv") for name in ("losses", "runs", "printed", "starts")}
+    coordinates = arguments.tables / "coordinates.csv"
+    if study.coordinate_checks and coordinates.exists():
+        found["coordinates"] = read_table(coordinates)
+    judged = judge(study, found)
+    for name, table in judged.items():
+        write_table(arguments.tables / f"{name}.csv", table)
+    for row in judged["verdicts"].itertuples():
+        log.info("%s, %s, %s: %s", row.circumstance, row.measure, row.feature, row.verdict)
+
+
+def judge(study: Study, found: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
+    """Every table that is judged from those that were found, by name."""
+    runs, losses = found["runs"], found["losses"]
+    catalogue = {name: study.circumstances[name] for name in study.judged}
+    responses = all_responses(runs, found["starts"], study.judged)
+    of_judged = [table[table["circumstance"].isin(study.judged)] for table in (losses, found["printed"], runs)]
+    curves = list(curves_of_study(*of_judged))
+    judged = {
+        "verdicts": judge_study(responses, {name: entry.expectation for name, entry in catalogue.items()}),
+        "features": feature_means(responses, runs),
+        "contrasts": contrasts(
+            responses,
+            {name: study.sizes(name) for name in study.judged},
+            study.references,
+            {name: entry.expected_contrast for name, entry in catalogue.items()},
+        ),
+        "crossings": crossings(curves),
+        "slopes_by_step": slopes_by_step(curves),
     }
-    for path, table in tables.items():
-        write_table(path, table)
-    for row in verdicts.itertuples():
-        log.info("%s, %s, %s: %s (expected %s)", row.circumstance, row.measure, row.feature, row.verdict, row.expected)
+    grids = {name: learning_rates.Grid.of(runs, members) for name, members in study.grids.items()}
+    if grids:
+        expected = {name: study.circumstances[members[0]].expected_best_rate for name, members in study.grids.items()}
+        judged["learning_rates"] = learning_rates.rates_table(grids)
+        judged["learning_rate_slopes"] = learning_rates.slopes_table(grids, expected)
+        judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, study.config["network"]["base_width"])
+    evidence = Evidence(
+        verdicts=judged["verdicts"],
+        contrasts=judged["contrasts"],
+        losses=losses,
+        runs=runs,
+        coordinates=found.get("coordinates", make_table("coordinates", [])),
+        grids=grids,
+        rate_verdicts=judged.get("learning_rate_verdicts", make_table("learning_rate_verdicts", [])),
+    )
+    return judged | {"literature": literature(study.claims, evidence)}
 
 
 if __name__ == "__main__":

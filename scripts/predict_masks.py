@@ -1,9 +1,8 @@
-"""Predicts the mask of a held-out slice with trained networks, voxel by voxel: the task as the question meant it.
+"""Predicts the mask of a held-out slice with trained networks, voxel by voxel: the task as the post means it.
 
-Every voxel whose cube lies inside the volume is classified by its cube. BatchNorm's running statistics are taken
-anew over the training set first, since those kept in training lag behind it. Writes an .npz file: `image` and
-`mask` (h, w) of the slice, `foreground` (networks, h, w) with the probability of foreground, `parameters` and
-`accuracy` (networks,).
+Every voxel whose cube lies inside the volume is classified by its cube. BatchNorm's running statistics are first taken
+anew over the training set, since those kept in training lag behind. Writes an .npz file: `image` and `mask` (h, w) of
+the slice, `foreground` (networks, h, w) with the probability of foreground, `parameters` and `accuracy` (networks,).
 """
 
 import json
@@ -13,32 +12,15 @@ import numpy
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from widthwise.files import written_aside
+from widthwise.files import atomic_write
 from widthwise.model.network import Network
 from widthwise.program import start_logging
+from widthwise.study.settings import RunSettings
 from widthwise.training.device import network_parser, start_computing
 from widthwise.training.loop import as_tensors, prepare_network
+from widthwise.training.measuring import computing_in
 
 BATCH_SIZE = 32
-
-
-@torch.inference_mode()
-def recalibrate(network: Network, images: torch.Tensor) -> None:
-    """Takes BatchNorm's running statistics anew, as the mean over the batches of `images`."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm3d):
-            module.reset_running_stats()
-            module.momentum = None
-    network.train()
-    for batch in images.split(BATCH_SIZE):
-        network(batch)
-
-
-@torch.inference_mode()
-def foreground_probability(network: Network, cubes: torch.Tensor) -> torch.Tensor:
-    """The probability of class 1 for each cube (n, 1, D, H, W), shape (n,)."""
-    network.eval()
-    return torch.cat([network(batch).softmax(dim=1)[:, 1] for batch in cubes.split(BATCH_SIZE)])
 
 
 def main() -> None:
@@ -55,25 +37,25 @@ def main() -> None:
     image, mask, side = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-1]
     middle, margin = len(image) // 2, side // 2
     slab = image[middle - margin : middle - margin + side]
-    windows = sliding_window_view(slab, (side, side, side))[0]  # (h, w, side, side, side), no copy
+    windows = sliding_window_view(slab, (side, side, side))[0]  # (h, w, side, side, side), a view
     height, width = windows.shape[:2]
     inside = (middle, slice(margin, margin + height), slice(margin, margin + width))
-    cubes = torch.from_numpy(windows.reshape(-1, 1, side, side, side).copy()).to(device)
-
     train_images, _ = as_tensors(arrays, "train", device)
 
     predictions, parameters = [], []
     for run_path, weights_path in zip(arguments.runs, arguments.weights, strict=True):
-        run = json.loads(run_path.read_text(encoding="utf-8"))
-        network = prepare_network(run["settings"], classes, device)
+        record = json.loads(run_path.read_text(encoding="utf-8"))
+        run = RunSettings.from_dict(record["settings"])
+        network = prepare_network(run, classes, device)
         network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
-        recalibrate(network, train_images)
-        probability = foreground_probability(network, cubes).reshape(height, width).cpu().numpy()
-        predictions.append(probability)
-        parameters.append(run["parameters"])
-        log.info("%d parameters: %.3f of voxels right", parameters[-1], ((probability > 0.5) == mask[inside]).mean())
+        with torch.inference_mode(), computing_in(run.network.precision, device):
+            recalibrate(network, train_images)
+            predictions.append(foreground_probability(network, windows, device))
+        parameters.append(record["parameters"])
     accuracy = [((probability > 0.5) == mask[inside]).mean() for probability in predictions]
-    with written_aside(arguments.predictions) as aside, aside.open("wb") as stream:
+    for count, share in zip(parameters, accuracy, strict=True):
+        log.info("%d parameters: %.3f of voxels right", count, share)
+    with atomic_write(arguments.predictions) as aside, aside.open("wb") as stream:
         numpy.savez(
             stream,
             image=image[inside],
@@ -82,6 +64,27 @@ def main() -> None:
             parameters=numpy.array(parameters),
             accuracy=numpy.array(accuracy),
         )
+
+
+def recalibrate(network: Network, images: torch.Tensor) -> None:
+    """Takes BatchNorm's running statistics anew, as the mean over the batches of `images`."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.reset_running_stats()
+            module.momentum = None
+    network.train()
+    for batch in images.split(BATCH_SIZE):
+        network(batch)
+
+
+def foreground_probability(network: Network, windows: numpy.ndarray, device: torch.device) -> numpy.ndarray:
+    """The probability of class 1 for each window (h, w, D, H, W), shape (h, w). One row of windows is copied a time."""
+    network.eval()
+    rows = []
+    for row in windows:
+        cubes = torch.from_numpy(row.copy()).unsqueeze(1).to(device)
+        rows.append(torch.cat([network(batch).float().softmax(dim=1)[:, 1] for batch in cubes.split(BATCH_SIZE)]))
+    return torch.stack(rows).cpu().numpy()
 
 
 if __name__ == "__main__":

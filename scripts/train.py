@@ -1,12 +1,11 @@
-"""Trains one network and writes its loss log and its record: one circumstance, one width, one seed.
+"""Trains one network and writes its loss log and its record: one circumstance, one size, one seed.
 
-`losses.csv` has a row for each logged step; it is the same to the byte for the same settings, data, machine and
-thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result: it
-ends early, `diverged` is true, and its log holds what was finite. The trained network's weights are kept for what
-looks at them later.
+`losses.csv` has one row for each logged step; it is the same to the byte for the same settings, data, machine and
+thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result too: it ends
+early, `diverged` is true, and its log holds the rows that were finite. `weights.pt` holds the trained weights.
 
-On the way, and at the end, the run's whole state goes to a checkpoint. A run that was killed goes on from it, and
-so does one that is to train for more epochs than before; the log is the same to the byte as if it had never stopped.
+The run's whole state goes to a checkpoint, on the way and at the end. A run that was killed goes on from it, and so
+does one that is to train for more epochs than before. Its log is the same to the byte as if it had never stopped.
 """
 
 import argparse
@@ -14,38 +13,37 @@ import json
 import math
 import platform
 import time
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
 
 from widthwise.data.storage import Arrays
 from widthwise.files import file_digest, write_json, write_rows
-from widthwise.process import die_with_parent
-from widthwise.program import start_logging
+from widthwise.program import die_with_parent, start_logging
 from widthwise.study.architecture import training_flops
-from widthwise.study.code_digest import source_digest
+from widthwise.study.code_digest import code_digest
 from widthwise.study.identity import identity
+from widthwise.study.settings import RunSettings
 from widthwise.training.checkpoint import Checkpoint, only_writer, write_tensors
 from widthwise.training.device import device_name, network_parser, start_computing
-from widthwise.training.loop import Measurement, Training, as_tensors, prepare_training
+from widthwise.training.loop import Row, Training, as_tensors, prepare_training
 from widthwise.training.optimisation import root_second_moments
 from widthwise.training.progress import LINE
 
 LOG = start_logging("train")
-# Seconds between two signs of life in the log, at most; `status` takes a run for stopped after some more.
+# Most seconds between two lines of the log; `study.py status` takes a run for stopped after some more.
 SIGN_OF_LIFE = 10
+COLUMNS = ("step", "epoch", "objective", "data_loss", "penalty", "accuracy", "sum_of_squares")
 
 
 def main() -> None:
     parser = network_parser(__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON, as print_settings.py prints it")
-    parser.add_argument("--losses", type=Path, required=True, help="CSV file to write: a row a logged step, in nats")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON, as `study.py settings` prints it")
+    parser.add_argument("--losses", type=Path, required=True, help="CSV file to write: one row per logged step, nats")
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write: what was run and how it went")
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="torch file to write: the trained network's weights"
-    )
+    parser.add_argument("--weights", type=Path, required=True, help="torch file to write: the trained weights")
     parser.add_argument("--checkpoint", type=Path, required=True, help="torch file of the run's state, to go on from")
     parser.add_argument(
         "--checkpoint-interval", type=float, default=30, metavar="SECONDS", help="time between two (default: 30)"
@@ -59,20 +57,21 @@ def main() -> None:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    settings = arguments.settings
+    run = RunSettings.from_dict(arguments.settings)
     summary, arrays, classes, device = start_computing(arguments)
-    training = prepare_training(settings, arrays, classes, device)
+    training = prepare_training(run, arrays, classes, device)
     network = training.network
-    who = identity(settings, network.parameter_count)
-    LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in who.items()), training.steps)
+    columns = identity(run, network.parameter_count)
+    LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in columns.items()), training.steps)
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
     computed_with = {"device": device_name(device), "threads": arguments.threads, "versions": versions}
+    settings = run.as_dict()
     checkpoint = Checkpoint(
         arguments.checkpoint,
         {
             "settings": settings | {"training": settings["training"] | {"epochs": None}},
             "dataset": summary["digest"],
-            "code": source_digest(Path(__file__)),
+            "code": code_digest(Path(__file__)),
             **computed_with,
         },
         arguments.checkpoint_interval,
@@ -83,33 +82,39 @@ def train(arguments: argparse.Namespace) -> None:
         checkpoint.save({"sittings": sittings, "seconds": seconds, "training": training.state_dict()})
 
     start = time.perf_counter() - seconds
-    told = seconds
-    for measurement in training.proceed():
+    last_line = -math.inf
+    for _ in training.proceed():
         seconds = time.perf_counter() - start
-        if measurement or (training.log and seconds - told >= SIGN_OF_LIFE):
+        if training.log and seconds - last_line >= SIGN_OF_LIFE:
             log_progress(training, seconds)
-            told = seconds
+            last_line = seconds
         if checkpoint.due():
             save()
     save()
+    if training.log:
+        log_progress(training, seconds)
     if training.diverged:
         LOG.info("diverged at step %d: the loss is not finite", training.step)
     LOG.info("%.1f s, and %.2f s for checkpoints in this sitting", seconds, checkpoint.seconds)
 
-    write_losses(arguments.losses, who, training.log)
+    write_losses(arguments.losses, columns, training.log)
     write_tensors(arguments.weights, network.state_dict())
+    samples = training.step * run.training.batch_size
     write_json(
         arguments.run,
-        who
+        columns
         | {
-            "learning_rate": settings["training"]["learning_rate"],
+            "learning_rate": run.training.learning_rate,
+            "batch_size": run.training.batch_size,
             "diverged": training.diverged,
             "steps": training.step,
+            "planned_steps": training.steps,
+            "steps_per_epoch": training.steps_per_epoch,
+            "classes": classes,
             "sittings": sittings,
             "seconds": round(seconds, 3),
-            "evaluation_seconds": round(training.evaluation_seconds, 3),
-            "samples_per_second": round(training.step * training.batch_size / seconds, 3),
-            "flops_per_step": training.batch_size * training_flops(network.layers, arrays["train/images"].shape[-1]),
+            "samples_per_second": round(samples / seconds, 3) if seconds else 0,
+            "flops_per_step": run.training.batch_size * training_flops(network.layers, training.images.shape[-1]),
             **test_losses(training, arrays),
             **second_moments(training),
             **computed_with,
@@ -121,7 +126,7 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def resume(training: Training, checkpoint: Checkpoint) -> tuple[int, float]:
-    """Goes to the run's last state, if there is one that it can train on from; which sitting this is, and the
+    """Goes to the run's last state, if it has one that can be trained on; returns the sitting's number, from 1, and the
     seconds spent before it."""
     state = checkpoint.load()
     if state is None:
@@ -135,12 +140,11 @@ def resume(training: Training, checkpoint: Checkpoint) -> tuple[int, float]:
 
 
 def test_losses(training: Training, arrays: Arrays) -> dict[str, float | None]:
-    """Data loss (nats) and accuracy on the test split, measured as the probe is."""
+    """Data loss (nats) and accuracy on the test split; none where the run diverged."""
     if training.diverged:
         return {"test_data_loss": None, "test_accuracy": None}
-    images, labels = as_tensors(arrays, "test", training.images.device)
-    loss, accuracy = replace(training.probe, images=images, labels=labels).measure(training.network)
-    return {"test_data_loss": loss, "test_accuracy": accuracy}
+    loss, accuracy = training.test(*as_tensors(arrays, "test", training.device))
+    return {"test_data_loss": loss if math.isfinite(loss) else None, "test_accuracy": accuracy}
 
 
 def second_moments(training: Training) -> dict[str, float | None]:
@@ -156,7 +160,7 @@ def second_moments(training: Training) -> dict[str, float | None]:
 
 
 def log_progress(training: Training, seconds: float) -> None:
-    """Tells how far the run is, with its last measurement; `seconds` are those of all its steps."""
+    """Logs how far the run is, with its last row; `seconds` are those of all its steps."""
     last, step = training.log[-1], training.step
     LOG.info(
         LINE,
@@ -167,19 +171,15 @@ def log_progress(training: Training, seconds: float) -> None:
         last.penalty,
         last.accuracy,
         last.step,
-        step * training.batch_size / seconds,
+        step * training.run.training.batch_size / seconds if seconds else 0,
         seconds / step * (training.steps - step) if step else math.nan,
     )
 
 
-def write_losses(path: Path, who: dict, measurements: list[Measurement]) -> None:
-    """One row a measurement; a float is written so that it reads back to the same bits, NaN as empty."""
-    columns = (
-        "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss", "sum_of_squares",
-    )  # fmt: skip
-    values = ([getattr(measurement, column) for column in columns] for measurement in measurements)
-    rows = ([*who.values(), *("" if math.isnan(value) else value for value in row)] for row in values)
-    write_rows(path, [*who, *columns], rows)
+def write_losses(path: Path, identity_columns: dict[str, Any], log: list[Row]) -> None:
+    """Writes one line per row of the log; floats read back to the same bits."""
+    rows = ([*identity_columns.values(), *(getattr(row, column) for column in COLUMNS)] for row in log)
+    write_rows(path, [*identity_columns, *COLUMNS], rows)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python tests/measure_scale.py 100 1000 10000
 
-prints a table: a dry run of all, one of a single run as every cluster job plans it, and the tables. A study of n runs
-has 10 circumstances, 10 widths and n / 100 seeds (of 100 runs: 5 widths and 2 seeds). Nothing is trained: the logs are
-made up, of 60 rows each.
+It prints a table: a dry run of the whole study, one of a single run as every job on a cluster plans it, and the tables.
+A study of n runs has 10 circumstances, 10 widths and n / 100 seeds; one of 100 runs has 5 widths and 2 seeds. Nothing is
+trained: the logs are made up, of 61 rows each.
 """
 
 import argparse
@@ -16,15 +16,31 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from widthwise.study.command_line import read_study  # noqa: E402
+from widthwise.study.identity import identity  # noqa: E402
+from widthwise.study.plan import Run, Study  # noqa: E402
+
 CIRCUMSTANCES = [
-    "as_posted", "no_l2", "he_init", "default_init", "fixed_std_init", "fixed_std_no_l2", "l2_in_optimiser",
+    "baseline", "no_l2", "he_init", "default_init", "fixed_std_init", "fixed_std_no_l2", "l2_in_optimiser",
     "decoupled_decay", "sgd", "dropout",
 ]  # fmt: skip
 WIDTHS = [2, 3, 4, 5, 6, 8, 11, 14, 19, 26]
+STEPS, STEPS_PER_EPOCH = 60, 6
+# What a run is made with, as far as the tables ask.
+DATASET = {"digest": "made up", "class_counts": {"train": [24, 24], "test": [1, 1]}, "cube_side": 9}
+FACTS = {
+    "diverged": False, "steps": STEPS, "planned_steps": STEPS, "steps_per_epoch": STEPS_PER_EPOCH, "classes": 2,
+    "sittings": 1, "seconds": 1.0, "samples_per_second": 1.0, "flops_per_step": 1, "test_data_loss": 0.7,
+    "test_accuracy": 0.5, "median_root_second_moment": None, "share_below_epsilon": None, "device": "cpu", "threads": 1,
+    "dataset": DATASET,
+}  # fmt: skip
 
 
 def measured(command: list[str], log: Path) -> tuple[float, float]:
@@ -38,85 +54,76 @@ def measured(command: list[str], log: Path) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
-def make_up_run(folder: Path, circumstance: str, width: int, seed: int) -> None:
-    """A log and a record such as train.py writes."""
-    identity = {
-        "circumstance": circumstance, "size": f"width{width}", "width": width, "depth": 20,
-        "parameters": 3900 * width**2, "seed": seed,
-    }  # fmt: skip
-    columns = [*identity, "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "running_data_loss",
-               "sum_of_squares"]  # fmt: skip
-    head = ",".join(str(value) for value in identity.values())
+def study_of(runs: int, results: Path) -> dict[str, Any]:
+    """A configuration of so many runs."""
+    seeds = max(2, runs // 100)
+    return {
+        "pathvars": {"results": str(results)},
+        "study": CIRCUMSTANCES,
+        "widths": WIDTHS[: runs // (len(CIRCUMSTANCES) * seeds)],
+        "seeds": list(range(seeds)),
+        "dataset": {"train_cubes": 48},
+        "training": {"epochs": STEPS // STEPS_PER_EPOCH},
+        "evaluation": {"row_interval": 1},
+        "analysis": {"decay_step": 6, "coordinate_check": {"circumstances": []}},
+    }
+
+
+def make_up_run(study: Study, run: Run, folder: Path) -> None:
+    """Writes a log and a record such as train.py writes."""
+    settings = study.run_settings(run.circumstance, run.size, run.seed)
+    columns = identity(settings, 3900 * settings.network.width**2)
+    head = ",".join(map(str, columns.values()))
     rows = [
-        f"{head},{step},{step / 96},{0.7 + 0.2 / (step + 1)},0.7,{0.2 / (step + 1)},0.5,0.7,100" for step in range(60)
+        f"{head},{step},{step / STEPS_PER_EPOCH},{0.5 + 0.4 / (step + 1)},{0.5 + 0.2 / (step + 1)},{0.2 / (step + 1)},0.5,9"
+        for step in range(STEPS + 1)
     ]
-    text = "\n".join([",".join(columns), *rows, ""])
+    names = [*columns, "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "sum_of_squares"]
+    text = "\n".join([",".join(names), *rows, ""])
     folder.mkdir(parents=True)
     (folder / "losses.csv").write_text(text)
-    record = identity | {
-        "diverged": False, "steps": 59, "seconds": 1.0, "learning_rate": 1e-5, "settings": {},
-        "losses_digest": hashlib.sha256(text.encode()).hexdigest(), "dataset": {"class_counts": {"train": [9, 9]}},
-    }  # fmt: skip
+    training = {"learning_rate": settings.training.learning_rate, "batch_size": settings.training.batch_size}
+    digest = {"losses_digest": hashlib.sha256(text.encode()).hexdigest()}
+    record = columns | training | FACTS | digest | {"settings": settings.as_dict()}
     (folder / "run.json").write_text(json.dumps(record))
 
 
-def gather(folder: Path, widths: list[int], seeds: int) -> tuple[float, float]:
+def gather(study: Study, results: Path, log: Path) -> tuple[float, float]:
     """Seconds and peak MB of all gathering jobs, one after the other."""
-    seconds = memory = 0.0
-    parts: dict[str, list[str]] = {"losses": [], "runs": []}
-    program = [sys.executable, str(ROOT / "scripts/gather_circumstance.py")]
-    for circumstance in CIRCUMSTANCES:
-        names = [f"{circumstance}/width{width}/seed{seed}" for width in widths for seed in range(seeds)]
-        for width in widths:
-            for seed in range(seeds):
-                make_up_run(folder / f"{circumstance}/width{width}/seed{seed}", circumstance, width, seed)
-        tables = {kind: str(folder / f"{circumstance}_{kind}.csv") for kind in parts}
-        cost = measured(
-            [
-                *program, "--decay-step", "16", "--end-window", "0.1", "--expected", *names,
-                "--losses", *(str(folder / name / "losses.csv") for name in names),
-                "--runs", *(str(folder / name / "run.json") for name in names),
-                "--losses-table", tables["losses"], "--runs-table", tables["runs"],
-            ],
-            folder / "log",
-        )  # fmt: skip
-        seconds, memory = seconds + cost[0], max(memory, cost[1])
-        for kind, path in tables.items():
-            parts[kind].append(path)
-    cost = measured(
-        [
-            sys.executable, str(ROOT / "scripts/gather_study.py"), "--losses", *parts["losses"], "--losses-table",
-            str(folder / "losses.csv"), "--runs", *parts["runs"], "--runs-table", str(folder / "runs.csv"),
-        ],
-        folder / "log",
-    )  # fmt: skip
-    return seconds + cost[0], max(memory, cost[1])
+    for run in study.runs():
+        make_up_run(study, run, results / "runs" / run.name)
+    (results / "study.json").write_text(study.record)
+    (results / "dataset").mkdir()
+    for draw in study.draws:
+        (results / f"dataset/{draw}.json").write_text(json.dumps(DATASET))
+    tables = {name: str(results / "tables" / name) for name in study.circumstances}
+    options = ["--study", str(results / "study.json"), "--runs-folder", str(results / "runs")]
+    program = [sys.executable, str(ROOT / "scripts/gather_circumstance.py"), *options]
+    costs = [measured([*program, "--circumstance", name, "--tables", folder], log) for name, folder in tables.items()]
+    program = [sys.executable, str(ROOT / "scripts/gather_study.py"), *options[:2]]
+    costs.append(measured([*program, "--circumstances", *tables.values(), "--tables", str(results / "tables")], log))
+    return sum(seconds for seconds, _ in costs), max(memory for _, memory in costs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=int, nargs="+", help="sizes of the study, 100 or multiples of it")
     arguments = parser.parse_args()
+    os.chdir(ROOT)
     print("|   runs | dry run, s |  MB | one run, s | tables, s |  MB |")
     print("| -----: | ---------: | --: | ---------: | --------: | --: |")
     for runs in arguments.runs:
-        seeds = max(2, runs // 100)
-        widths = WIDTHS[: runs // (len(CIRCUMSTANCES) * seeds)]
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            study = {
-                "pathvars": {"results": str(folder / "results")}, "study": CIRCUMSTANCES, "widths": widths,
-                "seeds": list(range(seeds)), "analysis": {"coordinate_check": []},
-            }  # fmt: skip
-            (folder / "study.yaml").write_text(yaml.safe_dump(study))
-            config = ("--configfile", str(folder / "study.yaml"))
-            plan = [sys.executable, "-m", "snakemake", "--dry-run"]
-            planning = measured([*plan, *config], folder / "log")
-            one = str(folder / "results/runs/as_posted/width5/seed0/losses.csv")
-            of_one = measured([*plan, one, *config], folder / "log")
-            gathering = gather(folder, widths, seeds)
+            results, log, configuration = folder / "results", folder / "log", folder / "study.yaml"
+            configuration.write_text(yaml.safe_dump(study_of(runs, results)))
+            plan = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", str(configuration)]
+            planning = measured(plan, log)
+            target = str(results / "runs/baseline/width5/seed0/losses.csv")
+            one_run = measured([*plan[:4], target, *plan[4:]], log)
+            gathering = gather(read_study([configuration]), results, log)
         print(
-            f"| {runs:6} | {planning[0]:10.1f} | {planning[1]:3.0f} | {of_one[0]:10.1f} "
+            f"| {runs:6} | {planning[0]:10.1f} | {planning[1]:3.0f} | {one_run[0]:10.1f} "
             f"| {gathering[0]:9.1f} | {gathering[1]:3.0f} |"
         )
 

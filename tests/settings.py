@@ -1,16 +1,22 @@
-"""Settings for tests of the library: as posted, from the schema, and small ones that train in milliseconds."""
+"""Settings for tests of the library: the post's, from the default study, and small ones that train in milliseconds."""
 
 import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy
+import pytest
 import torch
 import yaml
 
+from widthwise.model.build import build_network
 from widthwise.model.network import Network
-from widthwise.study.configuration import with_defaults
-from widthwise.training.loop import Measurement, Training
-from widthwise.training.probe import Probe
+from widthwise.study.plan import Study, StudyError
+from widthwise.study.settings import EvaluationSettings, NetworkSettings, RunSettings
+from widthwise.training.loop import Row, Training, prepare_training
 from widthwise.training.seeding import Stream, torch_generator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,48 +24,98 @@ torch.set_num_threads(1)  # tensors are small here, and threads only wait for ea
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 
 
-def load(name: str) -> dict:
+@cache
+def _text(name: str) -> dict:
     return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+def load(name: str) -> dict:
+    """One of the configuration files."""
+    return copy.deepcopy(_text(name))
 
 
 def default_config() -> dict:
     """The default study's configuration, as Snakemake hands it over."""
-    return copy.deepcopy(load("circumstances.yaml") | load("config.yaml"))
+    return load("circumstances.yaml") | load("config.yaml")
 
 
-POSTED = with_defaults(default_config(), SCHEMA)
-SMALL = {"stages": [1, 1], "multipliers": [1, 2]}
+@cache
+def default_study() -> Study:
+    return Study(default_config(), SCHEMA)
 
 
-def make_network(*, seed: int = 0, width: int = 2, **settings) -> Network:
-    return Network(
-        **POSTED["network"] | {"width": width} | settings,
-        classes=2,
-        generator=torch_generator(seed, Stream.INITIALISATION),
-    )
+def changed(*changes: tuple[str, Any]) -> dict:
+    """The default configuration with the value at each dotted key replaced."""
+    config = default_config()
+    for key, value in changes:
+        *path, last = key.split(".")
+        section = config
+        for name in path:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return config
 
 
-def make_training(
-    *, seed: int = 0, width: int = 2, samples: int = 24, side: int = 5, network=None, **settings
-) -> Training:
-    """A training of a shallow network on random cubes, the same for every seed."""
-    generator = numpy.random.default_rng(7)
-    images = torch.from_numpy(generator.standard_normal((samples, 1, side, side, side), dtype=numpy.float32))
-    labels = torch.from_numpy(generator.permutation(numpy.arange(samples) % 2))
-    of_the_data = ("random_labels", "class_weights")
-    hyper_parameters = {key: value for key, value in POSTED["training"].items() if key not in of_the_data}
-    return Training(
-        network or make_network(seed=seed, width=width, **SMALL),
-        images,
-        labels,
-        Probe(images[:8], labels[:8], batch_size=4),
+def study_with(*changes: tuple[str, Any]) -> Study:
+    """The default study with the value at each dotted key replaced."""
+    return Study(changed(*changes), SCHEMA)
+
+
+def errors_of(*changes: tuple[str, Any]) -> list[str]:
+    """The lines of the error that the changed configuration raises."""
+    with pytest.raises(StudyError) as caught:
+        study_with(*changes)
+    return str(caught.value).splitlines()
+
+
+POSTED = default_study().run_settings("baseline", "width2", 0)
+# Two convolutions, and 2 epochs of 6 steps on the 24 samples of make_arrays; rows at 0, 1, 2, 4, 6, 8, 12.
+SMALL = replace(
+    POSTED,
+    network=replace(POSTED.network, stages=(1, 1), multipliers=(1, 2)),
+    training=replace(POSTED.training, batch_size=4, epochs=2),
+    evaluation=EvaluationSettings(row_interval=4, starting_batches=3),
+)
+
+
+def small_run(
+    *, seed: int = 0, network: Mapping[str, Any] = {}, evaluation: Mapping[str, Any] = {}, **training: Any
+) -> RunSettings:
+    """Settings of a small run; `network`, `evaluation` and the rest are what differs."""
+    return replace(
+        SMALL,
         seed=seed,
-        **{"evaluations_per_epoch": 2} | hyper_parameters | {"batch_size": 4, "epochs": 2} | settings,
+        network=replace(SMALL.network, **network),
+        training=replace(SMALL.training, **training),
+        evaluation=replace(SMALL.evaluation, **evaluation),
     )
 
 
-def log_of(training: Training) -> list[Measurement]:
-    """Trains to the end."""
+def make_network(
+    settings: NetworkSettings = SMALL.network, *, seed: int = 0, classes: int = 2, **changes: Any
+) -> Network:
+    """A network before any update, as the run of this seed starts with it."""
+    return build_network(replace(settings, **changes), classes, torch_generator(seed, Stream.INITIALISATION))
+
+
+def make_arrays(*, samples: int = 24, side: int = 5, classes: int = 2) -> dict[str, numpy.ndarray]:
+    """A dataset of noise with equally many samples of each class, the same in every call."""
+    generator = numpy.random.default_rng(7)
+    arrays = {}
+    for split in ("train", "test"):
+        shape = (samples, 1, side, side, side)
+        arrays[f"{split}/images"] = generator.standard_normal(shape, dtype=numpy.float32)
+        arrays[f"{split}/labels"] = generator.permutation(numpy.arange(samples) % classes).astype(numpy.uint8)
+    return arrays
+
+
+def make_training(*, samples: int = 24, side: int = 5, classes: int = 2, **changes: Any) -> Training:
+    """A small training, not yet begun; `changes` as in `small_run`."""
+    return prepare_training(small_run(**changes), make_arrays(samples=samples, side=side, classes=classes), classes)
+
+
+def log_of(training: Training) -> list[Row]:
+    """Trains to the end; returns the log."""
     for _ in training.proceed():
         pass
     return training.log

@@ -1,255 +1,194 @@
-"""The study's numbers beside what others have published or derived: a row a claim, as far as the study can speak of it.
+"""What others have published, beside the study's numbers: one row for each claim that the study can judge.
 
-A claim says which verdict would agree with it, by this study's margins; what the study leaves undecided is no
-disagreement. It knows the catalogue's circumstances by name, since each was taken from a source. It must not know
-files.
+A claim is an entry of the catalogue. It names a result of the study and the outcome that agrees with it. What the study
+leaves undecided is no disagreement. A claim whose circumstances the study lacks is left out.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy
 import pandas
 
-from widthwise.analysis.inference import Interval, mean_interval, slopes
-from widthwise.analysis.learning_rates import agreement
-from widthwise.analysis.verdicts import LOSS_MARGIN
-from widthwise.report.evidence import interval, number, only
+from widthwise.analysis.comparisons import TIME_LAPSE_MARGIN, seed_powers, time_lapse
+from widthwise.analysis.inference import UNKNOWN, Interval, t_interval
+from widthwise.analysis.learning_rates import Grid, agreement, best_rate_slope
+from widthwise.analysis.tables import make_table
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, has_starts
 
-MOST_STANDARD_ERRORS = 4
-ROUNDING = 1e-9  # of the objective
-YANG = "Yang et al. 2022, Tensor Programs V"
+LOGITS = "logits"
+# The step of the coordinate check at which layers are compared: all layers but a zero head first change at step 2.
+LOGITS_STEP = 1
 
 
 @dataclass(frozen=True)
-class Claim:
-    """One row: `agrees` is yes, no or undecided; `shown_by` names the table or figure."""
+class Evidence:
+    """The study's results that claims are held against; tables that it does not have are empty."""
 
-    claim: str
-    source: str
-    theirs: str
+    verdicts: pandas.DataFrame
+    contrasts: pandas.DataFrame
+    losses: pandas.DataFrame
+    runs: pandas.DataFrame
+    coordinates: pandas.DataFrame
+    grids: Mapping[str, Grid]
+    rate_verdicts: pandas.DataFrame
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the study found: in words, whether it agrees (yes, no, undecided), and the table that shows it."""
+
     ours: str
     agrees: str
-    shown_by: str
+    table: str
 
 
-def literature(
-    *,
-    verdicts: pandas.DataFrame,
-    contrasts: pandas.DataFrame,
-    losses: pandas.DataFrame,
-    sums_of_squares: pandas.DataFrame,
-    l2: Mapping[str, float],
-    rate_slopes: pandas.DataFrame | None = None,
-    rate_verdicts: pandas.DataFrame | None = None,
-    coordinates: pandas.DataFrame | None = None,
-) -> pandas.DataFrame:
-    """All claims that the study's tables can speak of. `l2` gives the lambda in each circumstance's objective."""
-    claims = [*of_penalties(sums_of_squares), *of_the_gap(losses, l2)]
-    if rate_slopes is not None and rate_verdicts is not None:
-        claims += [*of_best_rates(rate_slopes), *of_wider_is_better(rate_verdicts)]
-    if coordinates is not None:
-        claims += of_coordinates(coordinates)
-    claims += [*of_the_sign(verdicts), *of_depth(verdicts, contrasts), *of_precision(verdicts, contrasts)]
-    return pandas.DataFrame([astuple(claim) for claim in claims], columns=[field.name for field in fields(Claim)])
+def literature(claims: Mapping[str, Mapping[str, Any]], evidence: Evidence) -> pandas.DataFrame:
+    """Makes the table of claims. `claims` are the catalogue's, by name."""
+    rows = []
+    for claim in claims.values():
+        kind = next(kind for kind in FINDERS if kind in claim)
+        finding = FINDERS[kind](evidence, claim["expected"], **claim[kind])
+        if finding is not None:
+            rows.append(
+                {
+                    **{column: claim[column] for column in ("claim", "source", "theirs")},
+                    "ours": finding.ours,
+                    "agrees": finding.agrees,
+                    "shown_by": f"`tables/{finding.table}.csv`",
+                }
+            )
+    return make_table("literature", rows)
 
 
-def of_penalties(sums: pandas.DataFrame) -> Iterator[Claim]:
-    """What kernels start with, against the variance that they are drawn with: layer by layer, and in total."""
-    squares = sums.assign(difference=sums["mean"] - sums["expected"], variance=sums["standard_error"] ** 2)
-    networks = squares.groupby(["circumstance", "size"])[["difference", "variance", "expected"]].sum()
-    for claim, table, counted in (
-        ("each layer's penalty at the start", squares, "layers"),
-        ("the whole penalty at the start", networks, "networks"),
-    ):
-        z = (table["difference"] / table["variance"] ** 0.5).abs().max()
-        share = (table["difference"] / table["expected"]).abs().max()
-        yield Claim(
-            claim,
-            "Glorot & Bengio 2010, eq. 16; He et al. 2015, eq. 10",
-            "lambda x entries x variance",
-            f"that, within {z:.1f} standard errors and {share:.1%}, for {len(table)} {counted}",
-            "yes" if z < MOST_STANDARD_ERRORS else "no",
-            "`tables/sums_of_squares.csv`",
-        )
+def of_verdict(evidence: Evidence, expected: str, circumstance: str, measure: str, feature: str) -> Finding | None:
+    """How a feature moves with size in one circumstance."""
+    return of_row(evidence.verdicts, "verdicts", expected, circumstance, measure, feature)
 
 
-def of_the_gap(losses: pandas.DataFrame, l2: Mapping[str, float]) -> Iterator[Claim]:
-    """The reported loss less the data loss, against lambda times the sum of squares, where there is a penalty."""
-    rows = losses.assign(penalty=losses["circumstance"].map(l2) * losses["sum_of_squares"]).query("penalty > 0")
-    if rows.empty:
-        return
-    gap = rows["objective"] - rows["data_loss"]
-    difference = ((gap - rows["penalty"]).abs() / rows["objective"]).max()
-    yield Claim(
-        "reported loss less data loss",
-        "Keras issue 6518",
-        "lambda x sum of squares",
-        f"that (an identity), within {difference:.0e} of the loss, "
-        f"at {len(rows)} measurements of up to {gap.max():.3f}",
-        "yes" if difference < ROUNDING else "no",
-        "`tables/losses.csv`",
+def of_contrast(evidence: Evidence, expected: str, circumstance: str, measure: str, feature: str) -> Finding | None:
+    """How a circumstance changes that, against its reference."""
+    return of_row(evidence.contrasts, "contrasts", expected, circumstance, measure, feature)
+
+
+def of_row(
+    table: pandas.DataFrame, name: str, expected: str, circumstance: str, measure: str, feature: str
+) -> Finding | None:
+    """The row of a table of verdicts; none if it is not there."""
+    found = table[
+        (table["circumstance"] == circumstance) & (table["measure"] == measure) & (table["feature"] == feature)
+    ]
+    if found.empty:
+        return None
+    row = found.iloc[0]
+    unit = "doublings of time" if feature == "steps_to_midway" else "nats"
+    replicates = "backbones" if has_starts(measure, feature) else "seeds"
+    interval = Interval(row["change"], row["ci_low"], row["ci_high"])
+    return Finding(
+        f"{row['verdict']}: {with_interval(interval)} {unit}, {row['seeds']} {replicates}",
+        verdict_agrees(row["verdict"], expected),
+        name,
     )
 
 
-def of_best_rates(rate_slopes: pandas.DataFrame) -> Iterator[Claim]:
-    """How the best learning rate moves with width, under both parametrisations."""
-    for grid, claim, theirs, expected in (
-        ("learning_rates", "best learning rate, standard", "falls; as 1 / width for large ones", "falls"),
-        ("learning_rates_mup", "best learning rate, mup", "stays", "stays"),
-        ("learning_rates - learning_rates_mup", "the two's difference", "below 0", "falls"),
-    ):
-        row = only(rate_slopes, grid=grid)
-        if row is None:
-            continue
-        slope = interval(row["slope"], row["ci_low"], row["ci_high"], 2)
-        yield Claim(
-            claim,
-            YANG,
-            theirs,
-            f"no slope: {row['censored']} optima lie at the grid's edge"
-            if row["censored"]
-            else f"{slope} doublings per doubling of width",
-            agreement(Interval(row["slope"], row["ci_low"], row["ci_high"]), expected),
-            "figure `learning_rates`",
-        )
+def of_best_rate(evidence: Evidence, expected: str, grid: str, less: str | None = None) -> Finding | None:
+    """How the best rate of a grid moves with width, or how much more than that of another grid."""
+    names = [grid] if less is None else [grid, less]
+    if not all(name in evidence.grids for name in names):
+        return None
+    slope, *others = (best_rate_slope(evidence.grids[name]) for name in names)
+    for other in others:
+        slope = slope.less(other)
+    ours = (
+        f"unknown: {slope.censored} of the best rates lie at the grid's edge"
+        if slope.censored
+        else f"{with_interval(slope.interval, 2)} doublings per doubling of width, {len(slope.without)} seeds"
+    )
+    return Finding(ours, agreement(slope.interval, expected), "learning_rates")
 
 
-def of_wider_is_better(verdicts: pandas.DataFrame) -> Iterator[Claim]:
-    """Under maximal update, at every rate up to the base width's best, wider ends lower."""
-    rates = verdicts[(verdicts["grid"] == "learning_rates_mup") & verdicts["at_or_below_best"]]
+def of_order_at_rates(evidence: Evidence, expected: str, grid: str) -> Finding | None:
+    """How the data loss' end moves with width, at every rate up to the base width's best."""
+    table = evidence.rate_verdicts
+    rates = table[(table["grid"] == grid) & table["at_or_below_best"].fillna(False)]
     if rates.empty:
-        return
+        return None
     counts = rates["verdict"].value_counts()
-    yield Claim(
-        f"data loss' end by width under mup, up to width {rates['base_width'].iloc[0]}'s best rate",
-        YANG,
-        "falls at every rate",
-        ", ".join(f"{verdict} at {count}" for verdict, count in counts.items()) + f" of {len(rates)} rates",
-        together(judged(verdict, "falls") for verdict in counts.index),
-        "`tables/learning_rate_verdicts.csv`",
+    found = ", ".join(f"{verdict} at {count}" for verdict, count in counts.items())
+    return Finding(
+        f"{found} of {len(rates)} rates up to the best of width {rates['base_width'].iloc[0]}",
+        all_agree(verdict_agrees(verdict, expected) for verdict in counts.index),
+        "learning_rate_verdicts",
     )
 
 
-def of_coordinates(coordinates: pandas.DataFrame) -> Iterator[Claim]:
-    """How the change of layers' outputs in the first steps grows with width: a power of it, by seed."""
-    last = coordinates[coordinates["step"] == coordinates["step"].max()]
-    change = numpy.log2(last["rms_change"])
-    of_seeds = change.groupby([last[key] for key in ("circumstance", "layer", "seed", "width")]).mean().unstack()
-    powers = pandas.Series(slopes(of_seeds.to_numpy(), of_seeds.columns.to_numpy()), of_seeds.index)
-    for name, parametrisation, theirs, expected in (
-        ("high_learning_rate", "standard", "grows with width", "rises"),
-        ("high_learning_rate_mup", "mup", "level", "stays"),
-    ):
-        if name not in powers.index:
-            continue
-        by_layer = powers[name].unstack("seed")
-        for layers, of_layers in (
-            ("logits", by_layer.loc[["head"]]),
-            ("convolutions", by_layer.drop(index="head")),
-        ):
-            power, means = mean_interval(of_layers.mean().to_numpy()), of_layers.mean(axis="columns")
-            between = (
-                f", layers from {number(means.min(), 2)} to {number(means.max(), 2)}"
-                if len(means) > 1 and numpy.isfinite(power.estimate)
-                else ""
-            )
-            yield Claim(
-                f"first steps' change of {layers}, {parametrisation}",
-                f"{YANG}, coordinate check",
-                theirs,
-                f"as width to the power of {interval(power.estimate, power.low, power.high, 2)}{between}; "
-                f"{of_layers.shape[1]} seeds",
-                agreement(power, expected),
-                "figure `coordinate_check`",
-            )
-
-
-def of_the_sign(verdicts: pandas.DataFrame) -> Iterator[Claim]:
-    """The same networks at a low rate and at a high one."""
-    low, high = (
-        only(verdicts, circumstance=name, measure="data_loss", feature="end_value")
-        for name in ("zero_head", "high_learning_rate")
-    )
-    if low is None or high is None:
-        return
-    yield Claim(
-        "data loss' end by width, at a low rate and at a high one",
-        f"{YANG}, Figure 1",
-        "falls at the low, rises at the high",
-        f"{in_words(low)} in `zero_head`, {in_words(high)} in `high_learning_rate`",
-        together([judged(low["verdict"], "falls"), judged(high["verdict"], "rises")]),
-        "figure `features`",
+def of_coordinates(evidence: Evidence, expected: str, circumstance: str, layers: str) -> Finding | None:
+    """How the change of the logits, or the mean change of the convolutions, grows with width in the first steps."""
+    powers = {key: power for key, power in seed_powers(evidence.coordinates).items() if key[0] == circumstance}
+    if not powers:
+        return None
+    last = max(step for _, _, step in powers)
+    step = LOGITS_STEP if layers == LOGITS else last
+    chosen = [
+        power for (_, layer, at), power in powers.items() if at == step and (layer == LOGITS) == (layers == LOGITS)
+    ]
+    if not chosen:
+        return None
+    of_seeds = numpy.mean(chosen, axis=0)
+    power = t_interval(of_seeds, DESCRIPTIVE_LEVEL) if numpy.isfinite(of_seeds).all() else UNKNOWN
+    return Finding(
+        f"as width to the power of {with_interval(power, 2)} at step {step}, {len(of_seeds)} seeds",
+        agreement(power, expected),
+        "coordinate_powers",
     )
 
 
-def of_depth(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterator[Claim]:
-    """Degradation with plain depth, and its repair."""
-    source = "He et al. 2015, Deep Residual Learning"
-    plain = only(verdicts, circumstance="deep_plain", measure="data_loss", feature="end_value")
-    if plain is not None:
-        yield Claim(
-            "data loss' end by plain depth",
-            source,
-            "rises",
-            in_words(plain),
-            judged(plain["verdict"], "rises"),
-            "figure `depth`",
-        )
-    repair = only(contrasts, circumstance="deep_residual", measure="data_loss", feature="end_value")
-    if repair is not None:
-        yield Claim(
-            "the same with shortcuts, less that",
-            source,
-            "falls",
-            contrast_in_words(repair),
-            judged(repair["verdict"], "falls"),
-            "figure `depth`",
-        )
-
-
-def of_precision(verdicts: pandas.DataFrame, contrasts: pandas.DataFrame) -> Iterator[Claim]:
-    """Whether bfloat16 trains to the same loss, and how many verdicts are the same."""
-    row = only(contrasts, circumstance="reduced_precision", measure="data_loss", feature="end_value")
-    if row is None:
-        return
-    float32, bfloat16 = (
-        verdicts[verdicts["circumstance"] == name].set_index(["measure", "feature"])["verdict"]
-        for name in (row["reference"], "reduced_precision")
-    )
-    same = int((float32 == bfloat16).sum())
-    as_low = row["ci_low"] > -LOSS_MARGIN and row["ci_high"] < LOSS_MARGIN  # not only as steep
-    at_largest = f"{interval(row['difference_at_largest'], row['ci_low'], row['ci_high'])} at the largest"
-    yield Claim(
-        "data loss' end in bfloat16, less float32's",
-        "Kalamkar et al. 2019, A Study of BFLOAT16",
-        "alike at every width",
-        f"{contrast_in_words(row)}, {at_largest}; {same} of {len(float32)} verdicts are the same",
-        together([judged(row["verdict"], "flat"), "yes" if as_low else "undecided"]),
-        "`tables/contrasts.csv`",
+def of_time_lapse(evidence: Evidence, expected: str, fast: str, slow: str) -> Finding | None:
+    """Whether the data losses are equal at equal rate x steps, at every size. `expected` is always equal."""
+    if not {fast, slow} <= set(evidence.runs["circumstance"]):
+        return None
+    try:
+        sizes = time_lapse(evidence.losses, evidence.runs, fast, slow)
+    except ValueError as error:
+        return Finding(str(error), "undecided", "runs")
+    differences = ", ".join(f"{size.size} {with_interval(size.difference)}" for size in sizes)
+    equal = sum(size.agrees == "yes" for size in sizes)
+    return Finding(
+        f"within {TIME_LAPSE_MARGIN} nats at {equal} of {len(sizes)} sizes: {differences}",
+        all_agree(size.agrees for size in sizes),
+        "losses",
     )
 
 
-def in_words(verdict: pandas.Series) -> str:
-    """A verdict with its slope."""
-    slope = verdict["slope_per_doubling"]
-    return verdict["verdict"] + (f" ({number(slope)})" if numpy.isfinite(slope) else "")
+FINDERS: dict[str, Callable[..., Finding | None]] = {
+    "verdict": of_verdict,
+    "contrast": of_contrast,
+    "best_rate": of_best_rate,
+    "order_at_rates": of_order_at_rates,
+    "coordinates": of_coordinates,
+    "time_lapse": of_time_lapse,
+}
 
 
-def contrast_in_words(contrast: pandas.Series) -> str:
-    """A contrast's verdict with its slope and interval."""
-    slope = interval(contrast["slope_difference"], contrast["slope_ci_low"], contrast["slope_ci_high"])
-    return f"{contrast['verdict']} ({slope} nats per doubling of parameters)"
+def verdict_agrees(found: str, expected: str) -> str:
+    """Whether a verdict is the expected one; a divergence says nothing about a direction."""
+    if found == expected:
+        return "yes"
+    return "undecided" if found in ("undecided", "diverged") else "no"
 
 
-def judged(found: str, wanted: str) -> str:
-    """Whether a verdict is the one that the source has; a divergence says nothing of a slope."""
-    if found in ("undecided", "diverged"):
-        return "undecided"
-    return "yes" if found == wanted else "no"
-
-
-def together(agreements: Iterator[str] | list[str]) -> str:
-    """Whether all of them hold, or one does not."""
+def all_agree(agreements: Iterable[str]) -> str:
+    """Whether all of them agree, or one does not."""
     found = set(agreements)
     return "no" if "no" in found else "undecided" if "undecided" in found else "yes"
+
+
+def with_interval(interval: Interval, digits: int = 3) -> str:
+    """Formats an estimate and its interval with true minus signs: +0.031 [+0.020, +0.042]; a dash if it is unknown."""
+    if not numpy.isfinite(interval.estimate):
+        return "–"
+    estimate, low, high = (
+        f"{value:+.{digits}f}".replace("-", "−") for value in (interval.estimate, interval.low, interval.high)
+    )
+    return f"{estimate} [{low}, {high}]".replace("inf", "∞")

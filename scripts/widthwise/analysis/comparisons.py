@@ -1,163 +1,222 @@
-"""Comparisons that say why: a circumstance against its reference, a larger network against a smaller.
+"""Comparisons that say why: a circumstance with its reference, a larger network with a smaller one, a layer with width.
 
-A cause is claimed only from a contrast of two circumstances that are one factor apart, paired by seed and size. It
-must not know files or figures.
+A cause is claimed only from a contrast of two circumstances that are one factor apart, paired by seed and size.
+Crossings, slopes by step and coordinate powers are descriptive.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy
 import pandas
 
-from widthwise.analysis.features import FEATURES, MEASURES, crossover
-from widthwise.analysis.inference import LEVEL, Interval, mean_interval, page_p_value, paired_p_value, slopes
-from widthwise.analysis.verdicts import LOSS_MARGIN, TIME_MARGIN, Response, judge, response_of
+from widthwise.analysis.features import ROW_MEASURES, crossing
+from widthwise.analysis.inference import (
+    END,
+    UNKNOWN,
+    Interval,
+    Response,
+    equivalence,
+    judge,
+    least_squares_slope,
+    t_interval,
+)
+from widthwise.analysis.tables import make_table
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, Expectations, Key, compared, level_of
 
 TIME_LAPSE_MARGIN = 0.03  # nats
-CONTRAST_COLUMNS = [
-    "circumstance", "reference", "measure", "feature", "verdict", "slope_difference", "slope_ci_low", "slope_ci_high",
-    "p_value", "difference_at_largest", "ci_low", "ci_high", "seeds", "diverged", "expected", "agrees",
-]  # fmt: skip
+TIME_LAPSE_LEVEL = 0.05  # of each of two one-sided tests
 
 
 def contrasts(
-    runs: pandas.DataFrame,
-    starts: pandas.DataFrame,
+    responses: Mapping[Key, Response],
+    sizes: Mapping[str, Sequence[str]],
     references: Mapping[str, str],
-    expectations: Mapping[str, Mapping[str, Mapping[str, str]]],
+    expectations: Expectations,
 ) -> pandas.DataFrame:
-    """Each circumstance less its reference: slope per doubling of parameters, and value at the largest size.
+    """Makes the table of contrasts: each circumstance less its reference, judged by the one rule.
 
-    `references` give circumstance -> reference; pairs that do not train the same sizes are left out, since nothing
-    pairs them. Intervals are 95% t over seeds, NaN where a run diverged; p is a paired t test's, two-sided and
-    descriptive. The verdict on the difference of slopes is by its interval, in the order of all verdicts: `diverged`
-    where every run of a size of either did, `flat` where it lies within the margin (over the whole range; of times, per
-    doubling), else `rises` or `falls` where it excludes 0 and so does the test, which doubts differences that are all
-    the same. `expectations` give circumstance -> measure -> feature -> that verdict.
+    Runs are paired by seed and size; a circumstance whose sizes are not its reference's has no contrast.
+
+    Args:
+        responses: by circumstance, measure and feature.
+        sizes: circumstance -> the names of its sizes.
+        references: circumstance -> reference.
+        expectations: circumstance -> measure -> feature -> the verdict that was predicted of the contrast.
     """
     rows = []
-    for (circumstance, reference), measure in itertools.product(references.items(), MEASURES):
-        for feature in FEATURES[measure]:
-            ours = response_of(runs, starts, circumstance, measure, feature)
-            theirs = response_of(runs, starts, reference, measure, feature)
-            if ours.sizes != theirs.sizes:
-                continue
-            with numpy.errstate(invalid="ignore"):
-                difference = ours.values - theirs.values
-                slope = slopes(difference, ours.parameters)
-            of_slope, at_largest = mean_interval(slope), mean_interval(difference[:, -1])
-            p_value = paired_p_value(slope) if numpy.isfinite(slope).all() else numpy.nan
-            verdict = contrast_verdict(of_slope, p_value, ours.parameters, feature)
-            if ours.lost_a_size or theirs.lost_a_size:
-                verdict = "diverged"
-            expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
-            agrees = None if expected is None else expected == verdict
-            values = [*vars(of_slope).values(), p_value, *vars(at_largest).values(), len(difference)]
-            diverged = int(ours.diverged.sum() + theirs.diverged.sum())
-            rows.append([circumstance, reference, measure, feature, verdict, *values, diverged, expected, agrees])
-    return pandas.DataFrame(rows, columns=CONTRAST_COLUMNS)
+    for key, ours in responses.items():
+        circumstance, measure, feature = key
+        reference = references.get(circumstance)
+        theirs = responses.get((reference, measure, feature))
+        if theirs is None or list(sizes[circumstance]) != list(sizes[reference]):
+            continue
+        level = level_of(measure, feature)
+        difference = ours.less(theirs)
+        outcome = judge(difference, level)
+        at_largest = UNKNOWN if difference.diverged[:, -1].any() else t_interval(difference.values[:, -1], level)
+        rows.append(
+            {
+                "circumstance": circumstance,
+                "reference": reference,
+                "measure": measure,
+                "feature": feature,
+                **asdict(outcome),
+                **compared(expectations, key, outcome.verdict),
+                "at_largest": at_largest.estimate,
+                "at_largest_low": at_largest.low,
+                "at_largest_high": at_largest.high,
+            }
+        )
+    return make_table("contrasts", rows)
 
 
-def contrast_verdict(slope: Interval, p_value: float, parameters: numpy.ndarray, feature: str) -> str:
-    """How the factor changes what more parameters do."""
-    doublings = numpy.log2(parameters[-1] / parameters[0])
-    margin = TIME_MARGIN if feature == "steps_to_midway" else LOSS_MARGIN / doublings
-    if -margin < slope.low and slope.high < margin:
-        return "flat"
-    if slope.low > 0 and p_value < LEVEL:
-        return "rises"
-    return "falls" if slope.high < 0 and p_value < LEVEL else "undecided"
+@dataclass(frozen=True)
+class Curves:
+    """One measure's curves in one circumstance: `values` (seeds, sizes, steps), infinite after a divergence."""
+
+    circumstance: str
+    measure: str
+    steps: numpy.ndarray
+    parameters: numpy.ndarray
+    values: numpy.ndarray
 
 
-def crossovers(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
-    """For neighbouring sizes, and the largest against the smallest: in how many seeds the larger crosses below.
+def curves_of_study(losses: pandas.DataFrame, printed: pandas.DataFrame, runs: pandas.DataFrame) -> Iterator[Curves]:
+    """Every circumstance's curves, in each measure; `runs` decide which circumstances, seeds and sizes there are."""
+    rows_of, epochs_of = (dict(list(table.groupby("circumstance", sort=False))) for table in (losses, printed))
+    for circumstance, of_circumstance in runs.groupby("circumstance", sort=False):
+        seeds, parameters = (numpy.unique(of_circumstance[column]) for column in ("seed", "parameters"))
+        rows, epochs = rows_of.get(circumstance, losses.iloc[:0]), epochs_of.get(circumstance, printed.iloc[:0])
+        for measure, table in [*((measure, rows) for measure in ROW_MEASURES), ("printed", epochs)]:
+            steps = numpy.unique(table["step"]) if len(table) else numpy.zeros(1, dtype=int)
+            values = numpy.full((len(seeds), len(parameters), len(steps)), numpy.inf)
+            place = (
+                numpy.searchsorted(axis, table[column])
+                for axis, column in ((seeds, "seed"), (parameters, "parameters"), (steps, "step"))
+            )
+            values[tuple(place)] = table[measure]
+            yield Curves(circumstance, measure, steps, parameters, values)
 
-    Against steps, and against training FLOPs, where the larger network has fewer steps for the same cost.
-    `median_crossover` is over all seeds, infinite where half of them or more never cross.
+
+def crossings(curves: Iterable[Curves]) -> pandas.DataFrame:
+    """Makes the table of crossings: in how many seeds the larger network crosses below the smaller.
+
+    Pairs are neighbouring sizes, and the extremes. `median_crossing` is over all seeds, infinite where half of them or
+    more never cross.
     """
     rows = []
-    records = runs.set_index(["circumstance", "parameters", "seed"])
-    for circumstance in runs["circumstance"].unique():
-        of_circumstance = losses[losses["circumstance"] == circumstance]  # without rows where all diverged at once
-        sizes = sorted(runs.loc[runs["circumstance"] == circumstance, "parameters"].unique())
-        seeds = sorted(runs.loc[runs["circumstance"] == circumstance, "seed"].unique())
-        logs = {key: log.set_index("step") for key, log in of_circumstance.groupby(["parameters", "seed"])}
-        none = of_circumstance.iloc[:0].set_index("step")
+    for found in curves:
+        sizes = range(len(found.parameters))
         pairs = [("neighbours", *pair) for pair in itertools.pairwise(sizes)] + [("extremes", sizes[0], sizes[-1])]
-        for measure, axis, (pair, smaller, larger) in itertools.product(MEASURES, ("step", "flops"), pairs):
-            points = []
-            for seed in seeds:
-                curves = [logs.get((size, seed), none)[measure].copy() for size in (smaller, larger)]
-                if axis == "flops":
-                    for curve, size in zip(curves, (smaller, larger), strict=True):
-                        curve.index = curve.index * records.loc[(circumstance, size, seed), "flops_per_step"]
-                diverged = [bool(records.loc[(circumstance, size, seed), "diverged"]) for size in (smaller, larger)]
-                points.append(crossover(*curves, diverged=tuple(diverged)))
+        for pair, smaller, larger in pairs:
+            steps = [crossing(found.steps, seed[smaller], seed[larger]) for seed in found.values]
             rows.append(
                 {
-                    "circumstance": circumstance,
-                    "measure": measure,
-                    "axis": axis,
+                    "circumstance": found.circumstance,
+                    "measure": found.measure,
                     "pair": pair,
-                    "smaller": smaller,
-                    "larger": larger,
-                    "seeds": len(seeds),
-                    "crossed": int(numpy.isfinite(points).sum()),
-                    "always_below": points.count(0.0),
-                    "median_crossover": float(numpy.median(points)),
+                    "smaller": found.parameters[smaller],
+                    "larger": found.parameters[larger],
+                    "seeds": len(steps),
+                    "crossed": numpy.isfinite(steps).sum(),
+                    "always_below": steps.count(found.steps[0]),
+                    "median_crossing": numpy.median(steps),
                 }
             )
-    return pandas.DataFrame(rows)
+    return make_table("crossings", rows)
 
 
-def slopes_by_step(losses: pandas.DataFrame, runs: pandas.DataFrame) -> pandas.DataFrame:
-    """How the loss goes with parameters at every logged step: what a run stopped there would have shown.
+def slopes_by_step(curves: Iterable[Curves]) -> pandas.DataFrame:
+    """Makes the table of slopes by step: the verdict on the loss at every step that all runs reached.
 
-    A row for each circumstance x measure x step that every run reached: the verdict, by an unadjusted p; the mean
-    slope per doubling of parameters and its 95% t interval over seeds. Descriptive: steps of one run are no replicates.
+    It says what a training that stopped there would have shown. The steps of one run are no replicates.
     """
     rows = []
-    for circumstance, of_circumstance in losses.groupby("circumstance", sort=False):
-        count = (runs["circumstance"] == circumstance).sum()
-        for measure, (step, at_step) in itertools.product(MEASURES, of_circumstance.groupby("step")):
-            if len(at_step) == count:
-                table = at_step.pivot(index="seed", columns="parameters", values=measure)
-                values, parameters = table.to_numpy(), table.columns.to_numpy()
-                response = Response(values, numpy.zeros(values.shape, dtype=bool), parameters, sizes=[])
-                verdict = judge(response, "end_value", page_p_value(values)[0])
-                interval = mean_interval(slopes(values, parameters))
-                rows.append([circumstance, measure, step, verdict, *vars(interval).values(), len(table)])
-    return pandas.DataFrame(
-        rows, columns=["circumstance", "measure", "step", "verdict", "slope_per_doubling", "ci_low", "ci_high", "seeds"]
-    )
+    for found in curves:
+        reached = numpy.isfinite(found.values).all(axis=(0, 1))
+        none_diverged = numpy.zeros(found.values.shape[:2], dtype=bool)
+        for step, values in zip(found.steps[reached], numpy.moveaxis(found.values[:, :, reached], -1, 0), strict=True):
+            outcome = judge(Response(values, none_diverged, found.parameters, END), DESCRIPTIVE_LEVEL)
+            rows.append({"circumstance": found.circumstance, "measure": found.measure, "step": step} | asdict(outcome))
+    return make_table("slopes_by_step", rows)
 
 
-def time_lapse(losses: pandas.DataFrame, fast: str = "time_lapse", slow: str = "as_posted") -> pandas.DataFrame:
-    """Whether a higher learning rate is a time-lapse of a lower one: the data losses at equal rate x steps.
+def coordinate_powers(coordinates: pandas.DataFrame) -> pandas.DataFrame:
+    """Makes the table of coordinate powers: the power of width with which each layer's change goes, at each step.
 
-    A row a size: the mean difference, fast less slow, at the slow runs' last step, its 90% t interval over seeds,
-    and whether that lies within 0.03 nats (two one-sided tests). Without rows unless the study has both, and the
-    first is the faster; without an interval, and so not equivalent, where a run diverged. `losses` has each run's
-    `learning_rate` and `diverged` beside its rows. The fast run is interpolated where it was not logged at that step.
+    Least squares in logs for each seed, and the 95% t interval over seeds; unknown where a change is zero or not
+    finite. Circumstances in which width does not grow are left out.
     """
     rows = []
-    logs = {key: log.set_index("step") for key, log in losses.groupby(["circumstance", "parameters", "seed"])}
-    for size in sorted({size for name, size, _ in logs if name == fast}):
-        seeds = [seed for name, parameters, seed in logs if (name, parameters) == (slow, size)]
-        differences = []
-        for seed in seeds:
-            slow_log, fast_log = logs[slow, size, seed], logs.get((fast, size, seed))
-            if fast_log is None or fast_log["diverged"].any() or slow_log["diverged"].any():
-                differences.append(numpy.inf)
-                continue
-            ratio = fast_log["learning_rate"].iloc[0] / slow_log["learning_rate"].iloc[0]
-            if ratio <= 1:
-                continue
-            at_equal = numpy.interp(slow_log.index[-1] / ratio, fast_log.index, fast_log["data_loss"])
-            differences.append(at_equal - slow_log["data_loss"].iloc[-1])
-        if len(differences) > 1:
-            interval = mean_interval(numpy.array(differences), level=0.90)
-            equivalent = interval.low > -TIME_LAPSE_MARGIN and interval.high < TIME_LAPSE_MARGIN
-            rows.append([size, interval.estimate, interval.low, interval.high, len(differences), equivalent])
-    return pandas.DataFrame(rows, columns=["parameters", "difference", "ci_low", "ci_high", "seeds", "equivalent"])
+    for (circumstance, layer, step), powers in seed_powers(coordinates).items():
+        power = t_interval(powers, DESCRIPTIVE_LEVEL) if numpy.isfinite(powers).all() else UNKNOWN
+        rows.append(
+            {
+                "circumstance": circumstance,
+                "layer": layer,
+                "step": step,
+                "power": power.estimate,
+                "ci_low": power.low,
+                "ci_high": power.high,
+                "seeds": len(powers),
+            }
+        )
+    return make_table("coordinate_powers", rows)
+
+
+def seed_powers(coordinates: pandas.DataFrame) -> dict[tuple[str, str, int], numpy.ndarray]:
+    """Each seed's power of width, shape (seeds,), by circumstance, layer and step."""
+    powers = {}
+    change = coordinates["rms_change"]
+    logs = coordinates.assign(change=numpy.log2(change.where(change > 0)))
+    for key, group in logs.groupby(["circumstance", "layer", "step"], sort=False):
+        table = group.pivot(index="seed", columns="width", values="change")
+        if table.shape[1] > 1:
+            powers[key] = least_squares_slope(numpy.log2(table.columns.to_numpy(dtype=float)), table.to_numpy())
+    return powers
+
+
+@dataclass(frozen=True)
+class TimeLapse:
+    """One size's comparison at equal rate x steps: fast less slow, in nats, with a 90% interval.
+
+    `agrees` says whether they are equal: yes, no or undecided; no where a run diverged.
+    """
+
+    size: str
+    difference: Interval
+    agrees: str
+
+
+def time_lapse(losses: pandas.DataFrame, runs: pandas.DataFrame, fast: str, slow: str) -> list[TimeLapse]:
+    """Whether a higher learning rate passes through the same data losses as a lower one, at equal rate x steps.
+
+    Compared at the slow runs' last step, at every size that both train.
+
+    Raises ValueError unless the fast circumstance has the higher learning rate.
+    """
+    rates = runs.groupby("circumstance")["learning_rate"].first()
+    ratio = rates[fast] / rates[slow]
+    if not ratio > 1:
+        raise ValueError(f"{fast} has no higher learning rate than {slow}")
+    of_pair = losses[losses["circumstance"].isin((fast, slow))]
+    logs = dict(list(of_pair.groupby(["circumstance", "size", "seed"])))
+    found = []
+    for size, of_size in runs[runs["circumstance"].isin((fast, slow))].groupby("size", sort=False):
+        if of_size["circumstance"].nunique() < 2:
+            continue
+        if of_size["diverged"].any():
+            found.append(TimeLapse(size, UNKNOWN, "no"))
+            continue
+        pairs = [(logs[fast, size, seed], logs[slow, size, seed]) for seed in numpy.unique(of_size["seed"])]
+        difference = t_interval([lapse(*pair, ratio) for pair in pairs], 2 * TIME_LAPSE_LEVEL)
+        found.append(TimeLapse(size, difference, equivalence(difference, TIME_LAPSE_MARGIN)))
+    return found
+
+
+def lapse(fast: pandas.DataFrame, slow: pandas.DataFrame, ratio: float) -> float:
+    """Fast less slow, where the slow run ends; the fast run is interpolated between its rows."""
+    at_equal = numpy.interp(slow["step"].iloc[-1] / ratio, fast["step"], fast["data_loss"])
+    return float(at_equal - slow["data_loss"].iloc[-1])

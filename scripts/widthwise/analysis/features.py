@@ -1,101 +1,193 @@
-"""The features of a loss curve, each defined once, with its unit.
+"""The features of a loss curve, each defined once.
 
-| feature           | definition                                                    | unit  |
-| ----------------- | ------------------------------------------------------------- | ----- |
-| `starting_loss`   | the loss before any update, over many initialisations         | nats  |
-| `initial_decay`   | the loss at step 0 less the loss at a fixed step              | nats  |
-| `steps_to_midway` | first step with the data loss at most midway from its start   | steps |
-|                   | to half of log(classes)                                       |       |
-| `end_value`       | mean over the end window; a plateau only where it is one      | nats  |
-| crossover         | from where on a larger network's loss stays below a smaller's | steps, FLOPs |
+| feature           | definition                                                                   | unit          |
+| ----------------- | ---------------------------------------------------------------------------- | ------------- |
+| `starting_loss`   | the loss before any update; of the printed loss, the first epoch's mean      | nats          |
+| `initial_decay`   | starting row less the row at a fixed step; printed: first less second epoch  | nats          |
+| `steps_to_midway` | when the data loss is midway from its start to half of log(classes)          | log2 of steps |
+| `end_value`       | mean over the end window; printed: over its epochs, at least the last        | nats          |
+| `equal_compute`   | the loss at the budget of the middle size, for that size and larger ones     | nats          |
+| crossing          | from which row on a larger network's loss stays below a smaller one's        | steps         |
 
-A run that diverged has an infinite loss from there on, and a time that was not reached is infinite too, so that
-nothing is dropped. It must not know files, circumstances or tests.
+A row of the loss log averages over the steps since the row before, so means are weighted by these steps. A run that
+diverged has bounds where a feature is unknown: its loss is at least max(start, log(classes)), its decay at most the
+start less that, its time to midway at least the planned length.
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy
 import pandas
 
-MEASURES = ("objective", "data_loss")
+from widthwise.study.settings import end_window_start
+
 FEATURES = {
-    "objective": ("starting_loss", "initial_decay", "end_value"),
-    "data_loss": ("starting_loss", "initial_decay", "steps_to_midway", "end_value"),
+    "objective": ("starting_loss", "initial_decay", "end_value", "equal_compute"),
+    "data_loss": ("starting_loss", "initial_decay", "steps_to_midway", "end_value", "equal_compute"),
+    "printed": ("starting_loss", "initial_decay", "end_value"),
 }
-CROSSOVER_MARGIN = 0.01  # nats
-PLATEAU_NATS, PLATEAU_SHARE = 0.01, 0.02
+MEASURES = tuple(FEATURES)
+ROW_MEASURES = ("objective", "data_loss")  # those that every row of the loss log has
+CROSSING_MARGIN = 0.01  # nats
+CROSSING_SHARE = 0.1  # of the steps, for which the larger network has to stay below
+PLATEAU_SHARE = 0.2  # of the steps, over which a plateau is judged
+PLATEAU_NATS, PLATEAU_SHARE_OF_DROP = 0.01, 0.02
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A measure's rows: each value is the mean over the steps since the row before, up to its step."""
+
+    steps: numpy.ndarray
+    values: numpy.ndarray
+
+    @property
+    def start(self) -> float:
+        """The loss before any update; NaN if that was not finite."""
+        return float(self.values[0]) if len(self.values) else math.nan
+
+    def reaches(self, step: float) -> bool:
+        """Whether the log goes on to this step."""
+        return len(self.steps) > 0 and bool(self.steps[-1] >= step)
+
+    def at(self, step: float) -> float:
+        """The loss at a step, interpolated between rows."""
+        return float(numpy.interp(step, self.steps, self.values))
+
+    def mean(self, first: float, last: float) -> float:
+        """The mean over the steps after `first`, up to `last`."""
+        since = numpy.concatenate([self.steps[:1], self.steps[:-1]])
+        steps = numpy.minimum(self.steps, last) - numpy.maximum(since, first)
+        weights = numpy.maximum(steps, 0)
+        return float(weights @ self.values / weights.sum())
 
 
 def run_features(
-    log: pandas.DataFrame, *, diverged: bool, decay_step: int, end_window: float, classes: int
+    log: pandas.DataFrame,
+    printed: numpy.ndarray,
+    run: Mapping[str, Any],
+    *,
+    decay_step: int,
+    end_window: float,
+    budget_steps: float,
 ) -> dict[str, float | bool]:
-    """The features of one run, named measure_feature, and whether its end is a plateau.
+    """The features of one run, named measure_feature, and whether objective and data loss have settled.
 
-    `log` has `step`, `objective` and `data_loss`, in the order of steps; without rows if it diverged at once. The
-    `end_window` is a share of its steps: the last tenth by the protocol.
+    Args:
+        log: the run's rows with `step`, `objective` and `data_loss`; none if it diverged at once.
+        printed: the printed loss of each complete epoch, shape (epochs,).
+        run: `diverged`, `planned_steps`, `steps_per_epoch` and `classes`.
+        decay_step: the step by which the initial decay is taken.
+        end_window: the share of the steps over which the end value is the mean.
+        budget_steps: the steps that the middle size's budget allows; NaN for smaller sizes.
     """
+    steps = log["step"].to_numpy()
+    curves = {measure: Curve(steps, log[measure].to_numpy()) for measure in ROW_MEASURES}
+    planned, diverged = run["planned_steps"], run["diverged"]
     features: dict[str, float | bool] = {}
-    for measure in MEASURES:
-        curve = log.set_index("step")[measure]
-        features[f"{measure}_initial_decay"] = initial_decay(curve, decay_step, diverged=diverged)
-        features[f"{measure}_end_value"] = math.inf if diverged else end_value(curve, end_window)
-    curve = log.set_index("step")["data_loss"]
-    features["data_loss_steps_to_midway"] = steps_to_midway(curve, classes)
-    features["plateau"] = not diverged and is_plateau(curve)
-    return features
+    for measure, curve in curves.items():
+        bound = loss_bound(curve, run["classes"])
+        start = bound if math.isnan(curve.start) else curve.start
+        found = {
+            "starting_loss": start,
+            "initial_decay": curve.start - curve.at(decay_step) if curve.reaches(decay_step) else start - bound,
+            "end_value": bound if diverged else curve.mean(end_window_start(planned, end_window), planned),
+            "equal_compute": equal_compute(curve, budget_steps, planned, bound),
+        }
+        if measure == "data_loss":
+            found["steps_to_midway"] = steps_to_midway(curve, run["classes"], planned)
+        features |= {f"{measure}_{feature}": value for feature, value in found.items()}
+        features[f"{measure}_settled"] = not diverged and is_plateau(curve, planned)
+    bound = loss_bound(curves["objective"], run["classes"])
+    found = printed_features(printed, run, end_window, bound)
+    return features | {f"printed_{feature}": value for feature, value in found.items()}
 
 
-def initial_decay(curve: pandas.Series, decay_step: int, *, diverged: bool) -> float:
-    """Nats lost from step 0 to `decay_step`, interpolated; -inf if the run diverged before."""
-    if curve.empty or (diverged and curve.index[-1] < decay_step):
-        return -math.inf
-    return float(curve.iloc[0] - numpy.interp(decay_step, curve.index, curve))
+def loss_bound(curve: Curve, classes: int) -> float:
+    """What the loss of a run that diverged is at least: its start, or guessing."""
+    return max(math.log(classes), -math.inf if math.isnan(curve.start) else curve.start)
 
 
-def steps_to_midway(curve: pandas.Series, classes: int) -> float:
-    """The first logged step at most midway from the start to half of log(classes); inf if there is none."""
-    if curve.empty:
-        return math.inf
-    midway = (curve.iloc[0] + math.log(classes) / 2) / 2
-    reached = curve.index[curve <= midway]
-    return float(reached[0]) if len(reached) else math.inf
+def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: float) -> float:
+    """The loss at the budget; NaN if the run was not to spend it."""
+    if not budget_steps <= planned_steps:
+        return math.nan
+    return curve.at(budget_steps) if curve.reaches(budget_steps) else bound
 
 
-def end_value(curve: pandas.Series, end_window: float) -> float:
-    """The mean over the end window, in nats."""
-    return float(curve[curve.index >= (1 - end_window) * curve.index[-1]].mean())
+def steps_to_midway(data_loss: Curve, classes: int, planned_steps: int) -> float:
+    """Log2 of the steps to midway, interpolated between rows; of the planned steps if it is not reached.
 
-
-def is_plateau(data_loss: pandas.Series) -> bool:
-    """Whether over the last fifth the data loss fell by under 0.01 nats and no more than 2% of its total drop.
-
-    A loss that never fell is level when it does not rise by that much either. What fails this has not settled, and
-    its end value is no plateau.
+    The first step is the shortest time.
     """
-    fall = numpy.interp(0.8 * data_loss.index[-1], data_loss.index, data_loss) - data_loss.iloc[-1]
-    total = max(0.0, data_loss.iloc[0] - data_loss.iloc[-1])
-    return bool(abs(fall) < PLATEAU_NATS and fall <= PLATEAU_SHARE * total)
+    midway = (data_loss.start + math.log(classes) / 2) / 2
+    reached = numpy.flatnonzero(data_loss.values <= midway)
+    if not len(reached):
+        return math.log2(planned_steps)
+    row = reached[0]
+    if row == 0:
+        return 0.0
+    before, after = data_loss.values[row - 1 : row + 1]
+    share = (before - midway) / (before - after)
+    step = data_loss.steps[row - 1] + share * (data_loss.steps[row] - data_loss.steps[row - 1])
+    return math.log2(max(step, 1.0))
 
 
-def crossover(smaller: pandas.Series, larger: pandas.Series, *, diverged: tuple[bool, bool] = (False, False)) -> float:
-    """From where on the larger network's loss is at least `CROSSOVER_MARGIN` below the smaller's, to the end.
+def is_plateau(curve: Curve, steps: int) -> bool:
+    """Whether over the last fifth of the steps the second half's mean is close to the first half's.
 
-    Curves are losses by steps or by FLOPs; they are compared where both are known, at all points of either. A run
-    that diverged (`diverged`: the smaller's, the larger's) has an infinite loss from its last point on.
-    Returns that point: the first one means always below. Inf where it never is, or not by nine tenths of the way: what
-    is below at the last logged point alone has not been seen to stay there.
+    Close is within 0.01 nats, and within 2% of the total drop from the start. A loss that did not drop has no plateau.
     """
-    smaller_diverged, larger_diverged = diverged
-    if larger_diverged or larger.empty:
-        return math.inf
-    if smaller.empty:
-        return float(larger.index[0])
-    end = larger.index[-1] if smaller_diverged else min(smaller.index[-1], larger.index[-1])
-    points = numpy.union1d(smaller.index, larger.index)
-    points = points[points <= end]
-    of_smaller = numpy.interp(points, smaller.index, smaller, right=math.inf)
-    gap = of_smaller - numpy.interp(points, larger.index, larger)
-    above = numpy.flatnonzero(gap < CROSSOVER_MARGIN)
+    window = PLATEAU_SHARE * steps
+    first = curve.mean(steps - window, steps - window / 2)
+    second = curve.mean(steps - window / 2, steps)
+    return abs(second - first) <= min(PLATEAU_NATS, PLATEAU_SHARE_OF_DROP * (curve.start - second))
+
+
+def printed_losses(losses: pandas.DataFrame, run: list[str]) -> pandas.DataFrame:
+    """The printed loss of every complete epoch of every run: the mean of the objective over the epoch's steps.
+
+    Args:
+        losses: rows of the loss logs, in the order of steps within each run.
+        run: the columns that tell a run from every other; they come first in the result.
+    """
+    weights = losses.groupby(run, sort=False)["step"].diff().fillna(0)
+    epochs = numpy.ceil(losses["epoch"]).astype("int64")
+    rows = losses[run].assign(epoch=epochs, step=losses["step"], weight=weights, weighted=weights * losses["objective"])
+    rows["complete"] = losses["epoch"] == epochs
+    table = rows[rows["epoch"] > 0].groupby([*run, "epoch"], sort=False, as_index=False)
+    table = table.agg({"step": "last", "weight": "sum", "weighted": "sum", "complete": "last"})
+    table["printed"] = table["weighted"] / table["weight"]
+    return table.loc[table["complete"], [*run, "epoch", "step", "printed"]].reset_index(drop=True)
+
+
+def printed_features(
+    printed: numpy.ndarray, run: Mapping[str, Any], end_window: float, bound: float
+) -> dict[str, float]:
+    """The features of the printed loss. `bound` is what the objective is at least if the run diverged."""
+    start = float(printed[0]) if len(printed) else bound
+    bound = max(start, bound)
+    decay = float(printed[0] - printed[1]) if len(printed) > 1 else start - bound
+    if run["diverged"]:
+        return {"starting_loss": start, "initial_decay": decay, "end_value": bound}
+    first = math.ceil(end_window_start(run["planned_steps"], end_window) / run["steps_per_epoch"])
+    end = printed[min(first, len(printed) - 1) :].mean()
+    return {"starting_loss": start, "initial_decay": decay, "end_value": float(end)}
+
+
+def crossing(steps: numpy.ndarray, smaller: numpy.ndarray, larger: numpy.ndarray) -> float:
+    """The step from which on the larger network's loss is below the smaller's by the margin; inf if there is none.
+
+    The curves have their values at `steps`, and are infinite after a divergence. The first step means always below.
+    What is below for less than the last tenth of the steps has not been seen to stay there, and does not count.
+    """
+    with numpy.errstate(invalid="ignore"):
+        below = smaller - larger >= CROSSING_MARGIN
+    above = numpy.flatnonzero(~below)
     first = above[-1] + 1 if len(above) else 0
-    return float(points[first]) if first < len(points) and points[first] <= 0.9 * end else math.inf
+    if first == len(steps) or steps[first] > (1 - CROSSING_SHARE) * steps[-1]:
+        return math.inf
+    return float(steps[first])

@@ -1,131 +1,337 @@
-"""How a response moves as parameters grow: the tests behind a verdict.
+"""The one rule that turns a response to size into a verdict.
 
-A response is an array (seeds, sizes), sizes in ascending order; the seed is the replicate, and every test pairs
-by seed. Infinite responses (diverged, or not reached) are ranked and counted but take no part in means. It must
-not know circumstances, files or PyTorch.
+A response has one value per seed and size. Its change is each seed's least-squares slope over log2 parameters, times
+the log2 range of parameters. The t interval of the mean change over seeds decides, and the verdict is read off it:
+
+1. `diverged`: all runs of a size diverged.
+2. `mixed`: some pair of sizes goes significantly up and some pair significantly down, each by more than the margin
+   (paired t over seeds, Bonferroni over the pairs).
+3. `rises`, `falls`: the interval excludes 0. `slight` if every size is within the margin of the smallest. If a later
+   size's mean lies behind an earlier one's by more than the margin, the verdict is `undecided`.
+4. `flat`: the interval contains 0, and every size is within the margin of the smallest (two one-sided t tests).
+5. `undecided`.
+
+A verdict depends on its own response and level alone.
 """
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
-LEVEL = 0.05
+# Differences below this are zero, and a spread below it is no spread.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is measured: its margin, and on which side of its bound the value of a diverged run lies.
+
+    `margin` is in nats; with `per_doubling` it is in doublings of time for each doubling of parameters. A diverged
+    run's value is at least its bound (`bound` 1), at most (-1), or unknown (0).
+    """
+
+    margin: float
+    per_doubling: bool = False
+    bound: int = 1
+
+    def margins(self, doublings: numpy.ndarray) -> numpy.ndarray:
+        """The margins between sizes that are so many doublings of parameters apart."""
+        return self.margin * (doublings if self.per_doubling else numpy.ones_like(doublings))
+
+
+START = Kind(margin=0.01)
+END = Kind(margin=0.05)
+DECAY = Kind(margin=0.05, bound=-1)
+TIME = Kind(margin=float(numpy.log2(1.05)), per_doubling=True)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its interval; NaN where there is none."""
+    """An estimate and its interval, as numbers or arrays of one shape. Infinite limits: nothing is known."""
 
     estimate: float
     low: float
     high: float
 
 
-def page_p_value(values: numpy.ndarray) -> tuple[float, int]:
-    """Page's exact test with seeds as blocks: p, and the direction (1 rises, -1 falls) that it is for.
+UNKNOWN = Interval(numpy.nan, -numpy.inf, numpy.inf)
 
-    Page 1963, Ordered hypotheses for multiple treatments; two-sided as p = min(1, 2 min(p_up, p_down)).
+
+def direction(interval: Interval) -> int:
+    """1 if the interval lies above 0, -1 if it lies below, else 0."""
+    return numpy.subtract(interval.low > 0, interval.high < 0, dtype=int)
+
+
+def is_within(interval: Interval, margin: float) -> bool:
+    """Whether the interval lies within the margin of 0. At 1 - 2 x level this is two one-sided tests at the level."""
+    return (interval.low > -margin) & (interval.high < margin)
+
+
+def equivalence(interval: Interval, margin: float) -> str:
+    """Whether the true value is zero up to the margin: yes (interval within), no (beyond) or undecided."""
+    if is_within(interval, margin):
+        return "yes"
+    return "no" if interval.low > margin or interval.high < -margin else "undecided"
+
+
+def t_interval(sample: Sequence[float], level: float) -> Interval:
+    """The mean over the first axis and its t interval at confidence 1 - level.
+
+    A sample that is zero throughout has the interval [0, 0]. Any other sample without spread, or of one value, has an
+    unbounded one.
     """
-    p_up = stats.page_trend_test(values, method="exact").pvalue
-    p_down = stats.page_trend_test(values[:, ::-1], method="exact").pvalue
-    return min(1.0, 2 * min(p_up, p_down)), (1 if p_up <= p_down else -1)
+    sample = _rounded(numpy.asarray(sample, dtype=float))
+    mean, reach = sample.mean(axis=0), _reach(sample, level)
+    return Interval(mean, _rounded(mean - reach), _rounded(mean + reach))
 
 
-def slopes(values: numpy.ndarray, parameters: Sequence[int]) -> numpy.ndarray:
-    """Each seed's least-squares slope per doubling of parameters, shape (seeds,)."""
-    doublings = numpy.log2(parameters)
-    centred = doublings - doublings.mean()
-    # From the first size on, so that a level response has a slope of exactly zero.
-    return (values - values[:, :1]) @ centred / (centred @ centred)
+def jackknife_interval(estimate: float, without: Sequence[float], level: float) -> Interval:
+    """An estimate over all seeds, and its interval from the estimates without each one of them (Tukey 1958)."""
+    without = numpy.asarray(without, dtype=float)
+    pseudo_values = len(without) * estimate - (len(without) - 1) * without
+    reach = _reach(_rounded(pseudo_values), level)
+    return Interval(estimate, _rounded(estimate - reach), _rounded(estimate + reach))
 
 
-def mean_interval(sample: numpy.ndarray, level: float = 0.95) -> Interval:
-    """The mean and its t interval; NaN where a value is not finite."""
-    sample = numpy.asarray(sample, dtype=float)
-    if len(sample) < 2 or not numpy.isfinite(sample).all():
-        return Interval(numpy.nan, numpy.nan, numpy.nan)
-    mean = sample.mean()
-    half = stats.t.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / len(sample) ** 0.5
-    return Interval(mean, mean - half, mean + half)
-
-
-def paired_p_value(differences: numpy.ndarray, alternative: str = "two-sided") -> float:
-    """t test that the mean difference is zero; 1 where a difference is not finite or all are zero.
-
-    Equal differences, which have no spread to test by, get a sign test.
-    """
-    if not numpy.isfinite(differences).all() or not differences.any():
+def t_p_value(sample: numpy.ndarray) -> float:
+    """Two-sided p of the t test that the mean is 0; 1 where the interval would be unbounded or [0, 0]."""
+    sample = _rounded(numpy.asarray(sample, dtype=float))
+    if len(sample) < 2 or numpy.ptp(sample) < ROUNDING:
         return 1.0
-    if numpy.allclose(differences, differences[0], rtol=1e-9, atol=0):
-        positive = int((differences > 0).sum())
-        return float(stats.binomtest(positive, len(differences), alternative=alternative).pvalue)
-    return float(stats.ttest_1samp(differences, 0, alternative=alternative).pvalue)
+    error = sample.std(ddof=1) / len(sample) ** 0.5
+    return float(2 * stdtr(len(sample) - 1, -abs(sample.mean()) / error))
+
+
+def least_squares_slope(x: numpy.ndarray, values: numpy.ndarray) -> numpy.ndarray:
+    """The least-squares slope over x of the values along their last axis."""
+    centred = x - x.mean()
+    return values @ centred / (centred @ centred)
+
+
+def seeds_to_halve(seeds: int, level: float) -> int:
+    """How many seeds would halve a t interval over `seeds`, at the same spread."""
+    wanted = t_quantile(seeds, level) / seeds**0.5 / 2
+    more = seeds + 1
+    while t_quantile(more, level) / more**0.5 > wanted:
+        more += 1
+    return more
+
+
+@lru_cache(maxsize=1024)
+def t_quantile(seeds: int, level: float) -> float:
+    """The two-sided quantile of t with seeds - 1 degrees of freedom."""
+    return float(stdtrit(seeds - 1, 1 - level / 2))
 
 
 def holm(p_values: Sequence[float]) -> numpy.ndarray:
-    """Holm's step-down adjustment (Holm 1979), in the order given."""
+    """Holm's step-down adjustment (Holm 1979), in the order given. A missing p counts as 1 and stays missing."""
     p_values = numpy.asarray(p_values, dtype=float)
-    order = numpy.argsort(p_values, kind="stable")
-    factors = numpy.arange(len(p_values), 0, -1)
-    adjusted = numpy.empty(len(p_values))
-    adjusted[order] = numpy.minimum(1, numpy.maximum.accumulate(factors * p_values[order]))
-    return adjusted
+    known = numpy.nan_to_num(p_values, nan=1.0)
+    order = numpy.argsort(known, kind="stable")
+    factors = numpy.arange(len(known), 0, -1)
+    adjusted = numpy.empty(len(known))
+    adjusted[order] = numpy.minimum(1, numpy.maximum.accumulate(factors * known[order]))
+    return numpy.where(numpy.isnan(p_values), numpy.nan, adjusted)
 
 
-def is_mixed(values: numpy.ndarray, parameters: Sequence[int]) -> bool:
-    """Whether the response is not monotone.
+@dataclass(frozen=True)
+class Response:
+    """One feature by seed and size.
 
-    Either Page's test is significant while some neighbouring pair moves significantly the other way (paired t,
-    one-sided since the way is given, Holm over the pairs), or the two halves of the range, sharing their middle,
-    move significantly in opposite ways (t test of the seeds' slopes, Holm over the two).
+    Args:
+        values: (seeds, sizes), finite; a diverged run has its bound.
+        diverged: (seeds, sizes), whether the run diverged.
+        parameters: (sizes,), ascending.
+        kind: what is measured.
+        at_horizon: (seeds, sizes), whether a time is only known to be longer than the run; none if absent.
+
+    Raises ValueError where the shapes differ, a value is not finite, or parameters do not ascend.
     """
-    with numpy.errstate(invalid="ignore"):
-        steps = numpy.diff(values, axis=1)
-    p_value, direction = page_p_value(values)
-    p_against = holm([paired_p_value(-direction * step, "greater") for step in steps.T])
-    if p_value < LEVEL and (p_against < LEVEL).any():
-        return True
-    sizes = values.shape[1]
-    lower, upper = slice(0, sizes // 2 + 1), slice((sizes - 1) // 2, sizes)
-    with numpy.errstate(invalid="ignore"):
-        halves = [slopes(values[:, half], parameters[half]) for half in (lower, upper)]
-    p_halves = holm([paired_p_value(half) for half in halves])
-    return bool((p_halves < LEVEL).all() and halves[0].mean() * halves[1].mean() < 0)
+
+    values: numpy.ndarray
+    diverged: numpy.ndarray
+    parameters: numpy.ndarray
+    kind: Kind
+    at_horizon: numpy.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.values.shape != self.diverged.shape or self.values.shape[1:] != self.parameters.shape:
+            raise ValueError(f"a response needs one value per seed and size, not shape {self.values.shape}")
+        if not numpy.isfinite(self.values).all():
+            raise ValueError("a response holds a value that is not finite: write the bound of a diverged run")
+        if (numpy.diff(self.parameters) <= 0).any():
+            raise ValueError(f"parameters must ascend, not {list(self.parameters)}")
+
+    @cached_property
+    def doublings(self) -> numpy.ndarray:
+        """Doublings of parameters from the smallest size, shape (sizes,)."""
+        return numpy.log2(self.parameters / self.parameters[0])
+
+    @property
+    def from_smallest(self) -> numpy.ndarray:
+        """Differences from the smallest size, zero where they are below rounding, shape (seeds, sizes)."""
+        return _rounded(self.values - self.values[:, :1])
+
+    @property
+    def changes(self) -> numpy.ndarray:
+        """Each seed's change from the smallest size to the largest, along its least-squares line, shape (seeds,)."""
+        return least_squares_slope(self.doublings, self.from_smallest) * self.doublings[-1]
+
+    @property
+    def lost_a_size(self) -> bool:
+        """Whether all runs of a size diverged."""
+        return bool(self.diverged.all(axis=0).any())
+
+    @property
+    def is_often_at_horizon(self) -> bool:
+        """Whether more than half of a size's runs are at the horizon."""
+        return self.at_horizon is not None and bool((self.at_horizon.mean(axis=0) > 0.5).any())
+
+    @property
+    def side_of_the_bound(self) -> int | None:
+        """On which side of the change at the bounds the true one lies: 1 above, -1 below, 0 exactly there.
+
+        None where that is not known: the sizes with diverged runs lie on both sides of the middle, or in it, or their
+        bounds are unknown.
+        """
+        from_middle = _rounded(self.doublings - self.doublings.mean())  # the weight of each size in the slope
+        sides = set(numpy.sign(from_middle[self.diverged.any(axis=0)]) * self.kind.bound)
+        if not sides:
+            return 0
+        return int(side) if len(sides) == 1 and (side := sides.pop()) else None
+
+    def less(self, reference: "Response") -> "Response":
+        """The paired difference from a reference.
+
+        A pair counts as diverged if either run did, and its bound is unknown.
+        """
+        at_horizon = None if self.at_horizon is None else self.at_horizon | reference.at_horizon
+        return Response(
+            self.values - reference.values,
+            self.diverged | reference.diverged,
+            self.parameters,
+            replace(self.kind, bound=0),
+            at_horizon,
+        )
 
 
-def retreats(values: numpy.ndarray, direction: int, margin: float) -> bool:
-    """Whether some size lies further back than an earlier one, on the way in `direction`: in every seed, and by
-    more than the margin in the mean. With few seeds that sees a U for which `is_mixed` lacks the power."""
-    for earlier, later in itertools.combinations(range(values.shape[1]), 2):
-        with numpy.errstate(invalid="ignore"):
-            back = direction * (values[:, earlier] - values[:, later])
-        if (back > 0).all() and back.mean() > margin:
-            return True
-    return False
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict with the interval that decided it.
 
-
-def is_flat(values: numpy.ndarray, margins: numpy.ndarray) -> bool:
-    """Whether every size's paired difference from the smallest is within its margin: two one-sided t tests each.
-
-    `margins` has shape (sizes - 1,), positive. Schuirmann 1987.
+    `change` is NaN where it is not known. Where runs diverged it may be a bound; then one limit is infinite.
     """
-    with numpy.errstate(invalid="ignore"):
-        differences = values[:, 1:] - values[:, :1]
-    if not numpy.isfinite(differences).all():
-        return False
-    mean = differences.mean(axis=0)
-    error = differences.std(axis=0, ddof=1) / len(values) ** 0.5
-    reach = stats.t.ppf(1 - LEVEL, len(values) - 1) * error
-    return bool((numpy.abs(mean) + reach < margins).all())
+
+    verdict: str
+    change: float
+    ci_low: float
+    ci_high: float
+    slope_per_doubling: float
+    level: float
+    p_value: float
+    seeds: int
+    sizes: int
+    diverged: int
+    slight: bool
 
 
-def theil_sen_slope(values: numpy.ndarray, parameters: Sequence[int]) -> float:
-    """Theil and Sen's median slope per doubling over all seeds and sizes; descriptive only."""
-    if not numpy.isfinite(values).all():
+def judge(response: Response, level: float) -> Outcome:
+    """The verdict on a response, at the level that its circumstance's family leaves to it."""
+    interval = change_interval(response, level)
+    verdict = _verdict(response, interval, level)
+    return Outcome(
+        verdict=verdict,
+        change=float(interval.estimate),
+        ci_low=float(interval.low),
+        ci_high=float(interval.high),
+        slope_per_doubling=float(interval.estimate / response.doublings[-1]),
+        level=level,
+        p_value=_p_value(response, interval),
+        seeds=response.values.shape[0],
+        sizes=response.values.shape[1],
+        diverged=int(response.diverged.sum()),
+        slight=verdict in ("rises", "falls") and is_level(response, level),
+    )
+
+
+def change_interval(response: Response, level: float) -> Interval:
+    """The change and its interval; one-sided or unknown where runs diverged."""
+    side = response.side_of_the_bound
+    if response.lost_a_size or side is None:
+        return UNKNOWN
+    interval = t_interval(response.changes, level)
+    if side > 0:
+        return replace(interval, high=numpy.inf)
+    return replace(interval, low=-numpy.inf) if side < 0 else interval
+
+
+def _verdict(response: Response, interval: Interval, level: float) -> str:
+    if response.lost_a_size:
+        return "diverged"
+    if not response.diverged.any() and is_mixed(response, level):
+        return "mixed"
+    way = direction(interval)
+    if way and not goes_back(response, way):
+        return "rises" if way > 0 else "falls"
+    return "flat" if not way and is_level(response, level) else "undecided"
+
+
+def _p_value(response: Response, interval: Interval) -> float:
+    """The p of the change; 1 where a bound lies on the other side of 0 than the change may, NaN where it is unknown."""
+    if numpy.isnan(interval.estimate):
         return numpy.nan
-    doublings = numpy.tile(numpy.log2(parameters), len(values))
-    with numpy.errstate(invalid="ignore"):  # of its interval, which ties can leave without a width
-        return float(stats.theilslopes(values.ravel(), doublings).slope)
+    side = response.side_of_the_bound
+    return 1.0 if side and numpy.sign(interval.estimate) != side else t_p_value(response.changes)
+
+
+def is_mixed(response: Response, level: float) -> bool:
+    """Whether pairs of sizes go significantly in both directions, each by more than the margin."""
+    earlier, later = _pairs(len(response.parameters))
+    differences = response.values[:, later] - response.values[:, earlier]
+    margins = response.kind.margins(response.doublings[later] - response.doublings[earlier])
+    pairs = t_interval(differences, level / len(earlier))
+    ways = direction(pairs) * (numpy.abs(pairs.estimate) > margins + ROUNDING)
+    return bool((ways > 0).any() and (ways < 0).any())
+
+
+def goes_back(response: Response, way: int) -> bool:
+    """Whether a later size's mean lies behind an earlier one's, in this direction, by more than the margin."""
+    earlier, later = _pairs(len(response.parameters))
+    means = response.values.mean(axis=0)
+    margins = response.kind.margins(response.doublings[later] - response.doublings[earlier])
+    return bool((way * (means[earlier] - means[later]) > margins + ROUNDING).any())
+
+
+def is_level(response: Response, level: float) -> bool:
+    """Whether every size is within its margin of the smallest, by two one-sided t tests at the level (Schuirmann 1987).
+
+    Never where a run diverged, or where more than half of a size's runs are at the horizon.
+    """
+    if response.diverged.any() or response.is_often_at_horizon:
+        return False
+    margins = response.kind.margins(response.doublings[1:])
+    return bool(is_within(t_interval(response.from_smallest[:, 1:], 2 * level), margins).all())
+
+
+@lru_cache(maxsize=64)
+def _pairs(sizes: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """All pairs of sizes: the earlier ones, the later ones."""
+    return numpy.triu_indices(sizes, 1)
+
+
+def _rounded(values: numpy.ndarray) -> numpy.ndarray:
+    """The values, with what is below rounding as zero."""
+    return numpy.where(numpy.abs(values) < ROUNDING, 0.0, values)[()]
+
+
+def _reach(sample: numpy.ndarray, level: float) -> numpy.ndarray:
+    """How far the t interval of the mean over the first axis reaches to either side."""
+    seeds = len(sample)
+    if seeds < 2:
+        return numpy.full(sample.shape[1:], numpy.inf)
+    reach = t_quantile(seeds, level) * sample.std(axis=0, ddof=1) / seeds**0.5
+    without_spread = numpy.where((sample == 0).all(axis=0), 0.0, numpy.inf)
+    return numpy.where(numpy.ptp(sample, axis=0) < ROUNDING, without_spread, reach)[()]

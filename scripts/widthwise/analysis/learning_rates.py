@@ -1,127 +1,324 @@
-"""The best learning rate against width: where it lies for each seed and size, and how it moves.
+"""The best learning rate of every width, the highest stable one, and how both move with width.
 
-A parabola in log2 of the rate through a seed's lowest end value and its two neighbours on the grid; a lowest value
-at the grid's edge is censored, since the best rate lies outside. It must not know files or figures.
+The best rate is the lowest point of a parabola in log2 of the rate, through the seeds' mean of the log of the data
+loss' end: its lowest value on the grid and the two neighbours. At the grid's edge it is censored, since the best rate
+lies outside. Its interval is a jackknife over seeds. A rate at which a run diverged cannot be the best.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy
 import pandas
 
-from widthwise.analysis.inference import Interval, mean_interval, page_p_value
-from widthwise.analysis.verdicts import judge, response_of
+from widthwise.analysis.inference import (
+    END,
+    UNKNOWN,
+    Interval,
+    Response,
+    direction,
+    equivalence,
+    jackknife_interval,
+    judge,
+    least_squares_slope,
+    t_interval,
+)
+from widthwise.analysis.tables import make_table
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
 
-OPTIMUM_COLUMNS = ["grid", "width", "parameters", "seed", "log2_rate", "end_value", "censored"]
-SLOPE_COLUMNS = ["grid", "slope", "ci_low", "ci_high", "seeds", "censored", "verdict", "expected", "agrees"]
-EQUIVALENCE = 0.25  # doublings per doubling of width within which a best rate, or another power of width, "stays"
+EQUIVALENCE = 0.25  # doublings per doubling of width, within which a rate, or another power of width, stays
+LEAST_LOSS = 1e-12  # nats; below it a logarithm is rounding
 
 
-def optimum(log2_rates: Sequence[float], end_values: Sequence[float]) -> tuple[float, float, bool]:
-    """The parabola's lowest point: log2 of its rate, its value, and whether it is censored.
+@dataclass(frozen=True)
+class Grid:
+    """The ends of a grid's runs: arrays of shape (rates, seeds, widths), by ascending rate and width.
 
-    `log2_rates` ascend evenly; a diverged run's end value is infinite. Beside an infinite neighbour there is no
-    parabola: the lowest grid point itself is taken.
+    `losses` are data losses, `guessing` the larger of start and log(classes); a diverged run has that as its loss.
     """
-    rates, values = numpy.asarray(log2_rates, dtype=float), numpy.asarray(end_values, dtype=float)
-    lowest = int(numpy.argmin(values))
-    if lowest in (0, len(values) - 1):
-        return float(rates[lowest]), float(values[lowest]), True
-    left, middle, right = values[lowest - 1 : lowest + 2]
-    curvature = left - 2 * middle + right
-    if not numpy.isfinite(curvature) or curvature <= 0:
-        return float(rates[lowest]), float(middle), False
-    shift = 0.5 * (left - right) / curvature  # in grid steps
-    step = rates[lowest] - rates[lowest - 1]
-    return float(rates[lowest] + shift * step), float(middle - 0.25 * (left - right) * shift), False
 
+    rates: numpy.ndarray
+    widths: numpy.ndarray
+    parameters: numpy.ndarray
+    losses: numpy.ndarray
+    guessing: numpy.ndarray
+    diverged: numpy.ndarray
 
-def best_rates(runs: pandas.DataFrame, grids: Mapping[str, Sequence[str]]) -> pandas.DataFrame:
-    """A row for each grid, width and seed. `grids` give a grid's name and those of its circumstances."""
-    rows = []
-    for grid, members in grids.items():
+    @classmethod
+    def of(cls, runs: pandas.DataFrame, members: Sequence[str]) -> "Grid":
+        """The grid that these circumstances make up."""
         of_grid = runs[runs["circumstance"].isin(members)]
-        for (width, parameters, seed), group in of_grid.groupby(["width", "parameters", "seed"]):
-            group = group.sort_values("learning_rate")
-            found = optimum(numpy.log2(group["learning_rate"]), group["data_loss_end_value"])
-            rows.append([grid, width, parameters, seed, *found])
-    return pandas.DataFrame(rows, columns=OPTIMUM_COLUMNS)
+        keys = ["learning_rate", "seed", "width"]
+        axes = [numpy.unique(of_grid[key]) for key in keys]
+        place = tuple(numpy.searchsorted(axis, of_grid[key]) for axis, key in zip(axes, keys, strict=True))
+
+        def filled(column: pandas.Series) -> numpy.ndarray:
+            array = numpy.full([len(axis) for axis in axes], numpy.nan)
+            array[place] = column.to_numpy(dtype=float)
+            return array
+
+        guessing = numpy.maximum(numpy.log(of_grid["classes"]), of_grid["data_loss_starting_loss"])
+        sizes = of_grid.drop_duplicates("width").sort_values("width")
+        return cls(
+            rates=axes[0],
+            widths=axes[2],
+            parameters=sizes["parameters"].to_numpy(),
+            losses=filled(of_grid["data_loss_end_value"]),
+            guessing=filled(guessing),
+            diverged=filled(of_grid["diverged"]).astype(bool),
+        )
+
+    @property
+    def log2_rates(self) -> numpy.ndarray:
+        """Log2 of the rates."""
+        return numpy.log2(self.rates)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are."""
+        return self.losses.shape[1]
+
+    @property
+    def doublings(self) -> numpy.ndarray:
+        """Log2 of the widths."""
+        return numpy.log2(self.widths)
+
+    def mean_logs(self, seeds: Sequence[int]) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Over these seeds, the mean log loss and whether no run diverged, each (rates, widths)."""
+        logs = numpy.log(numpy.maximum(self.losses[:, seeds], LEAST_LOSS)).mean(axis=1)
+        return logs, ~self.diverged[:, seeds].any(axis=1)
+
+    def others(self) -> list[list[int]]:
+        """For each seed, all others."""
+        return [[other for other in range(self.seeds) if other != seed] for seed in range(self.seeds)]
 
 
-def rate_slopes(best: pandas.DataFrame, expectations: Mapping[str, str]) -> pandas.DataFrame:
-    """How the best rate moves: doublings of it per doubling of width, a row a grid, and their paired differences.
+def optimum(log2_rates: Sequence[float], logs: Sequence[float], usable: Sequence[bool]) -> tuple[float, float, bool]:
+    """The parabola's lowest point: log2 of its rate, its log loss, and whether it is censored.
 
-    Each seed's least-squares slope, and the 95% t interval over seeds; NaN where any optimum is censored. It `stays`
-    where that lies within `EQUIVALENCE` of 0, else it `falls` or `rises` where it excludes 0.
+    The lowest value is sought among the usable ones. If a neighbour is not higher, the grid's point itself is taken.
     """
-    slopes_of_grids = {grid: seed_slopes(group) for grid, group in best.groupby("grid", sort=False)}
-    censored = best.groupby("grid")["censored"].sum()
-    compared = [((grid,), slopes) for grid, slopes in slopes_of_grids.items()]
-    compared += [
-        (pair, slopes_of_grids[pair[0]] - slopes_of_grids[pair[1]]) for pair in itertools.pairwise(slopes_of_grids)
-    ]
-    rows = []
-    for grids, slopes in compared:
-        total = int(sum(censored[grid] for grid in grids))
-        interval = mean_interval([]) if total else mean_interval(slopes)
-        verdict, expected = movement(interval), expectations.get(" - ".join(grids))
-        agrees = None if expected is None else agreement(interval, expected) == "yes"
-        rows.append([" - ".join(grids), *vars(interval).values(), len(slopes), total, verdict, expected, agrees])
-    return pandas.DataFrame(rows, columns=SLOPE_COLUMNS)
+    if not numpy.any(usable):
+        return numpy.nan, numpy.nan, True
+    lowest = int(numpy.argmin(numpy.where(usable, logs, numpy.inf)))
+    x, y = numpy.asarray(log2_rates, dtype=float), numpy.asarray(logs, dtype=float)
+    if lowest in (0, len(x) - 1):
+        return float(x[lowest]), float(y[lowest]), True
+    x0, x1, x2 = x[lowest - 1 : lowest + 2]
+    before, after = numpy.diff(y[lowest - 1 : lowest + 2]) / (x1 - x0, x2 - x1)
+    if not before < 0 < after:
+        return float(x1), float(y[lowest]), False
+    curvature = (after - before) / (x2 - x0)
+    best = (x0 + x1) / 2 - before / (2 * curvature)
+    return float(best), float(y[lowest - 1] + before * (best - x0) + curvature * (best - x0) * (best - x1)), False
+
+
+@dataclass(frozen=True)
+class BestRates:
+    """The best rate of each width, over all seeds and without each one of them.
+
+    `log2_rates`, `losses` and `censored` have shape (widths,), `without` (seeds, widths). A width is censored if its
+    optimum is at the grid's edge, over all seeds or without one of them.
+    """
+
+    log2_rates: numpy.ndarray
+    losses: numpy.ndarray
+    censored: numpy.ndarray
+    without: numpy.ndarray
+
+
+def best_rates(grid: Grid) -> BestRates:
+    """The best rate of every width of a grid."""
+    found = numpy.array([optima(grid, seeds) for seeds in [list(range(grid.seeds)), *grid.others()]])
+    return BestRates(
+        log2_rates=found[0, :, 0],
+        losses=numpy.exp(found[0, :, 1]),
+        censored=found[:, :, 2].astype(bool).any(axis=0),
+        without=found[1:, :, 0],
+    )
+
+
+def optima(grid: Grid, seeds: Sequence[int]) -> list[tuple[float, float, bool]]:
+    """The optimum of every width over these seeds; none is known without seeds."""
+    if not seeds:
+        return [(numpy.nan, numpy.nan, True)] * len(grid.widths)
+    logs, usable = grid.mean_logs(seeds)
+    return [optimum(grid.log2_rates, *columns) for columns in zip(logs.T, usable.T, strict=True)]
+
+
+@dataclass(frozen=True)
+class RateSlope:
+    """Doublings of the best rate per doubling of width.
+
+    `estimate` is over all seeds, `without` (seeds,) leaves each one out, `censored` counts the widths that are.
+    """
+
+    estimate: float
+    without: numpy.ndarray
+    censored: int
+
+    @property
+    def interval(self) -> Interval:
+        """The slope and its jackknife interval at 95%; unknown where an optimum is censored."""
+        if self.censored:
+            return UNKNOWN
+        return jackknife_interval(self.estimate, self.without, DESCRIPTIVE_LEVEL)
+
+    def less(self, other: "RateSlope") -> "RateSlope":
+        """The difference from another grid's slope, over the same seeds."""
+        return RateSlope(self.estimate - other.estimate, self.without - other.without, self.censored + other.censored)
+
+
+def best_rate_slope(grid: Grid) -> RateSlope:
+    """How the best rate moves with width."""
+    best = best_rates(grid)
+    return RateSlope(
+        estimate=float(least_squares_slope(grid.doublings, best.log2_rates)),
+        without=least_squares_slope(grid.doublings, best.without),
+        censored=int(best.censored.sum()),
+    )
+
+
+def stable_rates(grid: Grid) -> numpy.ndarray:
+    """How many of the grid's rates, from the lowest on, each seed and width trains at, shape (seeds, widths).
+
+    A rate counts if no run up to it diverged, or ended above guessing by more than the margin of ends.
+    """
+    stable = ~grid.diverged & (grid.losses <= grid.guessing + END.margin)
+    return numpy.logical_and.accumulate(stable, axis=0).sum(axis=0)
+
+
+def stable_rate_slope(grid: Grid) -> tuple[Interval, int]:
+    """Doublings of the highest stable rate per doubling of width, at 95%, and how many widths are censored.
+
+    The t interval of the seeds' slopes, wider by what the grid leaves open: the limit lies between the highest stable
+    rate and the next one. A width is censored, and the slope unknown, where in some seed all rates are stable, or none.
+    """
+    counts = stable_rates(grid)
+    censored = int(((counts == 0) | (counts == len(grid.log2_rates))).any(axis=0).sum())
+    if censored:
+        return UNKNOWN, censored
+    slopes = least_squares_slope(grid.doublings, grid.log2_rates[counts - 1])
+    weights = grid.doublings - grid.doublings.mean()
+    step = numpy.diff(grid.log2_rates).max()
+    left_open = step / 2 * numpy.abs(weights).sum() / (weights @ weights)
+    interval = t_interval(slopes, DESCRIPTIVE_LEVEL) if numpy.ptp(slopes) > 0 else Interval(*[slopes.mean()] * 3)
+    return Interval(interval.estimate, interval.low - left_open, interval.high + left_open), 0
+
+
+def own_best_response(grid: Grid) -> Response:
+    """Each width's end at its own best rate of the grid, chosen on the other seeds, evaluated on the seed left out."""
+    values, diverged = numpy.empty(grid.losses.shape[1:]), numpy.empty(grid.losses.shape[1:], dtype=bool)
+    columns = numpy.arange(len(grid.widths))
+    for seed, others in enumerate(grid.others()):
+        logs, usable = grid.mean_logs(others)
+        chosen = numpy.where(usable, logs, numpy.inf).argmin(axis=0)
+        values[seed], diverged[seed] = grid.losses[chosen, seed, columns], grid.diverged[chosen, seed, columns]
+    return Response(values, diverged, grid.parameters, END)
 
 
 def movement(slope: Interval) -> str:
-    """Which way a best rate moves with width, by its slope's interval."""
+    """Which way a rate, or another power of width, moves: stays, falls, rises or undecided."""
     return next((word for word in ("stays", "falls", "rises") if agreement(slope, word) == "yes"), "undecided")
 
 
 def agreement(slope: Interval, expected: str) -> str:
-    """Whether an interval is as `expected`: below 0 (falls), above (rises), or within the margin (stays).
+    """Whether an interval is as expected: below 0 (falls), above 0 (rises), or within the margin of 0 (stays).
 
-    "yes", "no" or "undecided". One that is below 0 and within the margin is as either expects.
+    Returns yes, no or undecided. An interval below 0 and within the margin is as both expect.
     """
-    match expected:
-        case "falls":
-            return "yes" if slope.high < 0 else "no" if slope.low > 0 else "undecided"
-        case "rises":
-            return "yes" if slope.low > 0 else "no" if slope.high < 0 else "undecided"
-        case "stays":
-            if slope.low > -EQUIVALENCE and slope.high < EQUIVALENCE:
-                return "yes"
-            return "no" if slope.low > EQUIVALENCE or slope.high < -EQUIVALENCE else "undecided"
-    raise ValueError(f"expected {expected!r}: allowed are falls, rises, stays")
+    if expected == "stays":
+        return equivalence(slope, EQUIVALENCE)
+    way = direction(slope) * {"falls": -1, "rises": 1}[expected]
+    return {1: "yes", -1: "no", 0: "undecided"}[int(way)]
 
 
-def rate_verdicts(
-    runs: pandas.DataFrame, best: pandas.DataFrame, grids: Mapping[str, Sequence[str]], base_width: int
-) -> pandas.DataFrame:
-    """At every rate of a grid: how the data loss' end value moves with size, beside the base width's best rate.
+def rates_table(grids: Mapping[str, Grid]) -> pandas.DataFrame:
+    """Makes the table of learning rates: the best and the highest stable rate of every width of every grid."""
+    rows = []
+    for name, grid in grids.items():
+        best = best_rates(grid)
+        intervals = jackknife_interval(best.log2_rates, best.without, DESCRIPTIVE_LEVEL)
+        counts = stable_rates(grid).min(axis=0)
+        for index, width in enumerate(grid.widths):
+            censored = best.censored[index]
+            rows.append(
+                {
+                    "grid": name,
+                    "width": width,
+                    "parameters": grid.parameters[index],
+                    "log2_rate": best.log2_rates[index],
+                    "ci_low": UNKNOWN.low if censored else intervals.low[index],
+                    "ci_high": UNKNOWN.high if censored else intervals.high[index],
+                    "loss": best.losses[index],
+                    "censored": censored,
+                    "log2_highest_stable": grid.log2_rates[counts[index] - 1] if counts[index] else numpy.nan,
+                }
+            )
+    return make_table("learning_rates", rows)
 
-    "Wider is better" is claimed of rates at and below that one only: the median over seeds, at the narrowest width if
-    the study does not train `base_width`. An optimum at the grid's lower edge has no rates below it. Descriptive.
+
+def slopes_table(grids: Mapping[str, Grid], expectations: Mapping[str, str | None]) -> pandas.DataFrame:
+    """Makes the table of slopes: how the best and the highest stable rate move with width.
+
+    `expectations` map a grid to what its best rate is expected to do.
     """
     rows = []
-    for grid, members in grids.items():
-        of_grid = best[best["grid"] == grid]
-        width = base_width if base_width in of_grid["width"].values else of_grid["width"].min()
-        of_base = of_grid[of_grid["width"] == width]
-        lowest = runs.loc[runs["circumstance"].isin(members), "learning_rate"].min()
-        below_the_grid = of_base["censored"] & (of_base["log2_rate"] == numpy.log2(lowest))
-        base_rate = of_base["log2_rate"].mask(below_the_grid, -numpy.inf).median()
-        for member in members:
-            response = response_of(runs, runs, member, "data_loss", "end_value")
-            verdict = judge(response, "end_value", page_p_value(response.values)[0])
-            rate = runs.loc[runs["circumstance"] == member, "learning_rate"].iloc[0]
-            rows.append([grid, rate, verdict, bool(numpy.log2(rate) <= base_rate), width, len(response.values)])
-    return pandas.DataFrame(
-        rows, columns=["grid", "learning_rate", "verdict", "at_or_below_best", "base_width", "seeds"]
-    )
+    for name, grid in grids.items():
+        best = best_rate_slope(grid)
+        expected = expectations.get(name)
+        for quantity, (slope, censored), wanted in (
+            ("best", (best.interval, best.censored), expected),
+            ("highest_stable", stable_rate_slope(grid), None),
+        ):
+            rows.append(
+                {
+                    "grid": name,
+                    "quantity": quantity,
+                    "slope": slope.estimate,
+                    "ci_low": slope.low,
+                    "ci_high": slope.high,
+                    "seeds": grid.seeds,
+                    "censored": censored,
+                    "verdict": movement(slope),
+                    "expected": wanted,
+                    "agrees": None if wanted is None else agreement(slope, wanted) == "yes",
+                }
+            )
+    return make_table("learning_rate_slopes", rows)
 
 
-def seed_slopes(best: pandas.DataFrame) -> numpy.ndarray:
-    """Each seed's slope of log2 rate against log2 width, shape (seeds,)."""
-    table = best.pivot(index="seed", columns="width", values="log2_rate")
-    doublings = numpy.log2(table.columns.to_numpy(dtype=float))
-    centred = doublings - doublings.mean()
-    return table.to_numpy() @ centred / (centred @ centred)
+def verdicts_table(grids: Mapping[str, Grid], base_width: int) -> pandas.DataFrame:
+    """Makes the table of verdicts on the data loss' end: at every rate of a grid, and at each width's own best rate.
+
+    The last has no learning rate. "Larger ends lower" is claimed of rates at and below the base width's best; the
+    narrowest width stands in where the study does not train the base width. An optimum at the grid's lower edge has no
+    rates below it.
+    """
+    rows = []
+    for name, grid in grids.items():
+        base = int(numpy.argmax(grid.widths == base_width))  # the narrowest if there is none
+        best = best_rates(grid).log2_rates[base]
+        responses = [
+            (
+                rate,
+                bool(grid.log2_rates[0] < best and log2_rate <= best),
+                Response(losses, diverged, grid.parameters, END),
+            )
+            for rate, log2_rate, losses, diverged in zip(
+                grid.rates, grid.log2_rates, grid.losses, grid.diverged, strict=True
+            )
+        ]
+        if grid.seeds > 1:
+            responses.append((numpy.nan, None, own_best_response(grid)))
+        for rate, at_or_below_best, response in responses:
+            rows.append(
+                {
+                    "grid": name,
+                    "learning_rate": rate,
+                    "at_or_below_best": at_or_below_best,
+                    "base_width": grid.widths[base],
+                    **asdict(judge(response, DESCRIPTIVE_LEVEL)),
+                }
+            )
+    return make_table("learning_rate_verdicts", rows)

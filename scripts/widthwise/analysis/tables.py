@@ -1,121 +1,206 @@
-"""Many jobs' files as one table, complete or not at all.
+"""The study's tables: their columns, the columns' types, and how they are read and written.
 
-The replicate of every claim is a seed, so a run that is missing, or there twice, would change a conclusion
-without a sign: it is an error that names the run. It is given paths
-and chooses none.
+A file is known by its name: `runs.csv` has the columns of `runs`. Booleans are real booleans when read, missing where
+the file has nothing; floats have the bits with which they were written.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas
 
-from widthwise.analysis.features import run_features
-from widthwise.files import written_aside
-from widthwise.study.identity import IDENTITY, run_name
+from widthwise.analysis.features import FEATURES, ROW_MEASURES
+from widthwise.files import atomic_write
+from widthwise.study.identity import IDENTITY, NETWORK_IDENTITY
+
+TEXT, WHOLE, REAL, FLAG = "str", "int64", "float64", "boolean"
+
+_IDENTITY_TYPES = dict(
+    zip(IDENTITY, (TEXT, TEXT, WHOLE, WHOLE, WHOLE, WHOLE), strict=True),
+)
+_NETWORK_TYPES = {column: _IDENTITY_TYPES[column] for column in NETWORK_IDENTITY}
+_INTERVAL = {"ci_low": REAL, "ci_high": REAL}
+_CHANGE = {"verdict": TEXT, "change": REAL, **_INTERVAL}
+_EXPECTED = {"expected": TEXT, "agrees": FLAG}
+
+RUN_FACTS = {
+    "learning_rate": REAL,
+    "batch_size": WHOLE,
+    "diverged": FLAG,
+    "steps": WHOLE,
+    "planned_steps": WHOLE,
+    "steps_per_epoch": WHOLE,
+    "sittings": WHOLE,
+    "seconds": REAL,
+    "samples_per_second": REAL,
+    "flops_per_step": REAL,
+    "test_data_loss": REAL,
+    "test_accuracy": REAL,
+    "median_root_second_moment": REAL,
+    "share_below_epsilon": REAL,
+    "device": TEXT,
+    "threads": WHOLE,
+    "losses_digest": TEXT,
+    "classes": WHOLE,
+}
+
+TABLES: dict[str, dict[str, str]] = {
+    "losses": {
+        **_IDENTITY_TYPES,
+        "step": WHOLE,
+        "epoch": REAL,
+        "objective": REAL,
+        "data_loss": REAL,
+        "penalty": REAL,
+        "accuracy": REAL,
+        "sum_of_squares": REAL,
+    },
+    "runs": {
+        **_IDENTITY_TYPES,
+        **RUN_FACTS,
+        **{f"{measure}_{feature}": REAL for measure, features in FEATURES.items() for feature in features},
+        **{f"{measure}_settled": FLAG for measure in ROW_MEASURES},
+    },
+    "printed": {**_IDENTITY_TYPES, "epoch": WHOLE, "step": WHOLE, "printed": REAL},
+    "starts": {
+        **_NETWORK_TYPES,
+        "backbone": WHOLE,
+        "head": WHOLE,
+        "objective": REAL,
+        "data_loss": REAL,
+        "penalty": REAL,
+    },
+    "coordinates": {**_IDENTITY_TYPES, "step": WHOLE, "layer": TEXT, "rms_change": REAL},
+    "verdicts": {
+        "circumstance": TEXT,
+        "measure": TEXT,
+        "feature": TEXT,
+        **_CHANGE,
+        "slope_per_doubling": REAL,
+        "level": REAL,
+        "p_value": REAL,
+        "p_catalogue": REAL,
+        "seeds": WHOLE,
+        "sizes": WHOLE,
+        "diverged": WHOLE,
+        **_EXPECTED,
+        "slight": FLAG,
+    },
+    "features": {
+        "circumstance": TEXT,
+        "measure": TEXT,
+        "feature": TEXT,
+        "size": TEXT,
+        "parameters": WHOLE,
+        "mean": REAL,
+        **_INTERVAL,
+        "seeds": WHOLE,
+        "diverged": WHOLE,
+        "at_horizon": WHOLE,
+        "settled": "Int64",
+    },
+    "contrasts": {
+        "circumstance": TEXT,
+        "reference": TEXT,
+        "measure": TEXT,
+        "feature": TEXT,
+        **_CHANGE,
+        "slope_per_doubling": REAL,
+        "level": REAL,
+        "p_value": REAL,
+        "seeds": WHOLE,
+        "sizes": WHOLE,
+        "diverged": WHOLE,
+        **_EXPECTED,
+        "slight": FLAG,
+        "at_largest": REAL,
+        "at_largest_low": REAL,
+        "at_largest_high": REAL,
+    },
+    "crossings": {
+        "circumstance": TEXT,
+        "measure": TEXT,
+        "pair": TEXT,
+        "smaller": WHOLE,
+        "larger": WHOLE,
+        "seeds": WHOLE,
+        "crossed": WHOLE,
+        "always_below": WHOLE,
+        "median_crossing": REAL,
+    },
+    "slopes_by_step": {
+        "circumstance": TEXT,
+        "measure": TEXT,
+        "step": WHOLE,
+        **_CHANGE,
+        "slope_per_doubling": REAL,
+        "seeds": WHOLE,
+    },
+    "coordinate_powers": {
+        "circumstance": TEXT,
+        "layer": TEXT,
+        "step": WHOLE,
+        "power": REAL,
+        **_INTERVAL,
+        "seeds": WHOLE,
+    },
+    "learning_rates": {
+        "grid": TEXT,
+        "width": WHOLE,
+        "parameters": WHOLE,
+        "log2_rate": REAL,
+        **_INTERVAL,
+        "loss": REAL,
+        "censored": FLAG,
+        "log2_highest_stable": REAL,
+    },
+    "learning_rate_slopes": {
+        "grid": TEXT,
+        "quantity": TEXT,
+        "slope": REAL,
+        **_INTERVAL,
+        "seeds": WHOLE,
+        "censored": WHOLE,
+        "verdict": TEXT,
+        **_EXPECTED,
+    },
+    "learning_rate_verdicts": {
+        "grid": TEXT,
+        "learning_rate": REAL,
+        **_CHANGE,
+        "at_or_below_best": FLAG,
+        "base_width": WHOLE,
+        "seeds": WHOLE,
+    },
+    "literature": {
+        "claim": TEXT,
+        "source": TEXT,
+        "theirs": TEXT,
+        "ours": TEXT,
+        "agrees": TEXT,
+        "shown_by": TEXT,
+    },
+}
 
 
-class IncompleteTableError(ValueError):
-    """Runs are missing, duplicated, unexpected or contradictory."""
+def make_table(name: str, rows: pandas.DataFrame | Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
+    """A table from its rows, with all its columns in order, each of its type."""
+    columns = TABLES[name]
+    rows = rows if isinstance(rows, pandas.DataFrame) else list(rows)
+    return pandas.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
-def gather_runs(records: Sequence[dict], expected: Sequence[str]) -> pandas.DataFrame:
-    """A row for each expected run, in that order, with all that its record says in single values.
+def read_table(source: Path, name: str | None = None) -> pandas.DataFrame:
+    """Reads a table from CSV, with the types declared for `name`, or for the file's name if that is not given.
 
-    `records` are the contents of run.json, `expected` the runs' names. Raises IncompleteTableError.
+    The types of other columns are inferred.
     """
-    by_name = {run_name(record): record for record in records}
-    check_complete([run_name(record) for record in records], expected, "run.json")
-    ordered = [by_name[name] for name in expected]
-    table = pandas.DataFrame(
-        {key: value for key, value in record.items() if not isinstance(value, dict | list)} for record in ordered
-    )
-    table["classes"] = [len(record["dataset"]["class_counts"]["train"]) for record in ordered]
-    return table
-
-
-def gather_losses(logs: Sequence[pandas.DataFrame], runs: pandas.DataFrame) -> pandas.DataFrame:
-    """The rows of all logs, in the order of `runs` and then of steps.
-
-    A run that diverged at step 0 has a log without rows. Raises IncompleteTableError where a log is missing,
-    there twice, of several runs, repeats or misorders its steps, or ends short of the run's last step.
-    """
-    by_name = {}
-    for log in logs:
-        if log.empty:
-            continue
-        names = {run_name(row) for row in log[IDENTITY].drop_duplicates().to_dict("records")}
-        name = min(names)
-        if len(names) > 1:
-            raise IncompleteTableError(f"losses.csv of {name}: also holds rows of {max(names)}")
-        if name in by_name:
-            raise IncompleteTableError(f"losses.csv: duplicate run {name}")
-        if not log["step"].is_monotonic_increasing or not log["step"].is_unique:
-            raise IncompleteTableError(f"losses.csv of {name}: its steps are not in order, each once")
-        by_name[name] = log
-    steps = {run_name(run): run["steps"] for run in runs.to_dict("records") if not run["diverged"]}
-    diverged = {run_name(run) for run in runs.to_dict("records")} - set(steps)
-    check_complete(list(by_name), [*steps, *(diverged & set(by_name))], "losses.csv")
-    for name, last in steps.items():
-        if by_name[name]["step"].iloc[-1] != last:
-            raise IncompleteTableError(
-                f"losses.csv of {name}: ends at step {by_name[name]['step'].iloc[-1]}, its run at {last}"
-            )
-    ordered = [by_name[name] for name in map(run_name, runs.to_dict("records")) if name in by_name]
-    return pandas.concat(ordered or list(logs), ignore_index=True)
-
-
-def gather_starts(
-    measured: Sequence[pandas.DataFrame], names: Mapping[str, str], l2: Mapping[str, float]
-) -> pandas.DataFrame:
-    """Starting losses by circumstance: `measured` under `names[circumstance]`, with the penalty of its lambda."""
-    together = pandas.concat(measured, ignore_index=True)
-    parts = []
-    for circumstance, name in names.items():
-        part = together[together["circumstance"] == name].assign(circumstance=circumstance)
-        penalty = l2[circumstance] * part.pop("sum_of_squares")
-        data_loss = part.pop("data_loss")
-        parts.append(part.assign(objective=data_loss + penalty, data_loss=data_loss, penalty=penalty))
-    return pandas.concat(parts, ignore_index=True)
-
-
-def with_features(
-    runs: pandas.DataFrame, losses: pandas.DataFrame, *, decay_step: int, end_window: float
-) -> pandas.DataFrame:
-    """The runs with the features of their loss curves beside them, as `features` defines them."""
-    logs = dict(list(losses.groupby(["size", "seed"], sort=False)))
-    features = [
-        run_features(
-            logs.get((run["size"], run["seed"]), losses.iloc[:0]),
-            diverged=run["diverged"],
-            decay_step=decay_step,
-            end_window=end_window,
-            classes=run["classes"],
-        )
-        for run in runs.to_dict("records")
-    ]
-    return runs.join(pandas.DataFrame(features, index=runs.index))
-
-
-def check_complete(found: Sequence[str], expected: Sequence[str], what: str) -> None:
-    """Raises IncompleteTableError, naming every run that is missing, duplicate or not of the study."""
-    duplicates = [name for name, count in Counter(found).items() if count > 1]
-    faults = [
-        *(f"missing run {name}" for name in expected if name not in set(found)),
-        *(f"duplicate run {name}" for name in duplicates),
-        *(f"unexpected run {name}" for name in sorted(set(found) - set(expected))),
-    ]
-    if faults:
-        raise IncompleteTableError(f"{what}: {'; '.join(faults)}")
-
-
-def read_table(source: Path) -> pandas.DataFrame:
-    """A table from CSV, every float with the bits it was written with."""
-    return pandas.read_csv(source)
+    types = TABLES.get(name or Path(source).stem, {})
+    return pandas.read_csv(source, dtype=types)
 
 
 def write_table(path: Path, table: pandas.DataFrame) -> None:
-    """A table as CSV, whole or not there."""
-    with written_aside(path) as aside:
+    """Writes a table as CSV, whole or not at all."""
+    with atomic_write(path) as aside:
         table.to_csv(aside, index=False)

@@ -1,192 +1,207 @@
 """Verdicts: how each feature of the loss curve moves as parameters grow, in every circumstance.
 
-In this order: `diverged` (every run of a size did), `mixed` (not monotone), `flat` (within the margin of the
-smallest), `rises` or `falls` (Page's exact test; but not where the response goes back by more than the margin on
-its way, since a U must never be called rising and with few seeds `mixed` may not see it), `undecided`. Holm's
-adjustment runs over one primary family, {objective, data loss} x {starting loss, end value} x circumstances; the rest
-is descriptive and judged by its own p. It must not know files or figures.
+A circumstance's family is {objective, data loss} x {start, end}: 5% in all, 0.25% for each start and 2.25% for each
+end. Every other row is descriptive, at 5%. The rule is that of `inference`, and no row's verdict depends on another
+circumstance. For sentences over the whole catalogue `p_catalogue` adjusts the primary rows' p after Holm.
 """
 
-import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 
 import numpy
 import pandas
 
-from widthwise.analysis.features import FEATURES
-from widthwise.analysis.inference import (
-    LEVEL,
-    holm,
-    is_flat,
-    is_mixed,
-    mean_interval,
-    page_p_value,
-    retreats,
-    slopes,
-    theil_sen_slope,
-)
+from widthwise.analysis.features import FEATURES, ROW_MEASURES
+from widthwise.analysis.inference import DECAY, END, ROUNDING, START, TIME, Response, holm, judge, t_interval
+from widthwise.analysis.tables import make_table
 
-PRIMARY_FEATURES = ("starting_loss", "end_value")
-LOSS_MARGIN = 0.05  # nats, over the whole range of sizes
-TIME_MARGIN = numpy.log2(1.05)  # doublings of time per doubling of parameters
-COLUMNS = [
-    "circumstance", "measure", "feature", "verdict", "slope_per_doubling", "ci_low", "ci_high", "p_value",
-    "p_holm", "seeds", "widths", "expected", "agrees", "theil_sen_slope", "change", "penalty_share", "diverged",
-    "primary",
-]  # fmt: skip
+# What a direction needs to be published.
+PUBLISHED_SEEDS, PUBLISHED_SIZES = 5, 4
+LEAST_SIZES = 3  # for a verdict
+LEVELS = {
+    (measure, feature): level
+    for measure in ROW_MEASURES
+    for feature, level in (("starting_loss", 0.0025), ("end_value", 0.0225))
+}
+DESCRIPTIVE_LEVEL = 0.05
+KINDS = {
+    "starting_loss": START,
+    "initial_decay": DECAY,
+    "steps_to_midway": TIME,
+    "end_value": END,
+    "equal_compute": END,
+}
+SAME_RUNS = 1e-6  # responses this close are those of the same runs
+
+Expectations = Mapping[str, Mapping[str, Mapping[str, str]]]
+Key = tuple[str, str, str]
 
 
-def judge_study(
-    runs: pandas.DataFrame, starts: pandas.DataFrame, expectations: Mapping[str, Mapping[str, Mapping[str, str]]]
-) -> pandas.DataFrame:
-    """A row for each circumstance x measure x feature, as verdicts.csv has them.
+def level_of(measure: str, feature: str) -> float:
+    """The level at which a row is judged."""
+    return LEVELS.get((measure, feature), DESCRIPTIVE_LEVEL)
 
-    `runs` has a row a run with its features, `starts` a row an initialisation with its losses; `expectations`
-    give circumstance -> measure -> feature -> verdict and decide which circumstances are judged.
+
+def has_starts(measure: str, feature: str) -> bool:
+    """Whether a row is judged on networks that are not trained; its replicates are then backbones, not seeds."""
+    return feature == "starting_loss" and measure in ROW_MEASURES
+
+
+def judge_study(responses: Mapping[Key, Response], expectations: Expectations) -> pandas.DataFrame:
+    """Makes the table of verdicts, one row for each response.
+
+    `expectations` map circumstance -> measure -> feature -> the verdict that was predicted.
     """
-    responses = {
-        (circumstance, measure, feature): response_of(runs, starts, circumstance, measure, feature)
-        for circumstance in runs["circumstance"].unique()
-        if circumstance in expectations
-        for measure, features in FEATURES.items()
-        for feature in features
-    }
-    p_values = {key: page_p_value(response.values)[0] for key, response in responses.items()}
-    primary = [key for key in responses if key[2] in PRIMARY_FEATURES]
-    p_holm = dict(zip(primary, holm([p_values[key] for key in primary]), strict=True))
+    outcomes = {key: judge(response, level_of(*key[1:])) for key, response in responses.items()}
+    adjusted = catalogue_p_values(responses, {key: outcome.p_value for key, outcome in outcomes.items()})
     rows = []
-    for key, response in responses.items():
-        circumstance, measure, feature = key
-        values, parameters = response.values, response.parameters
-        expected = expectations[circumstance].get(measure, {}).get(feature)
-        verdict = judge(response, feature, p_holm.get(key, p_values[key]))
-        slope = mean_interval(slopes(values, parameters)) if numpy.isfinite(values).all() else mean_interval([])
-        rows.append(
-            {
-                "circumstance": circumstance,
-                "measure": measure,
-                "feature": feature,
-                "verdict": verdict,
-                "slope_per_doubling": slope.estimate,
-                "ci_low": slope.low,
-                "ci_high": slope.high,
-                "p_value": p_values[key],
-                "p_holm": p_holm.get(key, numpy.nan),
-                "seeds": values.shape[0],
-                "widths": values.shape[1],
-                "expected": expected,
-                "agrees": None if expected is None else expected == verdict,
-                "theil_sen_slope": theil_sen_slope(values, parameters),
-                "change": numpy.median(values[:, -1]) - numpy.median(values[:, 0]),
-                "penalty_share": penalty_share(responses, key),
-                "diverged": int(response.diverged.sum()),
-                "primary": key in p_holm,
-            }
-        )
-    return pandas.DataFrame(rows, columns=COLUMNS)
+    for key, outcome in outcomes.items():
+        row = dict(zip(("circumstance", "measure", "feature"), key, strict=True)) | asdict(outcome)
+        rows.append(row | {"p_catalogue": adjusted.get(key)} | compared(expectations, key, outcome.verdict))
+    return make_table("verdicts", rows)
 
 
-def feature_means(runs: pandas.DataFrame, starts: pandas.DataFrame, circumstances: Iterable[str]) -> pandas.DataFrame:
-    """A row for each circumstance x measure x feature x size: mean and 95% t interval over seeds.
-
-    Times are log2 of steps; a mean is NaN where a seed's value is not finite.
-    """
-    rows = []
-    for circumstance, (measure, features) in itertools.product(circumstances, FEATURES.items()):
-        for feature in features:
-            response = response_of(runs, starts, circumstance, measure, feature)
-            for column, size in zip(response.values.T, response.parameters, strict=True):
-                interval = mean_interval(column)
-                rows.append(
-                    {
-                        "circumstance": circumstance,
-                        "measure": measure,
-                        "feature": feature,
-                        "parameters": size,
-                        "mean": interval.estimate,
-                        "ci_low": interval.low,
-                        "ci_high": interval.high,
-                        "seeds": len(column),
-                        "finite": int(numpy.isfinite(column).sum()),
-                    }
-                )
-    return pandas.DataFrame(rows)
-
-
-@dataclass(frozen=True)
-class Response:
-    """One feature in one circumstance: `values` and `diverged` (seeds, sizes), by ascending `parameters`.
-
-    A value is infinite where the run diverged or the time was not reached. `sizes` are the sizes' names.
-    """
-
-    values: numpy.ndarray
-    diverged: numpy.ndarray
-    parameters: numpy.ndarray
-    sizes: list[str]
-
-    @property
-    def lost_a_size(self) -> bool:
-        """Whether every run of some size diverged."""
-        return bool(self.diverged.all(axis=0).any())
-
-
-def response_of(
-    runs: pandas.DataFrame, starts: pandas.DataFrame, circumstance: str, measure: str, feature: str
-) -> Response:
-    """A feature's response, from the runs or, for the starting loss, from the initialisations.
-
-    Times come as log2 of steps, so that a slope is doublings of time per doubling of parameters. Raises ValueError
-    where a seed lacks a size.
-    """
-    starting = feature == "starting_loss"
-    table = starts if starting else runs
-    table = table[table["circumstance"] == circumstance]
-    table = table.assign(value=table[measure if starting else f"{measure}_{feature}"])
-    if starting:  # a loss that is not a number has diverged before any step
-        finite = numpy.isfinite(table["value"])
-        table = table.assign(value=table["value"].where(finite, numpy.inf), diverged=~finite)
-    values, diverged = (table.pivot(index="seed", columns="parameters", values=v) for v in ("value", "diverged"))
-    if values.isna().any(axis=None):
-        raise ValueError(f"{circumstance}: {measure} {feature} is missing for some seed and size")
-    parameters = values.columns.to_numpy()
-    names = table.drop_duplicates("parameters").set_index("parameters")["size"]
-    values = values.to_numpy(dtype=float)
-    if feature == "steps_to_midway":
-        values = numpy.log2(numpy.maximum(values, 1))
-    return Response(values, diverged.to_numpy(dtype=bool), parameters, list(names.loc[parameters]))
-
-
-def judge(response: Response, feature: str, p_value: float) -> str:
-    """The verdict on one response, given the p value that decides on a trend."""
-    values, parameters = response.values, response.parameters
-    if response.lost_a_size:
-        return "diverged"
-    if is_mixed(values, parameters):
-        return "mixed"
-    doublings = numpy.log2(parameters[1:] / parameters[0])
-    margins = TIME_MARGIN * doublings if feature == "steps_to_midway" else numpy.full(len(doublings), LOSS_MARGIN)
-    if is_flat(values, margins):
-        return "flat"
-    direction = page_p_value(values)[1]
-    if p_value < LEVEL and not retreats(values, direction, margins.max()):
-        return "rises" if direction > 0 else "falls"
-    return "undecided"
-
-
-def penalty_share(responses: dict, key: tuple[str, str, str]) -> float:
-    """Of the objective's rise from the smallest size to the largest, the share that is penalty: an identity.
-
-    NaN unless the mean objective rises. A cause is claimed only from a contrast of circumstances.
-    """
+def compared(expectations: Expectations, key: Key, verdict: str) -> dict[str, str | bool | None]:
+    """The expected verdict, if there is one, and whether it came out."""
     circumstance, measure, feature = key
-    if measure != "objective" or feature not in PRIMARY_FEATURES:
-        return numpy.nan
-    objective = responses[key].values
-    data_loss = responses[(circumstance, "data_loss", feature)].values
-    if not (numpy.isfinite(objective[:, [0, -1]]).all() and numpy.isfinite(data_loss[:, [0, -1]]).all()):
-        return numpy.nan
-    rise = (objective[:, -1] - objective[:, 0]).mean()
-    rise_of_data_loss = (data_loss[:, -1] - data_loss[:, 0]).mean()
-    return (rise - rise_of_data_loss) / rise if rise > 0 else numpy.nan
+    expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
+    return {"expected": expected, "agrees": None if expected is None else expected == verdict}
+
+
+def catalogue_p_values(responses: Mapping[Key, Response], p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """Holm's p of every primary row over all distinct circumstances.
+
+    A row that equals the same row of another circumstance to rounding is the same test. It counts once, and both share
+    its p.
+    """
+    primary = [key for key in responses if key[1:] in LEVELS]
+    first_with_these_runs: dict[Key, Key] = {}
+    for key in primary:
+        same = (other for other in first_with_these_runs.values() if are_the_same_row(responses, key, other))
+        first_with_these_runs[key] = next(same, key)
+    tests = list(dict.fromkeys(first_with_these_runs.values()))
+    adjusted = dict(zip(tests, holm([p_values[key] for key in tests]), strict=True))
+    return {key: float(adjusted[first]) for key, first in first_with_these_runs.items()}
+
+
+def are_the_same_row(responses: Mapping[Key, Response], key: Key, other: Key) -> bool:
+    """Whether two rows are of one measure and feature, and of runs that are the same to rounding."""
+    if key[1:] != other[1:]:
+        return False
+    ours, theirs = responses[key], responses[other]
+    return (
+        numpy.array_equal(ours.parameters, theirs.parameters)
+        and numpy.array_equal(ours.diverged, theirs.diverged)
+        and bool((numpy.abs(ours.values - theirs.values) <= SAME_RUNS).all())
+    )
+
+
+def all_responses(
+    runs: pandas.DataFrame, starts: pandas.DataFrame, circumstances: Iterable[str]
+) -> dict[Key, Response]:
+    """Every feature's response in every circumstance, by circumstance, measure and feature.
+
+    Features for which fewer than 3 sizes have a value are left out. Raises ValueError where a circumstance has no runs,
+    or a seed lacks a size.
+    """
+    return {
+        (circumstance, measure, feature): response
+        for circumstance in circumstances
+        for measure, feature, response in responses_of(
+            runs[runs["circumstance"] == circumstance], starts[starts["circumstance"] == circumstance], circumstance
+        )
+    }
+
+
+def responses_of(
+    runs: pandas.DataFrame, starts: pandas.DataFrame, circumstance: str
+) -> Iterator[tuple[str, str, Response]]:
+    """One circumstance's responses, with measure and feature."""
+    if runs.empty:
+        raise ValueError(f"{circumstance}: runs.csv has no runs of this circumstance")
+    for measure, features in FEATURES.items():
+        for feature in features:
+            try:
+                if has_starts(measure, feature):
+                    response = starting_response(starts, measure, math.log(runs["classes"].iloc[0]))
+                else:
+                    response = run_response(runs, measure, feature)
+            except ValueError as error:
+                raise ValueError(f"{circumstance}: {measure} {feature}: {error}") from error
+            if len(response.parameters) >= LEAST_SIZES:
+                yield measure, feature, response
+
+
+def run_response(runs: pandas.DataFrame, measure: str, feature: str) -> Response:
+    """A feature of one circumstance's runs, by seed and size; sizes for which it is not defined are left out."""
+    column = f"{measure}_{feature}"
+    known = runs[runs[column].notna()] if feature == "equal_compute" else runs
+    values = pivot(known, column, "seed")
+    at_horizon = None
+    if feature == "steps_to_midway":
+        at_horizon = pivot(known.assign(at_horizon=is_at_horizon(known)), "at_horizon", "seed").to_numpy(dtype=bool)
+    diverged = pivot(known, "diverged", "seed").to_numpy(dtype=bool)
+    return Response(values.to_numpy(dtype=float), diverged, values.columns.to_numpy(), KINDS[feature], at_horizon)
+
+
+def is_at_horizon(runs: pandas.DataFrame) -> pandas.Series:
+    """Whether each run's time to midway is only known to be longer than the run."""
+    return runs["data_loss_steps_to_midway"] >= numpy.log2(runs["planned_steps"]) - ROUNDING
+
+
+def starting_response(starts: pandas.DataFrame, measure: str, guessing: float) -> Response:
+    """A circumstance's starting losses, by backbone and size: the mean over the heads on each backbone.
+
+    The backbone is the replicate. A start that is not finite has diverged; it is at least as bad as guessing.
+    """
+    values = pivot(
+        starts.groupby(["backbone", "parameters"], as_index=False)[measure].mean(skipna=False), measure, "backbone"
+    )
+    array = values.to_numpy(dtype=float)
+    diverged = ~numpy.isfinite(array)
+    return Response(numpy.where(diverged, guessing, array), diverged, values.columns.to_numpy(), START)
+
+
+def pivot(table: pandas.DataFrame, column: str, replicate: str) -> pandas.DataFrame:
+    """A column by replicate and, ascending, by parameters. Raises ValueError where a replicate lacks a size."""
+    wide = table.pivot(index=replicate, columns="parameters", values=column)
+    if len(table) < wide.size:
+        raise ValueError(f"{len(table)} values for {len(wide)} {replicate}s of {wide.shape[1]} sizes")
+    return wide
+
+
+def feature_means(responses: Mapping[Key, Response], runs: pandas.DataFrame) -> pandas.DataFrame:
+    """Makes the table of features: mean and 95% t interval over seeds, for each feature and size.
+
+    Where a run of a size diverged there is no mean.
+    """
+    sizes = runs.drop_duplicates(["circumstance", "parameters"]).set_index(["circumstance", "parameters"])["size"]
+    settled = {
+        measure: runs.groupby(["circumstance", "parameters"])[f"{measure}_settled"].sum() for measure in ROW_MEASURES
+    }
+    rows = []
+    for (circumstance, measure, feature), response in responses.items():
+        intervals = t_interval(response.values, 0.05)
+        diverged = response.diverged.sum(axis=0)
+        at_horizon = numpy.zeros_like(diverged) if response.at_horizon is None else response.at_horizon.sum(axis=0)
+        of_ends = settled["data_loss" if measure == "data_loss" else "objective"] if feature == "end_value" else None
+        for index, parameters in enumerate(response.parameters):
+            known = diverged[index] == 0
+            rows.append(
+                {
+                    "circumstance": circumstance,
+                    "measure": measure,
+                    "feature": feature,
+                    "size": sizes[circumstance, parameters],
+                    "parameters": parameters,
+                    "mean": intervals.estimate[index] if known else numpy.nan,
+                    "ci_low": intervals.low[index] if known else numpy.nan,
+                    "ci_high": intervals.high[index] if known else numpy.nan,
+                    "seeds": len(response.values),
+                    "diverged": diverged[index],
+                    "at_horizon": at_horizon[index],
+                    "settled": None if of_ends is None else of_ends[circumstance, parameters],
+                }
+            )
+    return make_table("features", rows)

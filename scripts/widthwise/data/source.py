@@ -1,24 +1,50 @@
-"""Which file a user's own data come from, and whether it is still the one that was read.
+"""Identity of a user's data file: by its content, so that moving or touching the file changes nothing."""
 
-A file is known by its content: moved or touched it is the same one. It must not know formats, nor import h5py: the
-workflow asks in every job.
-"""
-
-from collections.abc import Mapping
+import json
+import logging
 from pathlib import Path
 from typing import Any
 
-from widthwise.files import file_digest
+from widthwise.files import file_digest, write_json
+
+LOG = logging.getLogger("source")
 
 
-def source_of(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The file's path, size in bytes, time of change (ns) and the SHA-256 of its content.
+class SourceError(ValueError):
+    """A file that cannot be imported; one line that names it."""
 
-    The content is read only where `known`, an earlier answer or nothing, speaks of another path, size or time. Raises
-    OSError where there is no such file.
+
+def source_of(path: Path, summary: Path) -> dict[str, Any]:
+    """Returns the file's path, size in bytes, modification time (ns) and SHA-256.
+
+    The content is read only if path, size or time are new, so the workflow can ask in every job; the answer is kept
+    beside `summary`. A file that was imported need not exist any more: the study goes on with what was imported.
+
+    Args:
+        path: the file.
+        summary: what import_dataset wrote, or will write, beside the imported arrays.
+
+    Raises:
+        SourceError: if the file cannot be read and was not imported, or is what import_dataset itself writes.
     """
-    state = path.stat()
-    source = {"path": str(path), "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
-    if source.items() <= known.items():
-        return dict(known)
-    return source | {"sha256": file_digest(path)}
+    if path.resolve() == summary.with_suffix(".h5").resolve():
+        raise SourceError(f"{path} is what the study itself writes; keep your file elsewhere")
+    known_file = summary.with_suffix(".source.json")
+    known = json.loads(known_file.read_text(encoding="utf-8")) if known_file.exists() else {}
+    try:
+        state = path.stat()
+        source = {"path": str(path), "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+        if source.items() <= known.items():
+            return known
+        source["sha256"] = file_digest(path)
+    except OSError as error:
+        imported = json.loads(summary.read_text(encoding="utf-8")).get("source", {}) if summary.exists() else {}
+        if imported.get("path") != str(path):
+            raise SourceError(
+                f"{path} cannot be read: {error.strerror} (paths are relative to {Path.cwd()})"
+            ) from error
+        LOG.warning("%s cannot be read (%s); going on with what was imported from it", path, error.strerror)
+        return imported
+    known_file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(known_file, source)
+    return source

@@ -1,13 +1,13 @@
-"""The dataset's HDF5 layout, in one place: what `generate_dataset` and `import_dataset` write and readers find.
+"""Layout of a dataset's HDF5 file, shared by the programs that write and read it.
 
-`/train/images` float32 (n, side, side, side), `/train/labels` uint8 (n,), the same under `/test`,
-`/volume/image` float32 and `/volume/mask` uint8 of one whole test volume, where there is one; attributes hold where
-the data come from and the content digest. Arrays are contiguous in the file, so that readers map them: the system
-keeps in memory what fits. It is given a path and never chooses one.
+- `/train/images` float32 (n, channels, *spatial), `/train/labels` uint8 (n,), and the same under `/test`.
+- `/volume/image` float32 and `/volume/mask` uint8, both (depth, height, width): one test volume, if there is one.
+- Attributes: where the data come from, and the digest of the content.
+
+Arrays are contiguous in the file so that readers map them instead of loading them.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,18 @@ import h5py
 import numpy
 
 Arrays = dict[str, numpy.ndarray]
-# Mapped numbers start where the processor wants them; HDF5 itself packs arrays byte to byte.
+# Aligns every array for the processor; HDF5 packs them without gaps by default.
 ALIGNMENT = {"alignment_threshold": 1, "alignment_interval": 64}
+# What h5py raises for a damaged file.
+HDF5_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+IN_USE = (
+    "is in use by another program: close it there, or, if its file system has no locks, set HDF5_USE_FILE_LOCKING=FALSE"
+)
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """An array that need not fit into memory: `read` gives it anew at each call, in pieces along its first axis."""
+    """An array that may be larger than memory. Each call of `read` yields it again, split along the first axis."""
 
     shape: tuple[int, ...]
     dtype: numpy.dtype
@@ -30,7 +35,7 @@ class Pieces:
 
 
 def content_digest(arrays: Arrays) -> str:
-    """Hex SHA-256 over names, types, shapes and bytes, in the order of names."""
+    """Returns the hex SHA-256 over names, types, shapes and bytes, in alphabetical order of the names."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = numpy.ascontiguousarray(arrays[name])
@@ -39,8 +44,8 @@ def content_digest(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def write_dataset(path: Path, arrays: Mapping[str, numpy.ndarray | Pieces], attributes: dict) -> str:
-    """Writes the arrays under their names and returns their digest, which joins the attributes.
+def write_dataset(path: Path, arrays: Mapping[str, numpy.ndarray | Pieces], attributes: Mapping) -> str:
+    """Writes arrays under their names, attributes, and the digest. Returns the digest.
 
     The same arrays and attributes give the same bytes.
     """
@@ -53,33 +58,41 @@ def write_dataset(path: Path, arrays: Mapping[str, numpy.ndarray | Pieces], attr
                 item[position : position + len(piece)] = piece
                 position += len(piece)
         file.flush()
-        digest = content_digest(mapped(file, path))
+        digest = content_digest(map_arrays(file, path))
         file.attrs["digest"] = digest
     return digest
 
 
 def read_dataset(path: Path, digest: str) -> Arrays:
-    """All arrays by name, mapped read-only. Raises ValueError where the file cannot be read or its content has
-    another digest."""
+    """Returns all arrays by name, mapped read-only.
+
+    Raises:
+        ValueError: if the file is in use, damaged, or its content does not have this digest.
+    """
     try:
         with h5py.File(path, "r") as file:
-            arrays = mapped(file, path)
-    except OSError as error:
-        raise ValueError(
-            f"{os.fspath(path)}: not a whole HDF5 file ({error}); remove it to have it made again"
-        ) from None
-    if content_digest(arrays) != digest:
-        raise ValueError(
-            f"{os.fspath(path)}: its content is not what its dataset.json says; remove it to have it made again"
-        )
+            arrays = map_arrays(file, path)
+        found = content_digest(arrays)
+    except HDF5_ERRORS as error:
+        if is_locked(error):
+            raise ValueError(f"{path} {IN_USE}") from None
+        raise ValueError(f"{path} is not a complete HDF5 file ({error}): remove it, and it is made again") from None
+    if found != digest:
+        raise ValueError(f"{path} does not have the content that its .json file names: remove it, and it is made again")
     return arrays
 
 
-def mapped(file: h5py.File, path: Path) -> Arrays:
-    """All arrays of an open file by name, as the pages of the file itself."""
+def is_locked(error: Exception) -> bool:
+    """Returns whether h5py failed to lock a file, mostly because another program has it open."""
+    return "unable to lock file" in str(error)
+
+
+def map_arrays(file: h5py.File, path: Path) -> Arrays:
+    """Returns all arrays of an open file by name, mapped from the file, or read where they cannot be mapped."""
+    found = {}
+    file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
     arrays = {}
-    file.visititems(lambda name, item: arrays.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-    return {  # an array that somebody compressed has no place to be mapped from
-        name: item[()] if item.chunks else numpy.memmap(path, item.dtype, "r", item.id.get_offset(), item.shape)
-        for name, item in arrays.items()
-    }
+    for name, item in found.items():
+        offset = item.id.get_offset()  # None if the array is chunked or compressed
+        arrays[name] = item[()] if offset is None else numpy.memmap(path, item.dtype, "r", offset, item.shape)
+    return arrays

@@ -1,8 +1,7 @@
 """Synthetic volumes with a known mask, and labelled cubes cut out of them.
 
-The question's task is patch-wise segmentation: classify a cube by what its centre voxel belongs to. So a
-volume is a smooth random blob pattern (the mask), blurred and noisy (the image), and a cube's label is the
-mask at its centre. It must not know files or networks.
+The task is patch-wise segmentation: classify a cube by what its centre voxel belongs to. A volume is a smooth
+random blob pattern (the mask), blurred and noisy (the image). A cube's label is the mask at its centre.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ CLASSES = 2
 
 @dataclass(frozen=True)
 class Volume:
-    """`image` (side, side, side) float32, dimensionless contrast 1; `mask` uint8, 1 in the foreground."""
+    """`image` (side, side, side) float32 with a contrast of about 1; `mask` uint8, 1 in the foreground."""
 
     image: numpy.ndarray
     mask: numpy.ndarray
@@ -30,10 +29,15 @@ def make_volume(
     blur: float,
     noise: float,
 ) -> Volume:
-    """Thresholds a Gaussian random field, blurs the result and adds white noise.
+    """Thresholds a smooth Gaussian random field, blurs the result and adds white noise.
 
-    `smoothness` and `blur` are standard deviations of Gaussian filters, in voxels; `noise` is the standard
-    deviation of the noise, in units of the contrast between foreground and background.
+    Args:
+        generator: source of randomness.
+        side: voxels a side.
+        smoothness: standard deviation of the filter that smooths the field, in voxels.
+        foreground_fraction: share of the mask that is 1.
+        blur: standard deviation of the filter between mask and image, in voxels.
+        noise: standard deviation of the noise, in units of the contrast between foreground and background.
     """
     field = ndimage.gaussian_filter(generator.standard_normal((side, side, side)), smoothness, mode="wrap")
     mask = field > numpy.quantile(field, 1 - foreground_fraction)
@@ -45,10 +49,13 @@ def make_volume(
 def cut_cubes(
     volume: Volume, generator: numpy.random.Generator, *, side: int, counts: tuple[int, int]
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Cubes around distinct random voxels, `counts[k]` of them with class k at the centre, background first.
+    """Cuts cubes around distinct random voxels, `counts[k]` of them with class k at the centre.
 
-    Returns images (n, side, side, side) float32 and labels (n,) uint8. Raises ValueError where the volume has
-    too few voxels of a class whose cube lies wholly inside.
+    Returns:
+        Images (n, 1, side, side, side) float32 and labels (n,) uint8, class 0 first.
+
+    Raises:
+        ValueError: if too few cubes of a class lie inside the volume.
     """
     margin = side // 2
     inside = numpy.zeros(volume.mask.shape, dtype=bool)
@@ -58,9 +65,8 @@ def cut_cubes(
         candidates = numpy.flatnonzero(inside & (volume.mask == label))
         if len(candidates) < count:
             raise ValueError(
-                f"dataset: a volume has {len(candidates)} voxels of class {label} whose cube lies inside, but "
-                f"{count} cubes are asked of it: raise dataset.volume_side or the number of volumes, or ask for "
-                "fewer cubes"
+                f"dataset: {count} cubes of class {label} are needed from one volume, only {len(candidates)} fit: "
+                "raise dataset.volume_side or the number of volumes, or lower the number of cubes"
             )
         centres = numpy.unravel_index(generator.choice(candidates, count, replace=False), volume.mask.shape)
         cubes += [
@@ -68,7 +74,7 @@ def cut_cubes(
             for centre in zip(*centres, strict=True)
         ]
     labels = numpy.repeat(numpy.arange(CLASSES, dtype=numpy.uint8), counts)
-    return numpy.array(cubes, dtype=numpy.float32).reshape(-1, side, side, side), labels
+    return numpy.array(cubes, dtype=numpy.float32).reshape(-1, 1, side, side, side), labels
 
 
 def make_split(
@@ -79,8 +85,13 @@ def make_split(
     cube_side: int,
     positive_fraction: float,
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """`cubes` cubes shared out evenly over the volumes, shuffled; exactly round(cubes * positive_fraction)
-    have foreground at the centre. Images (cubes, side, side, side) float32, labels (cubes,) uint8."""
+    """Cuts `cubes` cubes, equally many from each volume, and shuffles them.
+
+    Exactly round(cubes * positive_fraction) have foreground at the centre.
+
+    Returns:
+        Images (cubes, 1, side, side, side) float32 and labels (cubes,) uint8.
+    """
     positives = round(cubes * positive_fraction)
     totals = (cubes - positives, positives)
     shares = [[total * (i + 1) // len(volumes) - total * i // len(volumes) for total in totals]
@@ -97,6 +108,7 @@ def make_split(
 
 def make_dataset(
     *,
+    draw: int,
     seed: int,
     train_volumes: int,
     test_volumes: int,
@@ -110,10 +122,13 @@ def make_dataset(
     blur: float,
     noise: float,
 ) -> tuple[dict[str, tuple[numpy.ndarray, numpy.ndarray]], Volume]:
-    """Splits `train` and `test` as (images, labels), cut from different volumes, and the first test volume.
+    """Makes one draw of the dataset: the splits, cut from different volumes, and the first test volume.
 
-    Every volume and both splits draw from their own stream of `seed`, so that more training volumes leave the
-    test split as it was.
+    Each volume and each split has its own random stream, seeded with [seed, draw, split, index]. Draws are therefore
+    independent, another draw changes none of the others, and more training volumes do not change the test split.
+
+    Returns:
+        Images and labels of `train` and `test`, as `make_split` returns them, and the volume.
     """
     splits = {}
     for stream, (split, count, cubes) in enumerate(
@@ -121,7 +136,7 @@ def make_dataset(
     ):
         volumes = [
             make_volume(
-                numpy.random.default_rng([seed, stream, index]),
+                numpy.random.default_rng([seed, draw, stream, index]),
                 side=volume_side,
                 smoothness=smoothness,
                 foreground_fraction=foreground_fraction,
@@ -132,7 +147,7 @@ def make_dataset(
         ]
         splits[split] = make_split(
             volumes,
-            numpy.random.default_rng([seed, stream, 0]),
+            numpy.random.default_rng([seed, draw, stream, 0]),
             cubes=cubes,
             cube_side=cube_side,
             positive_fraction=positive_fraction,

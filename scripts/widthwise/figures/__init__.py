@@ -1,1 +1,15 @@
-"""One module for each figure, and their common style."""
+"""One module for each figure, and what they share."""
+
+FIGURES = (
+    "task",
+    "loss_curves",
+    "loss_parts",
+    "feature_trends",
+    "verdict_map",
+    "crossing",
+    "segmentation",
+    "coordinate_check",
+    "best_learning_rates",
+    "depth_trend",
+    "speed",
+)

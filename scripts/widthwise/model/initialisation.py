@@ -1,80 +1,72 @@
-"""Initial weights, and the sum of squares that each scheme is expected to give.
+"""Draws initial weights: a pass over a network, outside it.
 
-Knows layers, not the network around them. Under L2 the sum of squares at the start *is* the penalty (over
-lambda), so the scheme decides how the reported loss starts as the network grows.
-
-| scheme      | entries                                  | variance               |
-| ----------- | ---------------------------------------- | ---------------------- |
-| `glorot`    | uniform (Glorot & Bengio 2010, eq. 16)   | 2 / (fan_in + fan_out) |
-| `he`        | normal (He et al. 2015, eq. 10)          | 2 / fan_in             |
-| `default`   | uniform, biases too, as torch draws them | 1 / (3 fan_in)         |
-| `fixed_std` | normal, not truncated, alike everywhere  | `initial_std` squared  |
+Under L2 the sum of squares at the start is the penalty over lambda, so the scheme decides how the reported loss starts
+as the network grows. `parametrisation.kernel_variances` says what variance each kernel has.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from widthwise.study.architecture import Layer
+from widthwise.study.settings import NetworkSettings
 
-
-def variance(layer: Layer, scheme: str, initial_std: float) -> float:
-    """Variance of one entry of the layer's kernel under `scheme`; raises ValueError for an unknown scheme."""
-    receptive_field = layer.kernel_size**3
-    fan_in, fan_out = layer.inputs * receptive_field, layer.outputs * receptive_field
-    match scheme:
-        case "glorot":
-            return 2 / (fan_in + fan_out)
-        case "he":
-            return 2 / fan_in
-        case "default":
-            return 1 / (3 * fan_in)
-        case "fixed_std":
-            return initial_std**2
-    raise ValueError(f"initialisation {scheme!r}: allowed are glorot, he, default, fixed_std")
+UNIFORM = ("glorot", "default")
 
 
-def expected_sum_of_squares(layers: Iterable[Layer], scheme: str, initial_std: float) -> float:
-    """Expected sum of squared kernel entries over `layers`; times lambda it is the expected penalty in nats."""
-    return sum(layer.weights * variance(layer, scheme, initial_std) for layer in layers)
+def kernel_modules(network: nn.Module) -> list[nn.Module]:
+    """The modules whose weights are kernels, in order: convolutions and linear layers."""
+    return [module for module in network.modules() if isinstance(module, nn.modules.conv._ConvNd | nn.Linear)]
 
 
-@torch.no_grad()
+def kernels(network: nn.Module) -> list[nn.Parameter]:
+    """The weights that the penalty covers: of convolution and linear layers; no biases, no BatchNorm."""
+    return [module.weight for module in kernel_modules(network)]
+
+
 def initialise(
-    kernel: Tensor,
-    bias: Tensor | None,
-    layer: Layer,
-    *,
-    scheme: str,
-    initial_std: float,
-    generator: torch.Generator,
+    network: nn.Module, settings: NetworkSettings, variances: Sequence[float], generator: torch.Generator
 ) -> None:
-    """Draws one layer's kernel in place, and its bias: zero, but under `default` as torch draws it."""
-    std = variance(layer, scheme, initial_std) ** 0.5
-    bound = 3**0.5 * std
-    if scheme in ("glorot", "default"):
-        draw = torch.empty(kernel.shape).uniform_(-bound, bound, generator=generator)
-    else:
-        draw = torch.empty(kernel.shape).normal_(0, std, generator=generator)
-    kernel.copy_(draw)
-    if bias is not None and scheme == "default":
-        bias.copy_(torch.empty(bias.shape).uniform_(-bound, bound, generator=generator))
-    elif bias is not None:
-        bias.zero_()
+    """Draws every kernel in place, first to last, and the biases beside them.
+
+    Args:
+        variances: of each kernel's entries.
+        generator: where the numbers come from; the same state gives the same weights.
+    """
+    *modules, head = kernel_modules(network)
+    for module, variance in zip(modules, variances[:-1], strict=True):
+        draw(module, settings.initialisation, variance, generator)
+    initialise_head(head, settings, variances[-1], generator)
 
 
 @torch.no_grad()
-def initialise_head(kernel: Tensor, bias: Tensor, layer: Layer, head_initialisation: str, **scheme: Any) -> None:
-    """Draws the head as `initialise` does (`as_kernels`), starts it at `zero`, or with `unit` variance.
-
-    The scheme's numbers are drawn in every case, so that what follows in the stream stays the same.
-    """
-    initialise(kernel, bias, layer, **scheme)
-    match head_initialisation:
+def initialise_head(head: nn.Linear, settings: NetworkSettings, variance: float, generator: torch.Generator) -> None:
+    """Draws the head like the other kernels (`as_kernels`), at zero (`zero`) or with variance 1 (`unit`)."""
+    draw(head, settings.initialisation, variance, generator)
+    match settings.head_initialisation:
         case "zero":
-            kernel.zero_()
-            bias.zero_()
+            head.weight.zero_()
+            head.bias.zero_()
         case "unit":
-            kernel.copy_(torch.empty(kernel.shape).normal_(generator=scheme["generator"]))
+            head.weight.copy_(torch.empty(head.weight.shape).normal_(generator=generator))
+
+
+@torch.no_grad()
+def draw(module: nn.Module, scheme: str, variance: float, generator: torch.Generator) -> None:
+    """Draws one module's kernel in place, uniform or normal by the scheme.
+
+    Its bias starts at zero; under `default` it is drawn like the kernel, as torch does.
+    """
+    module.weight.copy_(entries(module.weight, scheme, variance, generator))
+    if module.bias is not None:
+        drawn = scheme == "default"
+        module.bias.copy_(entries(module.bias, scheme, variance, generator) if drawn else torch.zeros(()))
+
+
+def entries(like: Tensor, scheme: str, variance: float, generator: torch.Generator) -> Tensor:
+    """Random numbers on the CPU, in the shape of `like`."""
+    values = torch.empty(like.shape)
+    if scheme in UNIFORM:
+        bound = (3 * variance) ** 0.5
+        return values.uniform_(-bound, bound, generator=generator)
+    return values.normal_(0, variance**0.5, generator=generator)

@@ -1,8 +1,8 @@
-"""Batch normalisation that is as fast with few filters as with many.
+"""Batch normalisation that is fast with few filters too.
 
-Torch's, in the channels-last layout, takes one voxel's filters at a time: with 2 filters of 25^3 voxels it needs ten
-times as long as reading them. Here the voxels of many rows lie side by side, as if there were more filters, and each
-filter's statistics are put together from theirs. It must not know the network.
+In the channels-last layout, torch's takes the filters of one voxel at a time: with 2 filters of 25^3 voxels it needs
+ten times as long as reading them. Here many voxels form one row, as if there were more filters, and each filter's
+statistics are added up from the row's.
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ ROW = 256
 
 
 class BatchNorm(nn.BatchNorm3d):
-    """`nn.BatchNorm3d`, the same but for rounding."""
+    """The same as `nn.BatchNorm3d`, up to rounding."""
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, D, H, W) -> (B, C, D, H, W)."""
@@ -41,7 +41,7 @@ class TiledBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
-        """Normalised features (B, C, D, H, W), and the batch's mean (C,) and variance (C,)."""
+        """Returns the normalised features (B, C, D, H, W), and the batch's mean (C,) and variance (C,)."""
         tiles = Tiles(features.shape)
         rows = tiles.rows(features)
         mean = tiles.mean(rows)
@@ -59,7 +59,7 @@ class TiledBatchNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of features (B, C, D, H, W), scale (C,) and shift (C,), from the normalised features'."""
+        """Returns the gradients of features (B, C, D, H, W), scale (C,) and shift (C,)."""
         tiles = ctx.tiles
         centred, scale, inverse_deviation = ctx.saved_tensors
         rows = tiles.rows(gradient)
@@ -88,26 +88,26 @@ class Tiles:
     def __init__(self, shape: torch.Size) -> None:
         self.batch, self.filters, *self.sides = shape
         self.voxels = shape.numel() // self.filters
-        self.a_row = voxels_a_row(self.voxels, self.filters)
+        self.per_row = voxels_per_row(self.voxels, self.filters)
 
     def rows(self, features: Tensor) -> Tensor:
-        """(B, C, D, H, W) -> (voxels / a row, a row x C); no copy where the layout is channels-last."""
-        return features.permute(0, 2, 3, 4, 1).reshape(-1, self.a_row * self.filters)
+        """(B, C, D, H, W) -> (rows, voxels per row x C); no copy where the layout is channels-last."""
+        return features.permute(0, 2, 3, 4, 1).reshape(-1, self.per_row * self.filters)
 
     def features(self, rows: Tensor) -> Tensor:
         """The inverse of `rows`, channels-last."""
         return rows.view(self.batch, *self.sides, self.filters).permute(0, 4, 1, 2, 3)
 
     def row(self, values: Tensor) -> Tensor:
-        """A value a filter (C,), for each entry of a row."""
-        return values.expand(self.a_row, -1).reshape(-1)
+        """Repeats one value per filter (C,) for each entry of a row."""
+        return values.expand(self.per_row, -1).reshape(-1)
 
     def mean(self, rows: Tensor) -> Tensor:
         """The mean over all voxels (C,)."""
-        return (rows.new_ones(len(rows)) @ rows).view(self.a_row, self.filters).sum(0) / self.voxels
+        return (rows.new_ones(len(rows)) @ rows).view(self.per_row, self.filters).sum(0) / self.voxels
 
 
 @cache
-def voxels_a_row(voxels: int, filters: int) -> int:
-    """The largest divisor of `voxels` for which a row is no longer than `ROW`."""
+def voxels_per_row(voxels: int, filters: int) -> int:
+    """The largest divisor of `voxels` for which a row has at most `ROW` entries."""
     return max(count for count in range(1, ROW // filters + 1) if voxels % count == 0)

@@ -1,459 +1,547 @@
-"""The question's answer in Markdown, written from the study's tables alone.
+"""answer.md: the answer to the question, from the tables of a study.
 
-Every statement carries its number, interval, seeds and figure; what was not decided is called undecided, and what
-was not trained to a plateau is called still falling. It must not know files, and it computes nothing that a table
-does not hold.
+It opens with the short answer. Every statement follows a verdict of the tables; what is undecided is called undecided.
 """
 
 import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 
-import numpy
 import pandas
 
-from widthwise.analysis.claims import MOST_STANDARD_ERRORS
-from widthwise.analysis.comparisons import TIME_LAPSE_MARGIN
-from widthwise.analysis.features import CROSSOVER_MARGIN, MEASURES
-from widthwise.analysis.learning_rates import EQUIVALENCE
-from widthwise.analysis.verdicts import LOSS_MARGIN, PRIMARY_FEATURES, TIME_MARGIN
+from widthwise.analysis.verdicts import PUBLISHED_SEEDS, PUBLISHED_SIZES
 from widthwise.report.evidence import (
-    NAMES,
     Evidence,
-    all_plateaus,
-    by_verdict,
-    crossing_words,
-    interval,
-    missing,
-    number,
-    penalty_notes,
-    statement,
+    Prediction,
+    change_words,
+    is_true,
+    mean_words,
+    rate_words,
+    verdict_words,
 )
-from widthwise.report.wording import size_label
+from widthwise.report.wording import (
+    MEASURES,
+    change,
+    change_with_interval,
+    counted,
+    listed,
+    markdown_table,
+    measured,
+    percentage,
+    quoted,
+    rate_label,
+    size_label,
+    span,
+)
+from widthwise.study.catalogue import factors, flatten, resolve
 
-# What a published verdict needs.
-SEEDS, SIZES = 5, 4
+TITLE = "Under which circumstances do more parameters raise the training loss?"
+QUESTION = "https://stats.stackexchange.com/questions/438992"
+JUDGED_LOSSES = ("objective", "data_loss")
+PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
+CATALOGUE_LEVEL = 0.05
+# A share of a rise that is printed as all of it.
+ALL = 0.995
 
 
 def write_answer(evidence: Evidence) -> str:
     """The whole answer, as Markdown."""
-    sections = [
-        heading(evidence),
-        observations(evidence),
-        lengths(evidence),
-        questions(evidence),
-        causes(evidence),
-        rates(evidence),
-        lapse(evidence),
-        beside_others(evidence),
-        advice(evidence),
-        conditions(evidence),
-    ]
-    return "\n\n".join(section.strip() for section in sections if section) + "\n"
-
-
-def heading(evidence: Evidence) -> str:
-    """Title, and what was run."""
-    runs = evidence.runs[evidence.runs["circumstance"].isin(evidence.circumstances)]
-    smallest, largest = (size_label(int(bound)) for bound in (runs["parameters"].min(), runs["parameters"].max()))
-    sizes = span(runs.groupby("circumstance")["size"].nunique())
-    steps = span(runs.groupby("circumstance")["steps"].max())
-    of_grids = len(evidence.runs) - len(runs)
-    beside = f" ({of_grids} more are in grids of learning rates)" if of_grids else ""
-    return f"""
-# Under which circumstances do more parameters raise the training loss?
-
-The question ([Cross Validated 438992](https://stats.stackexchange.com/questions/438992)) sees, in one 3D-CNN at many
-widths: (1) the smaller the model, the lower the starting loss; (2) the larger, the more abrupt the initial decay and
-the higher the plateau; (3) curves that do not look like they will cross. This answer was written by the workflow from
-{len(runs)} runs: {counted(len(evidence.circumstances), "circumstance")}, {sizes} sizes each from {smallest} to
-{largest} parameters, {runs["seed"].nunique()} seeds, {steps} steps{beside}. Losses are in nats; the
-*objective* is what is minimised and what Keras reports (data loss + penalty), the *data loss* is mean cross-entropy
-alone.{departures(evidence)}
-"""
-
-
-def departures(evidence: Evidence) -> str:
-    """Which of the question's own settings the study has changed for all of its circumstances."""
-    if not evidence.departures:
-        return ""
-    changed = ", ".join(f"`{key}` is {here}, not {posted}" for key, (posted, here) in evidence.departures.items())
-    return f"\n\nBefore any circumstance does, this study changes what was posted: {changed}."
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, in words: 1 circumstance, 3 circumstances."""
-    return f"{count} {noun}" + "s" * (count != 1)
-
-
-def span(counts: pandas.Series) -> str:
-    """The least to the most of a column of counts: one number where all are the same."""
-    return " to ".join(f"{count:.0f}" for count in sorted({counts.min(), counts.max()}))
-
-
-def observations(evidence: Evidence) -> str:
-    """The three observations, circumstance by circumstance, and which circumstance shows all of them."""
-    rows, whole = [], []
-    for name in evidence.circumstances:
-        start, decay, end = (
-            evidence.verdict(name, "objective", feature) for feature in ("starting_loss", "initial_decay", "end_value")
-        )
-        crossing = evidence.extremes(name, "objective")
-        never = crossing["crossed"] == 0 and not evidence.largest_diverged(name)
-        seen = [start["verdict"] == "rises", decay["verdict"] == "rises", end["verdict"] == "rises", never]
-        if all(seen):
-            whole.append(name)
-        cells = [
-            f"{row['verdict']} ({number(row['slope_per_doubling'])})" if numpy.isfinite(row["slope_per_doubling"])
-            else row["verdict"]
-            for row in (start, decay, end)
-        ]  # fmt: skip
-        cells.append(f"{crossing['crossed']} of {crossing['seeds']} seeds")
-        rows.append(
-            f"| `{name}` | " + " | ".join(cells) + f" | {'**all four**' if all(seen) else f'{sum(seen)} of 4'} |"
-        )
-    summary = (
-        f"The order of the post's curves shows in {', '.join(whole)}."
-        if whole
-        else "No circumstance of this study shows the whole picture of the post at once."
+    sections = (
+        short_answer,
+        questions,
+        causes,
+        learning_rates,
+        literature,
+        predictions,
+        advice,
+        certainty,
+        not_shown,
+        conditions,
     )
-    statements = [
-        f"- {statement(evidence.verdict('as_posted', measure, feature))}"
-        for measure in ("objective", "data_loss")
-        for feature in ("starting_loss", "initial_decay", "end_value")
-        if evidence.verdict("as_posted", measure, feature) is not None
-    ]
-    as_posted = "\n".join(["`as_posted` in full:", "", *statements] if statements else [])
-    return f"""
-## The three observations
-
-How the *reported* loss, the objective, moves as parameters grow: verdict, and change per doubling of parameters in
-nats. Crossing: seeds in which the largest network lies at least {CROSSOVER_MARGIN} nats below the smallest at every
-logged step from some step on, nine tenths of the way at the latest. The post's picture is *rises, rises, rises, none*.
-
-| circumstance | 1. starting loss | 2a. initial decay | 2b. end value | 3. largest crosses smallest | as posted |
-| --- | --- | --- | --- | --- | --- |
-{chr(10).join(rows)}
-
-{summary} (Figures `loss_curves`, `verdicts`, `crossover`.)
-
-{as_posted}
-"""
+    return "\n\n".join([f"# {TITLE}", *filter(None, (section(evidence) for section in sections))]) + "\n"
 
 
-ORDER = {
-    "rises": "higher",
-    "falls": "lower",
-    "flat": "alike",
-    "mixed": "not in the order of size",
-    "undecided": "undecided",
-}
+# The short answer
 
 
-def lengths(evidence: Evidence) -> str:
-    """For how long each circumstance shows larger networks above smaller ones: what a shorter run would say."""
-    lines = []
-    for name in evidence.circumstances:
-        table = evidence.slopes_by_step
-        of_objective = table[(table["circumstance"] == name) & (table["measure"] == "objective")]
-        stretches = []
-        for verdict, group in itertools.groupby(of_objective.query("step > 0").itertuples(), attrgetter("verdict")):
-            steps = [row.step for row in group]
-            stretches.append(f"{ORDER[verdict]} at step {steps[0]}" + (f" to {steps[-1]}" if len(steps) > 1 else ""))
-        lines.append(f"- `{name}`: {', '.join(stretches) or 'no step that every run reached'}")
-    return f"""
-### How long a run shows it
+def short_answer(evidence: Evidence) -> str:
+    """Where larger networks start and end higher, and by how much."""
+    return f"""\
+**In this study of {counted(len(evidence.study.judged), "circumstance")}, a larger network ends with \
+{higher_in(evidence, "end_value")}. It starts with {higher_in(evidence, "starting_loss")}.**
 
-The larger the network, the higher or lower the objective at each logged step: what a run stopped there would have
-shown, by the rules of the verdicts, unadjusted and descriptive (`tables/slopes_by_step.csv`, figure `loss_curves`).
+{short_table(evidence)}
 
-{chr(10).join(lines)}
-"""
+Mean losses in nats. *Change* is the least-squares trend over all sizes, from the smallest to the largest, with the \
+interval that decides the verdict. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. \
+{what_was_run(evidence)} All tables: [evidence.md](evidence.md)."""
 
 
-SIDES = ("as_posted", "no_l2", "l2_in_optimiser")
-FORK = {
-    True: "If the reported loss holds the penalty (Keras' `l2`)",
-    False: "If it does not (no L2, or torch's `weight_decay`)",
-}
+def reported_loss_words(evidence: Evidence) -> str:
+    """Says where the reported loss holds the penalty."""
+    penalised = [name for name in evidence.study.judged if evidence.reports_penalty(name)]
+    if not penalised:
+        return "The reported loss is the data loss: no penalty is in it."
+    elsewhere = "; elsewhere it is the data loss" if len(penalised) < len(evidence.study.judged) else ""
+    return f"The reported loss is data loss + penalty in {quoted(penalised)}{elsewhere}."
+
+
+def higher_in(evidence: Evidence, feature: str) -> str:
+    """Names the circumstances in which larger networks have a higher reported loss, and a higher data loss."""
+    return listed(
+        f"a higher {MEASURES[measure]} in {rises_in(evidence, measure, feature)}" for measure in JUDGED_LOSSES
+    )
+
+
+def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
+    """Names the circumstances in which a feature rises, with its change, and those that are undecided."""
+    rows = {name: evidence.verdict(name, measure, feature) for name in evidence.study.judged}
+    rising = [f"`{name}` ({change(row['change'])})" for name, row in rows.items() if row["verdict"] == "rises"]
+    undecided = [name for name, row in rows.items() if row["verdict"] == "undecided"]
+    if not undecided:
+        return listed(rising) if rising else "none"
+    return f"{listed(rising) if rising else 'none for certain'} (undecided in {quoted(undecided)})"
+
+
+def short_table(evidence: Evidence) -> str:
+    """Smallest, largest and change of the losses at start and end; circumstances that are the same have one row."""
+    ranges = {evidence.parameter_range(name) for name in evidence.study.judged}
+    rows = []
+    for names in evidence.distinct:
+        name = names[0]
+        title = ", ".join(f"`{other}`" for other in names)
+        if len(ranges) > 1:
+            title += f" ({evidence.parameter_range(name)})"
+        for (feature, when), measure in itertools.product(PRIMARY, judged_losses(evidence, name)):
+            smallest, largest = evidence.ends_of_range(name, measure, feature)
+            row = evidence.verdict(name, measure, feature)
+            rows.append(
+                {
+                    "circumstance": title,
+                    "loss": f"{MEASURES[measure]}, {when}",
+                    "smallest": mean_words(smallest),
+                    "largest": mean_words(largest),
+                    "change [interval]": change_words(row),
+                    "verdict": verdict_words(row, with_replicates=False),
+                }
+            )
+    return markdown_table(rows)
+
+
+def judged_losses(evidence: Evidence, name: str) -> tuple[str, ...]:
+    """The losses of a circumstance that differ: without a reported penalty, the reported loss is the data loss."""
+    return JUDGED_LOSSES if evidence.reports_penalty(name) else ("data_loss",)
+
+
+def what_was_run(evidence: Evidence) -> str:
+    """The runs behind the answer, in a sentence."""
+    runs = evidence.tables["runs"]
+    judged = runs[runs["circumstance"].isin(evidence.study.judged)]
+    parameters = f"{size_label(judged['parameters'].min())} to {size_label(judged['parameters'].max())} parameters"
+    sizes = span(judged.groupby("circumstance")["size"].nunique())
+    grids = f", and {len(runs) - len(judged)} more for learning rates" if len(runs) > len(judged) else ""
+    return (
+        f"{len(judged)} runs: {sizes} sizes of {parameters}, {counted(len(evidence.study.seeds), 'seed')}, "
+        f"{span(judged['planned_steps'])} steps{grids}."
+    )
+
+
+# The five questions
 
 
 def questions(evidence: Evidence) -> str:
-    """The question's five questions, each on both sides of the fork as far as the study has them."""
-    sides = [name for name in SIDES if name in evidence.circumstances] or evidence.circumstances[:1]
-    asked = {
-        "Is this expected?": is_expected,
-        "Does a larger model just take longer to train?": takes_longer,
-        "Is its starting point harder?": starts_harder,
-        "Is it stuck in local minima?": is_stuck,
-        "Would the larger ones win later?": wins_later,
+    """The question's five questions, answered for every circumstance; equal answers once."""
+    judged = [evidence.study.circumstances[name] for name in evidence.study.judged]
+    midway = f"Midway is halfway from the data loss at the start to half of log({evidence.classes})."
+    nested = (
+        "More filters cannot raise the lowest data loss that a network can reach: with its added channels at zero, the "
+        "larger network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
+    )
+    asked: tuple[tuple[str, str, Callable[[Evidence, str], str]], ...] = (
+        ("Is this expected?", "", is_expected),
+        ("Does a larger model just take longer to train?", midway, takes_longer),
+        ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
+        ("Is it stuck in local minima?", nested if any(not one.depths for one in judged) else "", is_stuck),
+        ("Would the larger ones win later?", "", wins_later),
+    )
+    blocks = ["## The five questions of the post"]
+    for question, note, answer in asked:
+        blocks.append(f"**{question}**" + (f" {note}" if note else ""))
+        blocks.append("\n".join(answers(evidence, answer)))
+    return "\n\n".join(blocks)
+
+
+def answers(evidence: Evidence, answer: Callable[[Evidence, str], str]) -> Iterable[str]:
+    """One bullet for each different answer, with the circumstances that it holds for."""
+    by_text: dict[str, list[str]] = {}
+    for names in evidence.distinct:
+        by_text.setdefault(answer(evidence, names[0]), []).extend(names)
+    return (f"- {quoted(names)}: {text}" for text, names in by_text.items())
+
+
+def is_expected(evidence: Evidence, name: str) -> str:
+    """Does the reported loss start and end higher in larger networks?"""
+    start, end = (evidence.verdict(name, "objective", feature) for feature, _ in PRIMARY)
+    rising = [row["verdict"] == "rises" for row in (start, end)]
+    is_open = not {start["verdict"], end["verdict"]}.isdisjoint({"undecided", "diverged"})
+    opening = "Yes" if all(rising) else "In part" if any(rising) else "Undecided" if is_open else "No"
+    sentences = [f"{opening}: in larger networks the reported loss {movements(start, end)}."]
+    printed_start, printed_end = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
+    if (printed_start["verdict"], printed_end["verdict"]) != (start["verdict"], end["verdict"]):
+        sentences.append(f"Its mean over each epoch, which the post shows, {movements(printed_start, printed_end)}.")
+    if evidence.reports_penalty(name) and any(rising):
+        shares = [
+            f"{penalty_share(evidence, name, feature)} of the rise at the {when}"
+            for (feature, when), rises in zip(PRIMARY, rising, strict=True)
+            if rises
+        ]
+        sentences.append(f"The penalty accounts for {listed(shares)}.")
+    return " ".join(sentences)
+
+
+def movements(start: Mapping, end: Mapping) -> str:
+    """Says how a loss starts and ends in larger networks."""
+    return f"{movement(start, 'starts')} and {movement(end, 'ends')}"
+
+
+def movement(row: Mapping, verb: str) -> str:
+    """Says how a loss starts, ends or is in larger networks: "ends higher (+0.279)"."""
+    verdict = row["verdict"]
+    if verdict in ("rises", "falls"):
+        way = ("slightly " if is_true(row["slight"]) else "") + ("higher" if verdict == "rises" else "lower")
+        return f"{verb} {way} ({change(row['change'])}{' at least' if row['diverged'] else ''})"
+    return {
+        "flat": f"{verb} about the same",
+        "mixed": f"{verb} neither higher nor lower throughout",
+        "diverged": "has diverged at some size",
+        "undecided": f"{verb} neither higher nor lower for certain",
+    }[verdict]
+
+
+def penalty_share(evidence: Evidence, name: str, feature: str) -> str:
+    """The share of a rise of the reported loss that is penalty; an identity, since the rest is data loss."""
+    reported, data = (evidence.verdict(name, measure, feature)["change"] for measure in JUDGED_LOSSES)
+    share = (reported - data) / reported
+    return "an unknown part" if math.isnan(share) else "all" if share >= ALL else f"{share:.0%}"
+
+
+def takes_longer(evidence: Evidence, name: str) -> str:
+    """Does a larger network take more steps, and is it behind at equal compute?"""
+    row = evidence.verdict(name, "data_loss", "steps_to_midway")
+    factor = 2 ** row["change"]
+    features = evidence.rows("features", circumstance=name, measure="data_loss", feature="steps_to_midway")
+    late, runs = int(features["at_horizon"].sum()), int(features["seeds"].sum())
+    in_words = {
+        "rises": f"Yes: the largest takes {factor:.2g} times the steps of the smallest to midway.",
+        "falls": f"No: the largest takes {factor:.2g} times the steps of the smallest to midway.",
+        "flat": "No: every size takes as many steps to midway.",
+        "mixed": "It depends on the size: the steps to midway neither rise nor fall throughout.",
+        "diverged": "No answer: at some size every run diverged.",
+        "undecided": "Undecided" + (f": {late} of {runs} runs ended before midway." if late else "."),
     }
-    blocks = []
-    for question, answer in asked.items():
-        lines = [f"**{question}**", ""]
-        for name in sides:
-            words, *grounds = answer(evidence, name)
-            fork = FORK[evidence.reports_penalty(name)] if name in SIDES else "As trained"
-            lines.append(f"- *{fork}* (`{name}`): {words}")
-            lines += [f"  - {ground}" for ground in grounds]
-        blocks.append("\n".join(lines))
-    return "## The five questions\n\n" + "\n\n".join(blocks)
+    compute = evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
+    if compute is None or compute["verdict"] not in ("rises", "falls"):
+        return in_words[row["verdict"]]
+    return f"{in_words[row['verdict']]} At equal training compute the data loss {movement(compute, 'is')}."
 
 
-def is_expected(evidence: Evidence, name: str) -> list[str]:
-    """Does the reported loss start and end higher? The answer in words, then its grounds."""
-    start, end = (evidence.verdict(name, "objective", feature) for feature in ("starting_loss", "end_value"))
-    words = by_verdict(
-        start,
-        {
-            "rises": "yes, a larger network's reported loss starts higher.",
-            "flat": "no, the reported loss starts alike at every size.",
-            "falls": "no, a larger network's reported loss starts lower.",
-        },
-    )
-    at_the_end = by_verdict(
-        end,
-        {
-            "rises": "At the end a larger network's is higher.",
-            "flat": "It ends alike at every size.",
-            "falls": "At the end a larger network's is lower.",
-            "undecided": "How it ends is undecided.",
-            "mixed": "How it ends is not in the order of size.",
-            "diverged": "At some size no run came to an end.",
-        },
-    )
-    return [f"{words} {at_the_end}", statement(start), statement(end), *penalty_notes(evidence, name)]
-
-
-def takes_longer(evidence: Evidence, name: str) -> list[str]:
-    """Does a larger network need more steps?"""
-    midway = evidence.verdict(name, "data_loss", "steps_to_midway")
-    words = by_verdict(
-        midway,
-        {
-            "falls": "no, it takes fewer steps.",
-            "rises": "yes, it takes more steps.",
-            "flat": "no, it takes as many steps as a smaller one, as far as the logged steps can tell.",
-        },
-    )
-    return [words, statement(midway), statement(evidence.verdict(name, "data_loss", "initial_decay"))]
-
-
-def starts_harder(evidence: Evidence, name: str) -> list[str]:
+def starts_harder(evidence: Evidence, name: str) -> str:
     """Is the data loss higher before any update?"""
-    start = evidence.verdict(name, "data_loss", "starting_loss")
-    words = by_verdict(
-        start,
-        {
-            "flat": "no, the data loss starts alike at every size.",
-            "rises": "its data loss starts higher.",
-            "falls": "no, its data loss starts lower.",
-        },
-    )
-    return [words, statement(start), evidence.start_against_guessing(name)]
+    row = evidence.verdict(name, "data_loss", "starting_loss")
+    smallest, largest = map(mean_words, evidence.ends_of_range(name, "data_loss", "starting_loss"))
+    opening = {"rises": "Yes", "falls": "No", "flat": "No"}.get(row["verdict"], "No clear answer")
+    values = f"{smallest} in the smallest, {largest} in the largest"
+    return f"{opening}: in larger networks the data loss {movement(row, 'starts')}: {values}."
 
 
-def is_stuck(evidence: Evidence, name: str) -> list[str]:
-    """Does the data loss end higher?"""
-    end = evidence.verdict(name, "data_loss", "end_value")
-    settled = "no" if all_plateaus(evidence, name) else "there is no sign of it so far"
-    words = by_verdict(
-        end,
-        {
-            "falls": f"{settled}, its data loss ends lower: it fits better, whatever the reported loss says.",
-            "flat": "there is no sign of it, the data loss ends alike at every size.",
-            "rises": "its data loss ends higher.",
-        },
-    )
-    plateau_note = "these are plateaus" if all_plateaus(evidence, name) else "of those, no plateau is claimed"
-    return [words, statement(end), f"{evidence.plateaus(name)}; {plateau_note}"]
+def is_stuck(evidence: Evidence, name: str) -> str:
+    """Does the data loss end higher, and has it settled?"""
+    row = evidence.verdict(name, "data_loss", "end_value")
+    so_far = "" if evidence.has_settled(name, "data_loss") else " so far"
+    openings = {"rises": "It may be", "falls": f"No sign of it{so_far}", "flat": f"No sign of it{so_far}"}
+    opening = openings.get(row["verdict"], "No clear answer")
+    plateaus = evidence.plateau_sentence(name, "data_loss")
+    return f"{opening}: in larger networks the data loss {movement(row, 'ends')}. {plateaus}"
 
 
-def wins_later(evidence: Evidence, name: str) -> list[str]:
-    """Does the largest network cross below the smallest, against steps and against cost?"""
-    crossing = evidence.extremes(name, "objective")
-    if crossing["crossed"] == crossing["seeds"]:
-        words = "they do within these steps, in every seed."
-    elif evidence.largest_diverged(name):
-        words = "the largest diverged, in some seed or in all."
-    elif crossing["crossed"] == 0:
-        words = "not within these steps."
-        if not all_plateaus(evidence, name):
-            words += " Not all have settled by then, and they may cross later."
-        elif evidence.reports_penalty(name):
-            words += " The data losses have settled; the penalty may still shrink, and they may cross later."
-    else:
-        words = "within these steps they do in some seeds, in others not."
-    grounds = [
-        f"{measure.replace('_', ' ')}, against {words_of_axis}: "
-        f"{crossing_words(evidence.extremes(name, measure, axis))} (figure `crossover`)"
-        for measure in ("objective", "data_loss")
-        for axis, words_of_axis in (("step", "steps"), ("flops", "training FLOPs"))
-    ]
-    return [words, *grounds]
+def wins_later(evidence: Evidence, name: str) -> str:
+    """Does the largest network cross below the smallest?"""
+    reported, data = (crossing_words(evidence, name, measure) for measure in JUDGED_LOSSES)
+    if reported == data:
+        return f"{reported}."
+    return f"{reported}, by the reported loss. By the data loss: {data[0].lower()}{data[1:]}."
 
 
-CAUSES = tuple(itertools.product(MEASURES, PRIMARY_FEATURES))
+def crossing_words(evidence: Evidence, name: str, measure: str) -> str:
+    """Whether and when the largest network's loss crosses below the smallest's."""
+    row, runs = evidence.extremes(name, measure), evidence.runs(name)
+    seeds = counted(row["seeds"], "seed")
+    if row["always_below"] == row["seeds"]:
+        return "Yes, the largest is below the smallest from the start in every seed"
+    if row["crossed"] == row["seeds"]:
+        step = f"step {row['median_crossing']:.0f} (median)"
+        return f"Yes, the largest crosses below the smallest in every seed, at {step}"
+    if row["crossed"]:
+        return f"The largest crosses below the smallest in {row['crossed']} of {seeds}"
+    diverged = runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].sum()
+    if diverged:
+        return f"No, the largest diverged in {diverged} of {seeds}"
+    ending = "all have settled" if evidence.has_settled(name, measure) else "not all have settled: it may cross later"
+    return f"Not within {span(runs['planned_steps'])} steps ({ending})"
+
+
+# Causes, rates, literature
 
 
 def causes(evidence: Evidence) -> str:
     """What each contrast of one factor says, the only ground for naming a cause; nothing in a study without."""
-    lines = []
-    for name in evidence.circumstances:
-        for measure, feature in CAUSES:
-            row = evidence.contrast(name, measure, feature)
-            if row is None:
-                continue
-            expected = "" if missing(row["expected"]) else f" (expected {row['expected']})"
-            lines.append(
-                f"| `{name}` | `{row['reference']}` | {measure.replace('_', ' ')}, {NAMES[feature]} | "
-                f"{row['verdict']}{expected} | "
-                f"{interval(row['slope_difference'], row['slope_ci_low'], row['slope_ci_high'])} | "
-                f"{interval(row['difference_at_largest'], row['ci_low'], row['ci_high'])} |"
-            )
-    if not lines:
+    pairs = evidence.rows("contrasts")
+    if pairs.empty:
         return ""
-    table = "\n".join(lines)
-    return f"""
-## What causes it: contrasts of one factor
+    rows = []
+    for name, reference in pairs[["circumstance", "reference"]].drop_duplicates().itertuples(index=False):
+        cells = {"circumstance": f"`{name}` less `{reference}`", "factor": factor_words(evidence, name, reference)}
+        for (feature, when), measure in itertools.product(PRIMARY, JUDGED_LOSSES):
+            row = evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
+            cells[f"{MEASURES[measure]}, {when}"] = verdict_and_change(row)
+        rows.append(cells)
+    return f"""\
+## What causes it
 
-A cause is claimed only from two circumstances that are one factor apart, paired by seed and size: how the factor bends
-the slope per doubling of parameters, and what it does at the largest size, circumstance less reference, in nats.
-Intervals are not adjusted for their number. A slope is *flat* where the interval of its difference lies within
-{LOSS_MARGIN} nats over the whole range of sizes.
+A cause is claimed only from two circumstances that differ in one factor, paired by seed and size. The cells say what \
+the factor does to the change from the smallest to the largest size.
 
-| circumstance | less reference | measure, feature | slope | its difference [95%] | at the largest size [95%] |
-| --- | --- | --- | --- | --- | --- |
-{table}
-"""
-
-
-def rates(evidence: Evidence) -> str:
-    """What the grids of learning rates say; nothing in a study without."""
-    if not evidence.learning_rates:
-        return ""
-    slopes, verdicts = evidence.learning_rates
-    lines = [
-        f"- `{row.grid}`: **{row.verdict}**"
-        + (
-            ""
-            if missing(row.expected)
-            else f" (expected {row.expected}{', which it does' * (str(row.agrees) == 'True')})"
-        )
-        + (
-            f", no slope: {row.censored} optima lie at the grid's edge"
-            if row.censored
-            else f", {interval(row.slope, row.ci_low, row.ci_high, 2)}"
-        )
-        + f", {row.seeds} seeds"
-        for row in slopes.itertuples()
-    ]
-    for grid, group in verdicts.groupby("grid", sort=False):
-        for below, where in ((True, "at and below"), (False, "above")):
-            found = group[group["at_or_below_best"] == below]
-            said = ", ".join(f"{row.verdict} at {row.learning_rate:g}" for row in found.itertuples()) or "no rate"
-            best = f"width {group['base_width'].iloc[0]}'s best rate"
-            lines.append(f"- `{grid}`, data loss' end value by size, {where} {best}: {said}")
-    return "\n".join(
-        ["## The learning rate", "", "How the best rate moves, in doublings per doubling of width, and what wider",
-         "networks do at each rate, descriptive and unadjusted (figure `learning_rates`):", "", *lines]
-    )  # fmt: skip
+{markdown_table(rows)}"""
 
 
-def lapse(evidence: Evidence) -> str:
-    """Whether the higher rate is a time-lapse of the posted one; nothing in a study without it."""
-    table = evidence.time_lapse
-    if table.empty:
-        return ""
-    failed = int((table["equivalent"].astype(str) != "True").sum())
-    verdict = "passes at every size" if not failed else f"fails at {failed} of {len(table)} sizes: no time-lapse"
-    sizes = "\n".join(
-        f"- {size_label(row.parameters)} parameters: {interval(row.difference, row.ci_low, row.ci_high)}"
-        for row in table.itertuples()
+def verdict_and_change(row: Mapping) -> str:
+    """A verdict with its change and interval, in a cell."""
+    return f"{row['verdict']} {change_words(row)}"
+
+
+def factor_words(evidence: Evidence, name: str, reference: str) -> str:
+    """The one factor between a circumstance and its reference, with its values."""
+    config = evidence.study.config
+    entries = [config["circumstances"][other] for other in (reference, name)]
+    before, after = (flatten(resolve(config, entry)) | entry for entry in entries)
+    return ", ".join(
+        f"`{key}` {before.get(key, 'absent')} → {after.get(key, 'absent')}"
+        for key in sorted(factors(config, entries[1], entries[0]))
     )
-    return f"""
-## The time-lapse
-
-`time_lapse` less `as_posted` at equal rate x steps: that the data losses are within {TIME_LAPSE_MARGIN} nats of each
-other {verdict}. Mean differences in nats, with 90% intervals over {table["seeds"].max()} seeds:
-
-{sizes}
-"""
 
 
-def beside_others(evidence: Evidence) -> str:
-    """The study's numbers beside published ones."""
-    rows = "\n".join(
-        f"| {row.claim} ({row.source}) | {row.theirs} | {row.ours} | {row.agrees} | {row.shown_by} |"
-        for row in evidence.literature.itertuples()
+def learning_rates(evidence: Evidence) -> str:
+    """How the best learning rate goes with width, and what larger networks do at each; nothing without grids."""
+    if not evidence.study.grids:
+        return ""
+    return f"""\
+## The learning rate
+
+Slopes are doublings of the rate for each doubling of width, with 95% intervals. The verdicts say how the data loss \
+ends as networks grow (descriptive, at 5%).
+
+{markdown_table(grid_row(evidence, grid) for grid in evidence.study.grids)}"""
+
+
+def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
+    """The row of one grid of learning rates."""
+    best = evidence.rows("learning_rates", grid=grid).sort_values("width")
+    narrowest, widest = (rate_words(best["log2_rate"].iloc[end]) for end in (0, -1))
+    verdicts = evidence.rows("learning_rate_verdicts", grid=grid)
+    by_rate = verdicts[verdicts["learning_rate"].notna()]
+    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
+    low = by_rate["at_or_below_best"].astype(bool)
+    base = verdicts["base_width"].iloc[0]
+    return {
+        "grid": f"`{grid}`",
+        "best rate, narrowest → widest": f"{narrowest} → {widest}",
+        "its slope": slope_words(evidence, grid, "best"),
+        "slope of the highest stable rate": slope_words(evidence, grid, "highest_stable"),
+        "up to the base width's best rate": f"width {base}: {verdicts_by_rate(by_rate[low])}",
+        "above it": verdicts_by_rate(by_rate[~low]),
+        "each width at its best": "".join(verdict_and_change(row) for row in own_best),
+    }
+
+
+def slope_words(evidence: Evidence, grid: str, quantity: str) -> str:
+    """How a rate of a grid goes with width, in words."""
+    row = evidence.rows("learning_rate_slopes", grid=grid, quantity=quantity).iloc[0]
+    if row["censored"]:
+        return f"{row['verdict']}: {counted(row['censored'], 'width')} at the grid's edge"
+    return f"{row['verdict']} {change_with_interval(row['slope'], row['ci_low'], row['ci_high'], digits=2)}"
+
+
+def verdicts_by_rate(rows: pandas.DataFrame) -> str:
+    """The verdicts of some rates of a grid, neighbours with the same verdict together."""
+    parts = []
+    for verdict, group in itertools.groupby(rows.sort_values("learning_rate").itertuples(), attrgetter("verdict")):
+        parts.append(f"{verdict} at {', '.join(rate_label(row.learning_rate) for row in group)}")
+    return "; ".join(parts) or "no rate"
+
+
+def literature(evidence: Evidence) -> str:
+    """The study's results beside published ones; nothing where the study can test none."""
+    rows = evidence.rows("literature").to_dict("records")
+    if not rows:
+        return ""
+    table = markdown_table(
+        {
+            "claim": f"{row['claim']} ({row['source']})",
+            "theirs": row["theirs"],
+            "ours": row["ours"],
+            "agrees": row["agrees"],
+        }
+        for row in rows
     )
-    return f"""
-## Beside what others have found
+    return f"## Beside the literature\n\nWhat is undecided contradicts nothing.\n\n{table}"
 
-Ours agrees with *rises*, *falls* and *flat* by its verdict, with a slope's sign where the 95% interval excludes 0, with
-*stays* and *level* where it lies within {EQUIVALENCE} of 0, and with a formula within {MOST_STANDARD_ERRORS} standard
-errors. These margins are this study's, not the sources'; what is undecided contradicts nothing.
 
-| what | theirs | ours | agrees | shown by |
-| --- | --- | --- | --- | --- |
-{rows}
-"""
+# Predictions and advice
+
+
+def predictions(evidence: Evidence) -> str:
+    """How many predictions came out, by kind, and which did not; nothing where none was tested."""
+    made = [found for name in evidence.study.judged for found in evidence.predictions(name)]
+    tested = [found for found in [*made, *evidence.rate_predictions()] if found.found is not None]
+    if not tested:
+        return ""
+    counts = Counter(found.kind for found in tested)
+    held = Counter(found.kind for found in tested if found.held)
+    summary = listed(f"{held[kind]} of {count} {kind}" for kind, count in counts.items())
+    failed = [found for found in tested if not found.held]
+    lines = [f"- {subject}: {failures(group)}." for subject, group in itertools.groupby(failed, attrgetter("subject"))]
+    confirmed = f"## What was expected\n\nWritten down before the runs and confirmed: {summary}."
+    return confirmed + (" The others:\n\n" + "\n".join(lines) if lines else "")
+
+
+def failures(failed: Iterable[Prediction]) -> str:
+    """The predictions of one subject that did not hold, and what was found; undecided ones together."""
+    failed = list(failed)
+    parts = [f"{one.feature}: {one.found}, not {one.expected}" for one in failed if one.found != "undecided"]
+    undecided = [one.feature for one in failed if one.found == "undecided"]
+    return "; ".join(parts + ([f"undecided are {'; '.join(undecided)}"] if undecided else []))
 
 
 def advice(evidence: Evidence) -> str:
-    """For each circumstance: what was expected, what came out, what to look for and what to change."""
-    blocks = []
-    for name in evidence.circumstances:
-        entry = evidence.catalogue[name]
-        lines = [f"### `{name}`", "", f"Hypothesis: {entry['hypothesis'].strip()}", "", *outcomes(evidence, name)]
-        lines.append(f"- Ends: {evidence.plateaus(name)}.")
-        lines += [
-            f"- {title}: {entry[key]}"
-            for key, title in (("look_for", "Look for"), ("change", "If it is yours, and came out as expected"))
-            if key in entry
-        ]
-        blocks.append("\n".join(lines))
-    return "## Which circumstance are you in, and what to change\n\n" + "\n\n".join(blocks)
-
-
-def outcomes(evidence: Evidence, name: str) -> list[str]:
-    """What was expected of a circumstance, by itself and less its reference, and what came out; a line each."""
-    lines = []
-    for table, what in ((evidence.verdicts, ""), (evidence.contrasts, " of the slope, less its reference's")):
-        asked = table[(table["circumstance"] == name) & table["expected"].notna()]
-        if asked.empty:
+    """How to tell which circumstance one is in, and what to change, where every prediction of it came out."""
+    lines, withheld = [], []
+    for name in evidence.study.judged:
+        circumstance = evidence.study.circumstances[name]
+        if not all(prediction.held for prediction in evidence.predictions(name)):
+            withheld.append(name)
             continue
-        agrees = asked["agrees"].astype(str) == "True"
-        failed = "; ".join(
-            f"{row.measure.replace('_', ' ')}, {NAMES[row.feature]}: expected {row.expected}, found {row.verdict}"
-            for row in asked[~agrees].itertuples()
-        )
+        texts = (("Look for", circumstance.look_for), ("Change", circumstance.change))
+        parts = [f"{title}: {text.strip().rstrip('.')}." for title, text in texts if text]
+        if parts:
+            lines.append(f"- `{name}`. {' '.join(parts)}")
+    if withheld:
+        lines.append(f"- No advice from {quoted(withheld)}: not all that was expected there came out.")
+    return "## Which circumstance are you in, and what to change\n\n" + "\n".join(lines) if lines else ""
+
+
+# How sure, and on what conditions
+
+
+def certainty(evidence: Evidence) -> str:
+    """Seeds, sizes and levels behind the verdicts."""
+    verdicts = evidence.tables["verdicts"]
+    starts, ends = (verdicts[verdicts["feature"] == feature] for feature, _ in PRIMARY)
+    seeds, sizes = len(evidence.study.seeds), int(verdicts["sizes"].min())
+    lines = [
+        f"- Ends rest on {counted(seeds, 'seed')}. Starts rest on {initialisation_words(evidence)}.",
+        f"- In each circumstance the two starts are decided at a level of {levels(starts)} each and the two ends at "
+        f"{levels(ends)} each, 5% in all. Everything else is descriptive, at 5%.",
+        f"- {catalogue_words(verdicts)}",
+    ]
+    if seeds < PUBLISHED_SEEDS or sizes < PUBLISHED_SIZES:
         lines.append(
-            f"- Expected before the run{what}: {agrees.sum()} of {len(asked)} came out so."
-            + (f" Not: {failed}." if failed else "")
+            f"- This is an indication: a published verdict needs {PUBLISHED_SEEDS} seeds and {PUBLISHED_SIZES} sizes."
         )
-    return lines
+    return "## How sure\n\n" + "\n".join(lines)
+
+
+def catalogue_words(verdicts: pandas.DataFrame) -> str:
+    """Which of the rises and falls of starts and ends do not remain over all circumstances together."""
+    decided = verdicts[verdicts["verdict"].isin(["rises", "falls"]) & verdicts["p_catalogue"].notna()]
+    lost = decided[decided["p_catalogue"] >= CATALOGUE_LEVEL]
+    level = f"at {percentage(CATALOGUE_LEVEL)} over all circumstances together (Holm)"
+    if decided.empty:
+        return "No start and no end rises or falls."
+    if lost.empty:
+        return f"All rises and falls of starts and ends remain {level}."
+    names = (f"`{row.circumstance}`, {measured(row.measure, row.feature)}" for row in lost.itertuples())
+    return f"These rises and falls do not remain {level}: {'; '.join(names)}."
+
+
+def initialisation_words(evidence: Evidence) -> str:
+    """The initialisations behind the starting losses."""
+    analysis = evidence.study.analysis
+    backbones = analysis.initialisations // analysis.heads_per_backbone
+    return (
+        f"{analysis.initialisations} initialisations of each size. The replicates of an interval are the seeds, and at "
+        f"the start {counted(backbones, 'backbone')} (all layers but the head), each with "
+        f"{counted(analysis.heads_per_backbone, 'head')}"
+    )
+
+
+def levels(rows: pandas.DataFrame) -> str:
+    """The levels at which the judged losses of these rows were decided."""
+    judged = rows[rows["measure"].isin(JUDGED_LOSSES)]
+    return " or ".join(percentage(level) for level in sorted(judged["level"].unique()))
+
+
+def not_shown(evidence: Evidence) -> str:
+    """What the study leaves open."""
+    lines = [f"- Undecided in {text}." for names in evidence.distinct if (text := undecided_words(evidence, names))]
+    unsettled = [name for name in evidence.study.judged if not evidence.has_settled(name, "objective")]
+    if unsettled:
+        lines.append(f"- What longer runs reach in {quoted(unsettled)}: not every size has settled.")
+    if evidence.rows("contrasts").empty:
+        lines.append("- Causes: no two circumstances of this study differ in one factor.")
+    if not evidence.study.grids:
+        lines.append("- Whether another learning rate changes the order: the study has no grid of learning rates.")
+    return "## What was not shown\n\n" + "\n".join(lines) if lines else ""
+
+
+def undecided_words(evidence: Evidence, names: list[str]) -> str:
+    """The starts and ends that are undecided in circumstances with the same losses, and what would narrow them."""
+    losses = itertools.product(PRIMARY, judged_losses(evidence, names[0]))
+    rows = [evidence.verdict(names[0], measure, feature) for (feature, _), measure in losses]
+    parts = [
+        measured(row["measure"], row["feature"]) + verdict_words(row).removeprefix("undecided")
+        for row in rows
+        if row["verdict"] == "undecided"
+    ]
+    return f"{quoted(names)}: {'; '.join(parts)}" if parts else ""
 
 
 def conditions(evidence: Evidence) -> str:
-    """What the answer is conditional on."""
-    seeds, sizes = evidence.runs["seed"].nunique(), evidence.verdicts["widths"].min()
-    published = f"a published verdict needs {SEEDS} and {SIZES}"
-    few = (
-        f"\n\nWith {seeds} seeds and {sizes} sizes this is an indication: {published}."
-        if seeds < SEEDS or sizes < SIZES
-        else ""
+    """The settings and data that the answer is conditional on."""
+    changed = evidence.study.changed_posted_settings
+    settings = (
+        "This study changes posted settings: "
+        + ", ".join(f"`{key}` is {here}, not {posted}" for key, (posted, here) in changed.items())
+        if changed
+        else "All posted settings are as in the post"
     )
-    return f"""
+    return f"""\
 ## What this is conditional on
 
-The post does not name its framework: what it leaves open (initialisation, LeakyReLU's slope, BatchNorm's and Adam's
-epsilon, batch size, steps) is as this study's configuration has it, by default Keras' defaults; `config/README.md`
-marks each. Inference is over seeds on one dataset, {evidence.data_words()}.
-Losses are measured on a balanced part of the training cubes, where guessing costs {evidence.guessing}.
-That starting losses and end values rise or fall is judged in one Holm family over all circumstances; `mixed` and
-`flat` are judged one by one, and all else is descriptive. A size of effect is a mean slope over seeds with a t
-interval; `flat` means within {LOSS_MARGIN} nats of the smallest size ({2**TIME_MARGIN - 1:.0%} per doubling for times).
-A trend that goes back by more than that at some size, in every seed, is called undecided. Against training FLOPs, sizes
-are compared up to the smallest one's budget: a few steps of the largest.
-Definitions: `scripts/widthwise/analysis/features.py`, `inference.py`, `verdicts.py`.{few}
-"""
+- {settings}.
+- The post ([Cross Validated 438992]({QUESTION})) does not name its framework. What it leaves open is assumed: above \
+all whether the reported loss holds the penalty, then initialisation, batch size and number of steps. `study.json` has \
+every setting and `config/README.md` marks each as posted or assumed.
+- {data_words(evidence)}"""
+
+
+def data_words(evidence: Evidence) -> str:
+    """What the data are, and what the intervals cover of them."""
+    counts, side = evidence.dataset["class_counts"], evidence.dataset["cube_side"]
+    cubes = f"{sum(counts['train'])} training cubes of {side} voxels a side in {evidence.classes} classes"
+    if evidence.study.own_file:
+        return f"The data are one dataset, {cubes}: intervals cover seeds, not other data."
+    return (
+        f"The data are synthetic, {cubes}. Each seed draws its own dataset, so intervals cover the generator's draws."
+    )

@@ -1,189 +1,423 @@
-"""What the study's tables say, row by row and in words: the ground of every sentence of the answer.
+"""What the tables of a study say: look-ups for the answer, and evidence.md, the page with the long tables."""
 
-A statement carries its number, interval, p, number of seeds and figure. It must not know the question, or files.
-"""
-
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy
 import pandas
 
-from widthwise.report.wording import certainty, size_label
+from widthwise.analysis.inference import seeds_to_halve
+from widthwise.report.wording import (
+    FEATURES,
+    MEASURES,
+    NO_VALUE,
+    UNITS,
+    change_with_interval,
+    counted,
+    format_verdict,
+    listed,
+    markdown_table,
+    measured,
+    number,
+    p_value_label,
+    percentage,
+    rate_label,
+    size_label,
+    size_title,
+    span,
+)
+from widthwise.study.plan import Study
 
-UNITS = {"steps_to_midway": "doublings of time"}
-FIGURE_OF = {
-    "starting_loss": "features",
-    "initial_decay": "features",
-    "steps_to_midway": "verdicts",
-    "end_value": "features",
-}
-NAMES = {
-    "starting_loss": "starting loss",
-    "initial_decay": "initial decay",
-    "steps_to_midway": "steps to midway",
-    "end_value": "end value",
+TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
+RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_verdicts")
+COORDINATE_TABLES = ("coordinate_powers",)
+# Circumstances whose features differ by no more at any size are the same to rounding (nats).
+ROUNDING = 0.0005
+KINDS = {
+    "starting_loss": "starts",
+    "initial_decay": "times",
+    "steps_to_midway": "times",
+    "end_value": "ends",
+    "equal_compute": "ends",
 }
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """The study's tables, and what its catalogue says of each judged circumstance.
+class Prediction:
+    """A verdict that the catalogue expects, the one that was found (None if it was not tested), and whether it held.
 
-    `learning_rates` are the tables of slopes and of verdicts, or nothing in a study without grids; `dataset` is what
-    dataset.json says of the data; `departures` are the posted settings that the study changed, each as posted and as
-    it is here.
+    `kind` is starts, ends, times, contrasts or learning rates; `subject` and `feature` say what it is about.
     """
 
-    verdicts: pandas.DataFrame
-    features: pandas.DataFrame
-    contrasts: pandas.DataFrame
-    crossovers: pandas.DataFrame
-    runs: pandas.DataFrame
-    slopes_by_step: pandas.DataFrame
-    time_lapse: pandas.DataFrame
-    literature: pandas.DataFrame
-    learning_rates: Sequence[pandas.DataFrame]
-    catalogue: Mapping[str, Mapping[str, Any]]
+    kind: str
+    subject: str
+    feature: str
+    expected: str
+    found: str | None
+    held: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study, the summary of (one draw of) its data, and its tables by name; tables that it lacks are left out."""
+
+    study: Study
     dataset: Mapping[str, Any]
-    departures: Mapping[str, Sequence[Any]]
+    tables: Mapping[str, pandas.DataFrame]
+
+    def rows(self, table: str, **values: object) -> pandas.DataFrame:
+        """The rows of a table with these values; none where the study lacks the table."""
+        found = self.tables.get(table, pandas.DataFrame())
+        for column, value in values.items():
+            if not found.empty:
+                found = found[found[column] == value]
+        return found
+
+    def row(self, table: str, **values: object) -> pandas.Series | None:
+        """The single row of a table with these values, or None."""
+        found = self.rows(table, **values)
+        return None if found.empty else found.iloc[0]
+
+    def verdict(self, name: str, measure: str, feature: str) -> pandas.Series:
+        """The row of verdicts.csv for a judged circumstance."""
+        return self.rows("verdicts", circumstance=name, measure=measure, feature=feature).iloc[0]
+
+    def extremes(self, name: str, measure: str) -> pandas.Series:
+        """The row of crossings.csv that compares a circumstance's largest size with its smallest."""
+        return self.rows("crossings", circumstance=name, measure=measure, pair="extremes").iloc[0]
+
+    def ends_of_range(self, name: str, measure: str, feature: str) -> tuple[pandas.Series, pandas.Series]:
+        """The rows of features.csv for the smallest and the largest size."""
+        found = self.rows("features", circumstance=name, measure=measure, feature=feature).sort_values("parameters")
+        return found.iloc[0], found.iloc[-1]
+
+    def runs(self, name: str) -> pandas.DataFrame:
+        """The runs of a circumstance."""
+        return self.rows("runs", circumstance=name)
+
+    def parameter_range(self, name: str) -> str:
+        """A circumstance's smallest and largest number of parameters."""
+        parameters = self.runs(name)["parameters"]
+        return f"{size_label(parameters.min())} to {size_label(parameters.max())}"
+
+    def reports_penalty(self, name: str) -> bool:
+        """Whether the reported loss of a circumstance holds the penalty."""
+        return self.study.circumstances[name].training.reported_l2 > 0
+
+    @property
+    def classes(self) -> int:
+        """The number of classes in the data."""
+        return len(self.dataset["class_counts"]["train"])
 
     @property
     def guessing(self) -> str:
-        """What the data loss is where every class is as likely as any other."""
-        classes = len(self.dataset["class_counts"]["train"])
-        return f"log({classes}) = {math.log(classes):.3f} nats"
+        """The data loss of guessing, in words."""
+        return f"log({self.classes}) = {math.log(self.classes):.3f} nats"
 
-    def reports_penalty(self, circumstance: str) -> bool:
-        """Whether the objective, which frameworks report as the loss, is more than the data loss."""
-        rows = self.features.query("circumstance == @circumstance and feature == 'starting_loss'")
-        means = rows.pivot(index="parameters", columns="measure", values="mean")
-        return bool((means["objective"] > means["data_loss"]).any())
+    @cached_property
+    def distinct(self) -> list[list[str]]:
+        """The judged circumstances, those together whose losses are the same to rounding at every size."""
+        groups: list[list[str]] = []
+        for name in self.study.judged:
+            group = next((group for group in groups if self.are_the_same(group[0], name)), None)
+            if group is None:
+                groups.append([name])
+            else:
+                group.append(name)
+        return groups
 
-    def start_against_guessing(self, circumstance: str) -> str:
-        """Where the data loss starts in the smallest and the largest network, beside what guessing costs."""
-        rows = self.features.query("circumstance == @circumstance and measure == 'data_loss'")
-        rows = rows[rows["feature"] == "starting_loss"].sort_values("parameters")
-        smallest, largest = (
-            f"{row.mean:.3f} with {size_label(int(row.parameters))}" for row in rows.iloc[[0, -1]].itertuples()
+    def are_the_same(self, one: str, other: str) -> bool:
+        """Whether two circumstances have the same sizes and, to rounding, the same losses."""
+        if self.reports_penalty(one) != self.reports_penalty(other):
+            return False
+        key = ["measure", "feature", "size"]
+        first, second = (
+            self.rows("features", circumstance=name).query("measure != 'printed'").set_index(key)["mean"].sort_index()
+            for name in (one, other)
         )
-        return f"guessing costs {self.guessing}; it starts at {smallest} parameters, at {largest} (figure `features`)"
+        return first.index.equals(second.index) and numpy.allclose(first, second, rtol=0, atol=ROUNDING, equal_nan=True)
 
-    def data_words(self) -> str:
-        """Where the data come from, how many cubes there are, and of which classes."""
-        counts = self.dataset["class_counts"]
-        source = f"`{PurePath(self.dataset['source']['path']).name}`" if "source" in self.dataset else "synthetic"
-        side = self.dataset["cube_side"]
-        balance = ", ".join(f"{count} of class {label}" for label, count in enumerate(counts["train"]))
-        return (
-            f"{source}: {sum(counts['train'])} training cubes of {side} voxels a side in {len(counts['train'])} "
-            f"classes ({balance}), and {sum(counts['test'])} for testing"
-        )
+    def settled_sizes(self, name: str, measure: str) -> dict[str, bool]:
+        """For each size of a circumstance, smallest first, whether the loss of all its runs has settled."""
+        runs = self.runs(name).sort_values("parameters")
+        return runs.groupby("size", sort=False)[f"{measure}_settled"].all().astype(bool).to_dict()
 
-    @property
-    def circumstances(self) -> list[str]:
-        """The judged circumstances, in the study's order."""
-        return list(self.verdicts["circumstance"].unique())
+    def has_settled(self, name: str, measure: str) -> bool:
+        """Whether every size of a circumstance has settled."""
+        return all(self.settled_sizes(name, measure).values())
 
-    def verdict(self, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
-        """One row of verdicts.csv; None where the study has no such circumstance."""
-        return only(self.verdicts, circumstance=circumstance, measure=measure, feature=feature)
+    def plateau_sentence(self, name: str, measure: str) -> str:
+        """Says which sizes reached a plateau; nothing is said of a plateau where a size has not settled."""
+        runs, settled = self.runs(name), self.settled_sizes(name, measure)
+        if all(settled.values()):
+            return f"All {len(runs)} runs reached a plateau."
+        if not runs[f"{measure}_settled"].any():
+            return f"None of the {len(runs)} runs reached a plateau."
+        still = listed(size_title(size) for size, done in settled.items() if not done)
+        return f"Not settled: {still}."
 
-    def contrast(self, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
-        """One row of contrasts.csv: the circumstance less its reference."""
-        return only(self.contrasts, circumstance=circumstance, measure=measure, feature=feature)
+    def predictions(self, name: str) -> list[Prediction]:
+        """What the catalogue expects of a judged circumstance, by itself and less its reference."""
+        circumstance = self.study.circumstances[name]
+        predictions = []
+        for measure, feature, expected in each_verdict(circumstance.expectation):
+            row = self.row("verdicts", circumstance=name, measure=measure, feature=feature)
+            predictions.append(prediction(KINDS[feature], f"`{name}`", measured(measure, feature), expected, row))
+        for measure, feature, expected in each_verdict(circumstance.expected_contrast):
+            row = self.row("contrasts", circumstance=name, measure=measure, feature=feature)
+            subject = f"`{name}` less `{circumstance.reference}`"
+            predictions.append(prediction("contrasts", subject, measured(measure, feature), expected, row))
+        return predictions
 
-    def extremes(self, circumstance: str, measure: str, axis: str = "step") -> pandas.Series | None:
-        """Largest against smallest, of crossovers.csv."""
-        return only(self.crossovers, circumstance=circumstance, measure=measure, axis=axis, pair="extremes")
-
-    def largest_diverged(self, circumstance: str) -> bool:
-        """Whether a run of the circumstance's largest size diverged."""
-        runs = self.runs[self.runs["circumstance"] == circumstance]
-        return bool(runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].any())
-
-    def plateaus(self, circumstance: str) -> str:
-        """How many of the circumstance's runs ended on a plateau."""
-        runs = self.runs[self.runs["circumstance"] == circumstance]
-        diverged = int(runs["diverged"].sum())
-        text = f"{int(runs['plateau'].sum())} of {len(runs)} runs ended on a plateau, the rest had not settled"
-        return text + (f" or ({diverged}) diverged" if diverged else "")
-
-
-def only(table: pandas.DataFrame, **values: str) -> pandas.Series | None:
-    """The single row with these values, or None."""
-    for column, value in values.items():
-        table = table[table[column] == value]
-    return None if table.empty else table.iloc[0]
+    def rate_predictions(self) -> list[Prediction]:
+        """What the catalogue expects of the best rate of each grid."""
+        rows = self.rows("learning_rate_slopes", quantity="best").to_dict("records")
+        return [
+            prediction("learning rates", f"`{row['grid']}`", "best rate", row["expected"], row)
+            for row in rows
+            if not pandas.isna(row["expected"])
+        ]
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A signed number as it is printed: +0.031."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+def table_names(study: Study) -> list[str]:
+    """The tables that a study has."""
+    return [*TABLES, *(RATE_TABLES if study.grids else ()), *(COORDINATE_TABLES if study.coordinate_checks else ())]
 
 
-def interval(estimate: float, low: float, high: float, digits: int = 3) -> str:
-    """An estimate with its interval, or why there is none."""
-    if not numpy.isfinite(estimate):
-        return "no number, since a value is not finite"
-    return f"{number(estimate, digits)} [{number(low, digits)}, {number(high, digits)}]"
+def each_verdict(expectation: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Each expected verdict, with its measure and feature; starts before ends."""
+    for feature, measure in itertools.product(FEATURES, MEASURES):
+        if feature in expectation.get(measure, {}):
+            yield measure, feature, expectation[measure][feature]
 
 
-def missing(value: Any) -> bool:
-    """Whether a cell of a table was left empty."""
-    return bool(pandas.isna(value))
+def prediction(kind: str, subject: str, feature: str, expected: str, row: Mapping[str, Any] | None) -> Prediction:
+    """A prediction and the row of a table that tests it, if there is one."""
+    if row is None:
+        return Prediction(kind, subject, feature, expected, None, held=False)
+    return Prediction(kind, subject, feature, expected, row["verdict"], held=is_true(row["agrees"]))
 
 
-def statement(row: pandas.Series) -> str:
-    """A verdict in words, with all that stands behind it."""
-    seeds = f"{row['seeds']} {'initialisations' if row['feature'] == 'starting_loss' else 'seeds'}"
-    unit = UNITS.get(row["feature"], "nats")
-    size = (
-        f"{number(row['slope_per_doubling'])} {unit} per doubling of parameters, 95% interval "
-        f"{number(row['ci_low'])} to {number(row['ci_high'])}"
-        if numpy.isfinite(row["slope_per_doubling"])
-        else "no slope, since some values are not finite (diverged, or not reached)"
-    )
-    measure = row["measure"].replace("_", " ")
-    return (
-        f"{measure}, {NAMES[row['feature']]}: **{row['verdict']}** "
-        f"({size}; {certainty(row['p_value'], row['p_holm'])}; {seeds}; figure `{FIGURE_OF[row['feature']]}`)"
+def is_true(value: object) -> bool:
+    """Whether a cell of a table is true; an empty one is not."""
+    return not pandas.isna(value) and bool(value)
+
+
+def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> str:
+    """The verdict of a row of verdicts.csv or contrasts.csv, in words.
+
+    With `with_replicates`, an undecided one says how many replicates would halve its interval.
+    """
+    has_interval = math.isfinite(row["ci_low"]) and math.isfinite(row["ci_high"])
+    return format_verdict(
+        row["verdict"],
+        slight=is_true(row["slight"]),
+        diverged=row["diverged"] > 0,
+        enough=replicates_to_halve(row) if has_interval and with_replicates else "",
     )
 
 
-def by_verdict(row: pandas.Series, answers: Mapping[str, str]) -> str:
-    """The answer that a verdict gives; what it leaves open is said to be open."""
-    open_answers = {
-        "mixed": "it depends on the size: the response is not monotone.",
-        "diverged": "some size diverged in every run, and there is no answer for it.",
-        "undecided": "undecided by this study.",
-    }
-    return (open_answers | dict(answers))[row["verdict"]]
+def replicates_to_halve(row: Mapping[str, Any]) -> str:
+    """How many replicates would halve the interval of a row: seeds, or backbones for starts before any update."""
+    noun = "backbone" if row["feature"] == "starting_loss" and row["measure"] != "printed" else "seed"
+    return counted(seeds_to_halve(int(row["seeds"]), row["level"]), noun)
 
 
-def penalty_notes(evidence: Evidence, circumstance: str) -> list[str]:
-    """Of what rises in the objective, the share that is penalty."""
-    rows = (evidence.verdict(circumstance, "objective", feature) for feature in ("starting_loss", "end_value"))
-    return [
-        f"of the {NAMES[row['feature']]}'s rise from smallest to largest, {row['penalty_share']:.0%} is penalty (an "
-        "identity, not a cause)"
-        for row in rows
-        if row["verdict"] == "rises" and numpy.isfinite(row["penalty_share"])
+def change_words(row: Mapping[str, Any], digits: int = 3) -> str:
+    """The change of a row with its interval."""
+    return change_with_interval(row["change"], row["ci_low"], row["ci_high"], digits)
+
+
+# evidence.md
+
+
+def write_evidence(evidence: Evidence) -> str:
+    """The page with all verdicts, features, contrasts, crossings and rates."""
+    sections = [
+        "# Evidence\n\nThe tables behind [answer.md](answer.md), in nats where no unit is given.",
+        *(circumstance_section(evidence, name) for name in evidence.study.judged),
+        contrasts_section(evidence),
+        rates_section(evidence),
+        coordinates_section(evidence),
+        literature_section(evidence),
     ]
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def all_plateaus(evidence: Evidence, circumstance: str) -> bool:
-    """Whether every run of the circumstance ended on a plateau."""
-    return bool(evidence.runs.loc[evidence.runs["circumstance"] == circumstance, "plateau"].all())
+def circumstance_section(evidence: Evidence, name: str) -> str:
+    """Verdicts, features by size, crossings and trends by step of one circumstance."""
+    return "\n\n".join(
+        [
+            f"## `{name}`",
+            f"{evidence.study.circumstances[name].hypothesis.strip()}",
+            verdict_table(evidence.rows("verdicts", circumstance=name)),
+            feature_table(evidence.rows("features", circumstance=name)),
+            crossing_table(evidence.rows("crossings", circumstance=name)),
+            "How the loss goes with size at each row of the log (descriptive, at 5%):\n\n"
+            + "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name))),
+        ]
+    )
 
 
-def crossing_words(crossing: pandas.Series) -> str:
-    """How often, and from where on, the largest is below the smallest to the end."""
-    seeds = f"the largest crosses below the smallest in {crossing['crossed']} of {crossing['seeds']} seeds"
-    if not numpy.isfinite(crossing["median_crossover"]):
-        return seeds
-    unit = "step " if crossing["axis"] == "step" else "FLOPs "
-    return f"{seeds}, from {unit}{crossing['median_crossover']:.3g} on (median)"
+def verdict_table(rows: pandas.DataFrame) -> str:
+    """All verdicts of a circumstance."""
+    return markdown_table(
+        {
+            "loss, feature": measured(row["measure"], row["feature"]),
+            "verdict": verdict_words(row),
+            "change [interval]": change_words(row),
+            "unit": UNITS[row["feature"]],
+            "level": percentage(row["level"]),
+            "p": p_value_label(row["p_value"]),
+            "seeds": row["seeds"],
+            "sizes": row["sizes"],
+            "diverged runs": row["diverged"],
+            "expected": expected_words(row),
+        }
+        for row in rows.to_dict("records")
+    )
+
+
+def expected_words(row: Mapping[str, Any]) -> str:
+    """What was expected of a verdict, and whether it came out so."""
+    if pandas.isna(row["expected"]):
+        return ""
+    return f"{row['expected']}: {'yes' if is_true(row['agrees']) else 'no'}"
+
+
+def feature_table(rows: pandas.DataFrame) -> str:
+    """Mean and 95% interval of each feature at each size."""
+    sizes = rows.sort_values("parameters")["size"].drop_duplicates()
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows.to_dict("records"):
+        interval = "" if row["diverged"] else f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
+        cells.setdefault((row["measure"], row["feature"]), {})[row["size"]] = mean_words(row) + interval
+    return markdown_table(
+        {"loss, feature": measured(*key) + (" (log2)" if key[1] == "steps_to_midway" else "")}
+        | {size_title(size): by_size.get(size, NO_VALUE) for size in sizes}
+        for key, by_size in cells.items()
+    )
+
+
+def mean_words(row: Mapping[str, Any]) -> str:
+    """The mean of a feature at one size, or how many runs diverged; a lower bound where runs ended before midway."""
+    if row["diverged"]:
+        return "diverged" if row["diverged"] == row["seeds"] else f"{row['diverged']} of {row['seeds']} diverged"
+    return ("≥ " if row["at_horizon"] else "") + number(row["mean"])
+
+
+def crossing_table(rows: pandas.DataFrame) -> str:
+    """Which sizes cross below a smaller one, and when."""
+    return markdown_table(
+        {
+            "loss": MEASURES[row["measure"]],
+            "larger": size_label(row["larger"]),
+            "smaller": size_label(row["smaller"]),
+            "larger crosses below in": f"{row['crossed']} of {counted(row['seeds'], 'seed')}",
+            "is below throughout in": row["always_below"],
+            "median step": number(row["median_crossing"], 0),
+        }
+        for row in rows.to_dict("records")
+    )
+
+
+def stretches(rows: pandas.DataFrame) -> Iterator[str]:
+    """For each loss, the stretches of steps over which it rises, falls or is flat with size."""
+    for measure, of_measure in rows.groupby("measure", sort=False):
+        parts = []
+        for verdict, group in itertools.groupby(of_measure.itertuples(), attrgetter("verdict")):
+            steps = [row.step for row in group]
+            parts.append(f"{verdict} at step {span(steps)}")
+        yield f"- {MEASURES[measure]}: {', '.join(parts)}"
+
+
+def contrasts_section(evidence: Evidence) -> str:
+    """All contrasts; nothing in a study without."""
+    rows = evidence.rows("contrasts").to_dict("records")
+    if not rows:
+        return ""
+    return "## Contrasts\n\n" + markdown_table(
+        {
+            "circumstance": f"`{row['circumstance']}`",
+            "less": f"`{row['reference']}`",
+            "loss, feature": measured(row["measure"], row["feature"]),
+            "verdict": verdict_words(row),
+            "change [interval]": change_words(row),
+            "level": percentage(row["level"]),
+            "at the largest size": change_with_interval(
+                row["at_largest"], row["at_largest_low"], row["at_largest_high"]
+            ),
+            "expected": expected_words(row),
+        }
+        for row in rows
+    )
+
+
+def rates_section(evidence: Evidence) -> str:
+    """Best and highest stable rate by width, and the verdict at each rate; nothing in a study without grids."""
+    rates = evidence.rows("learning_rates").to_dict("records")
+    verdicts = evidence.rows("learning_rate_verdicts").to_dict("records")
+    if not rates:
+        return ""
+    by_width = markdown_table(
+        {
+            "grid": f"`{row['grid']}`",
+            "width": row["width"],
+            "best rate [95%]": best_rate_words(row),
+            "loss": number(row["loss"]),
+            "highest stable rate": rate_words(row["log2_highest_stable"]),
+        }
+        for row in rates
+    )
+    by_rate = markdown_table(
+        {
+            "grid": f"`{row['grid']}`",
+            "learning rate": rate_cell(row["learning_rate"]),
+            "data loss, end": row["verdict"],
+            "change [95%]": change_words(row),
+            "seeds": row["seeds"],
+        }
+        for row in verdicts
+    )
+    return f"## Learning rates\n\n{by_width}\n\n{by_rate}"
+
+
+def rate_cell(rate: float) -> str:
+    """The learning rate of a row of learning_rate_verdicts.csv; an empty one stands for each width's own best."""
+    return "each width's best" if pandas.isna(rate) else rate_label(rate)
+
+
+def rate_words(log2_rate: float) -> str:
+    """A learning rate from its logarithm."""
+    return rate_label(2**log2_rate) if math.isfinite(log2_rate) else NO_VALUE
+
+
+def best_rate_words(row: Mapping[str, Any]) -> str:
+    """The best learning rate of one width with its interval."""
+    if is_true(row["censored"]):
+        return "at the grid's edge"
+    return f"{rate_words(row['log2_rate'])} [{rate_words(row['ci_low'])}, {rate_words(row['ci_high'])}]"
+
+
+def coordinates_section(evidence: Evidence) -> str:
+    """The power of width with which each layer's first changes grow; nothing in a study without the check."""
+    rows = evidence.rows("coordinate_powers").to_dict("records")
+    if not rows:
+        return ""
+    layers: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        power = change_with_interval(row["power"], row["ci_low"], row["ci_high"], digits=2)
+        layers.setdefault((row["circumstance"], row["layer"]), {})[f"step {row['step']}"] = power
+    table = markdown_table({"circumstance": f"`{key[0]}`", "layer": key[1]} | steps for key, steps in layers.items())
+    return f"## Coordinate check\n\nThe power of width with which a layer's output changes [95%]:\n\n{table}"
+
+
+def literature_section(evidence: Evidence) -> str:
+    """Every claim of the literature, with its source and what shows ours."""
+    rows = evidence.rows("literature").rename(columns={"shown_by": "shown by"}).to_dict("records")
+    return f"## Literature\n\n{markdown_table(rows)}" if rows else ""

@@ -1,7 +1,30 @@
-"""The look of every page that the workflow writes: one that stands alone, without network, on any screen.
+"""Pages for a browser: the look that all share, and the tables of verdicts and runs.
 
-It must not know what a page says.
+A page stands alone, without network. The tables round; the CSV files beside them keep every digit.
 """
+
+import math
+from collections.abc import Callable, Mapping
+
+import pandas
+
+from widthwise.report.palette import verdict_look
+from widthwise.report.wording import (
+    FEATURES,
+    MEASURES,
+    NATS,
+    NO_VALUE,
+    UNITS,
+    change,
+    change_with_interval,
+    circumstance_label,
+    format_verdict,
+    number,
+    p_value_label,
+    percentage,
+    rate_label,
+    size_title,
+)
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
@@ -10,10 +33,27 @@ th, td { border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem 0.3rem 0; text-al
 code { background: #f3f3f3; padding: 0 0.2em; border-radius: 3px; }
 h2 { margin-top: 2.2rem; border-top: 2px solid #1a1a1a; padding-top: 0.6rem; }
 """
+TABLE_STYLE = """
+body { max-width: max-content; }
+h1, p { max-width: 62rem; }
+table { display: table; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+thead { position: sticky; top: 0; background: white; box-shadow: 0 2px #1a1a1a; }
+th { vertical-align: bottom; border: 0; line-height: 1.25; }
+th, td { padding-right: 0.8rem; }
+td { white-space: nowrap; }
+th[colspan] { border-bottom: 1px solid #1a1a1a; }
+th:empty { border: 0; }
+tr:not(:has(.again)) td { border-top: 2px solid #1a1a1a; }
+.again { color: #767676; }
+.verdict { padding: 0.1rem 0.5rem; border: 1px solid #bbbbbb; border-radius: 3px; font-weight: 600; }
+"""
+NUMBERS_RIGHT = (
+    "th:nth-child(n + 3), td:nth-child(n + 3) { text-align: right; } thead tr:first-child th { text-align: center; }"
+)
 
 
 def page(title: str, body: str, style: str = "") -> str:
-    """A whole page: `body` is HTML, `style` CSS beside the common one."""
+    """Returns a whole page: `body` is HTML, `style` CSS after the common one."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -26,3 +66,147 @@ def page(title: str, body: str, style: str = "") -> str:
 {body}</body>
 </html>
 """
+
+
+def table_page(title: str, words: str, table: pandas.DataFrame, style: str = "") -> str:
+    """Returns a page with a title, sentences on how to read the table, and the table."""
+    body = f"<h1>{title}</h1>\n<p>{words}</p>\n{table.to_html(index=False, border=0, escape=False)}\n"
+    return page(title, body, TABLE_STYLE + style)
+
+
+def first_of_each(names: pandas.Series) -> pandas.Series:
+    """Writes circumstances as titles, muted where they repeat the one above."""
+    titles = names.map(circumstance_label)
+    return titles.where(~names.duplicated(), '<span class="again">' + titles + "</span>")
+
+
+# Verdicts
+
+
+def verdicts_page(verdicts: pandas.DataFrame) -> str:
+    """Returns verdicts.html, one row per verdict."""
+    words = [
+        "How each feature of the losses moves as parameters grow. The change is from the smallest to the largest size, "
+        "with the interval at the level that decides the verdict; the change per doubling of parameters is the same "
+        "slope. The p of the catalogue is Holm's, over all distinct circumstances; it decides no verdict. Starts of "
+        "reported loss and data loss are over initialisations instead of seeds."
+    ]
+    if verdicts["agrees"].notna().any():
+        words.append("✓: as predicted before the run, ✗: not.")
+    if verdicts["slight"].fillna(False).any():
+        words.append("Slightly: the interval excludes 0, but every size is within the margin of the smallest.")
+    if ((verdicts["diverged"] > 0) & verdicts["verdict"].isin(["rises", "falls"])).any():
+        words.append("By at least: some runs diverged, and the true change is larger.")
+    words.append(f"{NO_VALUE}: no finite value.")
+    return table_page("Verdicts", " ".join(words), table_of_verdicts(verdicts))
+
+
+def table_of_verdicts(verdicts: pandas.DataFrame) -> pandas.DataFrame:
+    """Returns what verdicts.html shows."""
+    rows = verdicts.fillna({"slight": False}).to_dict("records")
+    return pandas.DataFrame(
+        {
+            "circumstance": first_of_each(verdicts["circumstance"]),
+            "measure": verdicts["measure"].map(MEASURES),
+            "feature": verdicts["feature"].map(FEATURES),
+            "verdict": [verdict_mark(row) for row in rows],
+            "predicted": [prediction(row) for row in rows],
+            "change [interval]": [
+                with_unit(change_with_interval(row["change"], row["ci_low"], row["ci_high"]), row["feature"])
+                for row in rows
+            ],
+            "per doubling": [change(row["slope_per_doubling"]) for row in rows],
+            "level": [percentage(row["level"]) for row in rows],
+            "p": [p_value(row["p_value"]) for row in rows],
+            "p, catalogue": [p_value(row["p_catalogue"]) for row in rows],
+            "seeds": verdicts["seeds"],
+            "sizes": verdicts["sizes"],
+            "diverged": verdicts["diverged"],
+        }
+    )
+
+
+def verdict_mark(row: Mapping) -> str:
+    """Writes a verdict with its arrow and colours."""
+    arrow, fill, ink = verdict_look(row["verdict"], slight=row["slight"])
+    words = format_verdict(row["verdict"], slight=row["slight"], diverged=row["diverged"] > 0)
+    return f'<span class="verdict" style="background: {fill}; color: {ink}">{arrow} {words}</span>'
+
+
+def prediction(row: Mapping) -> str:
+    """Writes what was predicted, and whether it is so."""
+    if pandas.isna(row["expected"]):
+        return ""
+    mark = "" if pandas.isna(row["agrees"]) else "✓ " if row["agrees"] else "✗ "
+    return mark + row["expected"]
+
+
+def p_value(value: float) -> str:
+    """Writes a p-value in a column of p-values: 0.012, < 0.001."""
+    return p_value_label(value).removeprefix("p ").removeprefix("= ")
+
+
+def with_unit(text: str, feature: str) -> str:
+    """Adds the unit of a feature to a number."""
+    return text if text == NO_VALUE else f"{text} {UNITS.get(feature, NATS)}"
+
+
+# Runs
+
+
+def decimals(digits: int) -> Callable[[float], str]:
+    """Returns a function that writes a number with so many decimals."""
+    return lambda value: number(float(value), digits) if pandas.notna(value) else NO_VALUE
+
+
+def yes_or_no(value: bool) -> str:
+    """Writes a truth value as a word."""
+    return NO_VALUE if pandas.isna(value) else "yes" if value else "no"
+
+
+def midway_steps(log2_steps: float) -> str:
+    """Writes the steps to midway, which the table has as a logarithm."""
+    return f"{2**log2_steps:,.0f}" if math.isfinite(log2_steps) else NO_VALUE
+
+
+RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
+    ("", "size"): ("size", size_title),
+    ("", "parameters"): ("parameters", "{:,}".format),
+    ("", "seed"): ("seed", str),
+    ("", "learning rate"): ("learning_rate", rate_label),
+    ("", "steps"): ("steps", "{:,}".format),
+    ("", "diverged"): ("diverged", yes_or_no),
+    ("reported loss (nats)", "start"): ("objective_starting_loss", decimals(3)),
+    ("reported loss (nats)", "initial decay"): ("objective_initial_decay", decimals(3)),
+    ("reported loss (nats)", "end"): ("objective_end_value", decimals(3)),
+    ("reported loss (nats)", "settled"): ("objective_settled", yes_or_no),
+    ("printed loss (nats)", "end"): ("printed_end_value", decimals(3)),
+    ("data loss (nats)", "start"): ("data_loss_starting_loss", decimals(3)),
+    ("data loss (nats)", "steps to midway"): ("data_loss_steps_to_midway", midway_steps),
+    ("data loss (nats)", "end"): ("data_loss_end_value", decimals(3)),
+    ("data loss (nats)", "settled"): ("data_loss_settled", yes_or_no),
+    ("test split", "data loss"): ("test_data_loss", decimals(3)),
+    ("test split", "accuracy"): ("test_accuracy", lambda share: f"{share:.1%}" if pandas.notna(share) else NO_VALUE),
+    ("training", "minutes"): ("seconds", lambda seconds: decimals(1)(seconds / 60)),
+    ("training", "device"): ("device", str),
+}
+
+
+def runs_page(runs: pandas.DataFrame) -> str:
+    """Returns runs.html, one row per run."""
+    words = (
+        "Every run, smallest first. Midway lies between the start and half of log(classes). A loss that has settled "
+        "was level over its last fifth; one that has not was still moving when the run ended. Steps to midway are "
+        "at most those of the run."
+    )
+    if runs["diverged"].any():
+        words += f" {NO_VALUE}: the run diverged before."
+    return table_page("Runs", words, table_of_runs(runs), NUMBERS_RIGHT)
+
+
+def table_of_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """Returns what runs.html shows."""
+    blocks = [block.sort_values(["parameters", "seed"]) for _, block in runs.groupby("circumstance", sort=False)]
+    ordered = pandas.concat(blocks, ignore_index=True)
+    columns = {title: ordered[name].map(written) for title, (name, written) in RUN_COLUMNS.items()}
+    return pandas.DataFrame({("", "circumstance"): first_of_each(ordered["circumstance"])} | columns)

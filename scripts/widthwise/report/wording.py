@@ -1,27 +1,128 @@
-"""How sizes and names are written for people, in figures and prose alike. It must not know where they stand."""
+"""Words and number formats of the answer, the pages and the figures."""
 
 import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+MEASURES = {"objective": "reported loss", "data_loss": "data loss", "printed": "printed loss"}
+FEATURES = {
+    "starting_loss": "start",
+    "initial_decay": "initial decay",
+    "steps_to_midway": "steps to midway",
+    "end_value": "end",
+    "equal_compute": "end at equal compute",
+}
+NATS = "nats"
+UNITS = dict.fromkeys(FEATURES, NATS) | {"steps_to_midway": "doublings of steps"}
+SIZE_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"))
+NO_VALUE = "–"
 
 
 def size_label(parameters: int) -> str:
-    """A parameter count as people read it: 15.7 k, 2.61 M."""
-    for divisor, unit in ((1e6, " M"), (1e3, " k")):
-        if parameters >= divisor:
-            return f"{parameters / divisor:.3g}{unit}"
-    return str(parameters)
+    """Formats a parameter count with three significant digits: 15.7 k, 2.61 M."""
+    rounded = Decimal(f"{parameters:.3g}") if parameters >= 1000 else Decimal(int(parameters))
+    for divisor, unit in SIZE_UNITS:
+        if rounded >= divisor:
+            return f"{(rounded / divisor).normalize():f}{unit}"
+    return str(rounded)
 
 
 def size_title(size: str) -> str:
-    """A size's name as people read it: width 8 of "width8"."""
+    """Formats the name of a size: "width8" becomes "width 8"."""
     return size.replace("width", "width ").replace("depth", "depth ")
 
 
 def circumstance_label(name: str) -> str:
-    """A circumstance's name as a title."""
+    """Formats the name of a circumstance as a title."""
     return name.replace("_", " ")
 
 
-def certainty(p_value: float, p_holm: float) -> str:
-    """Holm's p where there is one, the plain p where it is NaN: p < 0.001."""
-    name, value = ("p", p_value) if math.isnan(p_holm) else ("Holm's p", p_holm)
-    return f"{name} < 0.001" if value < 0.001 else f"{name} = {value:.3f}"
+def measured(measure: str, feature: str) -> str:
+    """Names a feature of a loss: "reported loss, end"."""
+    return f"{MEASURES[measure]}, {FEATURES[feature]}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Formats a number with a true minus sign. What rounds to zero has no sign; NaN is a dash."""
+    return _number(f"{value:.{digits}f}")
+
+
+def change(value: float, digits: int = 3) -> str:
+    """Formats a difference, always with its sign: +0.031."""
+    return _number(f"{value:+.{digits}f}")
+
+
+def _number(text: str) -> str:
+    if math.isnan(float(text)):
+        return NO_VALUE
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−").replace("inf", "∞")
+
+
+def change_with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """Formats a difference and its interval: +0.031 [+0.020, +0.042]."""
+    if math.isnan(value):
+        return NO_VALUE
+    return f"{change(value, digits)} [{change(low, digits)}, {change(high, digits)}]"
+
+
+def rate_label(rate: float) -> str:
+    """Formats a learning rate: 1e-4, 2.4e-3."""
+    mantissa, exponent = f"{rate:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def percentage(share: float) -> str:
+    """Formats a share: 0.0225 becomes 2.25%."""
+    return f"{100 * share:.4g}%"
+
+
+def p_value_label(value: float) -> str:
+    """Formats a p-value: p = 0.012, p < 0.001."""
+    if math.isnan(value):
+        return NO_VALUE
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def format_verdict(verdict: str, *, slight: bool = False, diverged: bool = False, enough: str = "") -> str:
+    """Writes a verdict in words.
+
+    Args:
+        verdict: rises, falls, flat, mixed, diverged or undecided.
+        slight: every size is within the margin of the smallest.
+        diverged: some runs diverged, so that the true change is larger than the one shown.
+        enough: what would halve the interval, as in "12 seeds"; shown where the verdict is undecided.
+    """
+    if verdict in ("rises", "falls"):
+        return ("slightly " if slight else "") + verdict + (" by at least" if diverged else "")
+    if verdict == "undecided" and enough:
+        return f"undecided (about {enough} would halve the interval)"
+    return verdict
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Writes a number of things: 1 seed, 3 seeds; `plural` is for nouns that do not end in s."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Joins words as a sentence does: a, b and c."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Lists names of the configuration as Markdown: `a`, `b` and `c`."""
+    return listed(f"`{name}`" for name in names)
+
+
+def span(values: Iterable[float]) -> str:
+    """Writes the smallest and the largest of some whole numbers: "3 to 6", or "6" where all are the same."""
+    ordered = sorted(values)
+    return " to ".join(f"{value:.0f}" for value in dict.fromkeys((ordered[0], ordered[-1])))
+
+
+def markdown_table(rows: Iterable[Mapping[str, object]]) -> str:
+    """Writes a Markdown table; the keys of the rows are its header."""
+    rows = list(rows)
+    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

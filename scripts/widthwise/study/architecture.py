@@ -1,11 +1,13 @@
-"""The shape of the network as arithmetic: layers, parameter counts, depths.
+"""The built-in network as arithmetic: layers, parameter counts, floating-point operations, depths.
 
-The one place that says which layers a width gives. It must not import torch: the workflow asks it for sizes
-before any job starts, and `network` builds its modules from the same list.
+The one place that says which layers a width gives: the workflow plans with it, and `model.network` builds its modules
+from the same list.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from widthwise.study.settings import NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -21,45 +23,43 @@ class Layer:
     @property
     def weights(self) -> int:
         """Entries of the kernel, without biases."""
-        return self.inputs * self.outputs * self.kernel_size**3
+        return self.outputs * self.fan_in
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs of one output: entries of one filter."""
+        return self.inputs * self.kernel_size**3
+
+    @property
+    def fan_out(self) -> int:
+        """Outputs of one input."""
+        return self.outputs * self.kernel_size**3
 
 
-def network_layers(
-    *, width: int, stages: Sequence[int], multipliers: Sequence[int], kernel_size: int, classes: int
-) -> list[Layer]:
+def layers_of(network: NetworkSettings, classes: int) -> list[Layer]:
     """The weight layers, first to last: stage i holds `stages[i]` convolutions with `multipliers[i] * width` filters.
 
     Every stage but the first starts with a convolution of stride 2, which halves the side (rounding up). The last
     layer is the linear head, after global average pooling.
     """
     layers, inputs = [], 1
-    for stage, (count, multiplier) in enumerate(zip(stages, multipliers, strict=True), start=1):
+    for stage, (count, multiplier) in enumerate(zip(network.stages, network.multipliers, strict=True), start=1):
         for position in range(1, count + 1):
             stride = 2 if stage > 1 and position == 1 else 1
             name = f"stage{stage}_convolution{position}"
-            layers.append(Layer(name, inputs, multiplier * width, kernel_size, stride))
-            inputs = multiplier * width
+            layers.append(Layer(name, inputs, multiplier * network.width, network.kernel_size, stride))
+            inputs = multiplier * network.width
     return [*layers, Layer("head", inputs, classes, kernel_size=1)]
 
 
-def parameter_count(
-    *,
-    width: int,
-    stages: Sequence[int],
-    multipliers: Sequence[int],
-    kernel_size: int,
-    normalisation: str,
-    classes: int,
-) -> int:
+def parameter_count(network: NetworkSettings, classes: int) -> int:
     """Trainable parameters: kernels, the scale and shift of each normalised filter, and the head's biases.
 
     A convolution followed by batch normalisation has no bias, since the shift would absorb it; one without
     normalisation has.
     """
-    *convolutions, head = network_layers(
-        width=width, stages=stages, multipliers=multipliers, kernel_size=kernel_size, classes=classes
-    )
-    per_filter = 2 if normalisation == "batch" else 1
+    *convolutions, head = layers_of(network, classes)
+    per_filter = 2 if network.normalisation == "batch" else 1
     return sum(layer.weights + per_filter * layer.outputs for layer in convolutions) + head.weights + head.outputs
 
 
@@ -82,7 +82,7 @@ def training_flops(layers: Sequence[Layer], side: int) -> int:
     )
 
 
-def stages_of_depth(depth: int, stages: Sequence[int]) -> list[int]:
+def stages_of_depth(depth: int, stages: Sequence[int]) -> tuple[int, ...]:
     """Stages in the proportions of `stages`, with `depth` weight layers in all, the head included.
 
     Largest remainders; every stage keeps at least one convolution. Raises ValueError where that cannot be.
@@ -99,9 +99,4 @@ def stages_of_depth(depth: int, stages: Sequence[int]) -> list[int]:
             key=lambda i: direction * (shares[i] - counts[i]),
         )
         counts[index] += direction
-    return counts
-
-
-def depth(stages: Sequence[int]) -> int:
-    """Weight layers: every convolution, and the head."""
-    return sum(stages) + 1
+    return tuple(counts)

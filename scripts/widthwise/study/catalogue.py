@@ -1,7 +1,7 @@
-"""The catalogue of circumstances as an experiment: what each changes, and against which other it is compared.
+"""The catalogue of circumstances: what each changes, and with which other it is compared.
 
-References form a tree rooted at `as_posted`, and a circumstance is one factor away from its reference, so that a
-difference between the two has one cause. It must not import torch: the workflow reads it in every job.
+References form a tree rooted at `baseline`, the study's own settings. A circumstance is one factor away from its
+reference, so a difference between the two has one cause.
 """
 
 import copy
@@ -12,7 +12,7 @@ from typing import Any
 
 from widthwise.study.configuration import alternatives
 
-ROOT = "as_posted"
+ROOT = "baseline"
 SECTIONS = ("network", "training")
 # Settings that mean nothing apart from another one: together they are one factor.
 PARTS_OF_A_FACTOR = {

@@ -1,8 +1,7 @@
 """A digest of the code behind a script: of the script and of every module of this library that it imports.
 
-It tells the workflow when a result was made by other code. Comments, docstrings and layout do not count, nor
-does where the checkout lies. The imports are found in the source, so that nobody keeps a list; it must not
-import what it reads.
+It tells the workflow when a result was made by other code. Comments, docstrings and formatting do not count, nor does
+where the checkout lies. Imports are found in the source, without importing anything.
 """
 
 import ast
@@ -11,27 +10,31 @@ from functools import cache
 from pathlib import Path
 
 
-def source_digest(script: Path) -> str:
-    """Hex digest over the syntax trees of `script` and of what it imports from the folder beside it."""
+def code_digest(script: Path, *modules: str) -> str:
+    """Hex digest over the syntax trees of `script` and of everything that it imports from the folder beside it.
+
+    `modules` are imported by name when the script runs, as in "widthwise.figures.loss_curves".
+    """
     digest = hashlib.sha256()
-    for path in sorted(sources(script), key=lambda path: path.relative_to(script.parent)):
+    for path in sorted(sources(script, *modules), key=lambda path: path.relative_to(script.parent)):
         digest.update(path.relative_to(script.parent).as_posix().encode())
         digest.update(ast.unparse(syntax_tree(path)).encode())
     return digest.hexdigest()
 
 
-def sources(script: Path) -> set[Path]:
-    """The script and all modules under its folder that it imports, directly or not."""
-    found, pending = set(), {script}
+def sources(script: Path, *modules: str) -> set[Path]:
+    """The script, the modules, and everything under the script's folder that they import, directly or not."""
+    root = script.parent
+    found, pending = set(), {script, *(root.joinpath(*module.split(".")).with_suffix(".py") for module in modules)}
     while pending:
         path = pending.pop()
         found.add(path)
-        pending |= imported_files(path, script.parent) - found
+        pending |= imported_files(path, root) - found
     return found
 
 
 def imported_files(path: Path, root: Path) -> set[Path]:
-    """The files under `root` that one file's import statements name, packages' `__init__` included."""
+    """The files under `root` that one file imports, and the `__init__` files of their packages."""
     names = set()
     for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):

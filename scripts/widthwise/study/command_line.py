@@ -1,10 +1,8 @@
-"""The command line of every program that reads a study's configuration, layered as Snakemake layers it.
+"""Reads a study from configuration files, layered as Snakemake layers them.
 
-Snakemake itself hands the workflow its configuration; this is for programs that it does not start. They run where
-snakemake would, in the checkout. It must not know what a program does with the study.
+For programs that people call by hand. They run where snakemake runs, in the checkout.
 """
 
-import argparse
 import re
 import sys
 from pathlib import Path
@@ -14,32 +12,35 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from widthwise.study.plan import Study, StudyError
+from widthwise.study.plan import SCHEMA, Study, StudyError
 
-
-def study_parser(description: str) -> argparse.ArgumentParser:
-    """A command line with the configuration files on it."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--configfile",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="YAML files layered on the default study, as snakemake's own --configfile (default: none)",
-    )
-    return parser
+SNAKEFILE = Path("Snakefile")
 
 
 def read_study(configfiles: list[Path]) -> Study:
-    """The study that snakemake would run with these files. Ends the program with a line for each error in them."""
+    """Returns the study that snakemake would run with these files. Exits with a line for each error in them."""
+    if not SNAKEFILE.exists():
+        sys.exit(f"{SNAKEFILE}: not found in {Path.cwd()}; run this in the checkout, where snakemake runs")
+    defaults = re.findall(r'^configfile: "(.+)"$', SNAKEFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    config: dict = {}
     try:
-        defaults = re.findall(r'^configfile: "(.+)"$', Path("Snakefile").read_text(encoding="utf-8"), re.MULTILINE)
-        config: dict = {}
         for file in [*defaults, *configfiles]:
-            update_config(config, load_configfile(file))
-        return Study(config, yaml.safe_load(Path("config/schema.yaml").read_text(encoding="utf-8")))
+            update_config(config, load_layer(file))
+        return Study(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        sys.exit(f"{error.filename}: not here; run this where snakemake runs, in the checkout")
+        sys.exit(f"{error.filename}: not found in {Path.cwd()}")
     except (WorkflowError, StudyError) as error:
         sys.exit(f"The configuration has errors:\n{error}")
+
+
+def load_layer(file: Path | str) -> dict:
+    """The content of one configuration file. Raises WorkflowError that names it where it cannot be parsed."""
+    try:
+        return load_configfile(file)
+    except WorkflowError as error:
+        raise WorkflowError(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def results_folder(study: Study) -> Path:
+    """The folder of the study's results."""
+    return Path(study.config["pathvars"]["results"])

@@ -1,15 +1,17 @@
-"""A configuration against its schema: nulls, defaults, and every error in a person's words.
+"""Checks a configuration against its schema, and fills in the schema's defaults.
 
-Knows JSON Schema and nothing of what the keys mean. Where jsonschema reports a fault over several lines, this
-gives one: the key, what was given, what is allowed.
+It knows JSON Schema and nothing of what the keys mean. Each fault becomes one line: the key, what was given, and what
+is allowed.
 """
 
 import copy
 import difflib
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
@@ -20,6 +22,7 @@ TYPE_NAMES = {
     "string": "text",
     "integer": "an integer",
     "number": "a number",
+    "boolean": "true or false",
 }
 BOUND_NAMES = {
     "minimum": "at least {}",
@@ -34,22 +37,15 @@ BOUND_NAMES = {
 
 
 def without_nulls(value: Any) -> Any:
-    """Drops what is null: how a layered file takes back a circumstance or an override."""
+    """Removes null entries: a later file deletes a key with null."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return value
 
 
-def whole_numbers_as_integers(value: Any) -> Any:
-    """The value with 1 for every 1.0, so that neither a repeat nor a change hides behind a way of writing."""
-    match value:
-        case dict():
-            return {key: whole_numbers_as_integers(item) for key, item in value.items()}
-        case list():
-            return [whole_numbers_as_integers(item) for item in value]
-        case float() if value.is_integer():
-            return int(value)
-    return value
+def expanded_path(text: str) -> str:
+    """A path with `~` and environment variables replaced. A variable that is not set stays as it is."""
+    return str(Path(os.path.expandvars(text)).expanduser())
 
 
 def with_defaults(config: dict, schema: dict) -> dict:
@@ -66,7 +62,7 @@ def with_defaults(config: dict, schema: dict) -> dict:
 
 
 def is_finite_number(checker: Any, instance: Any) -> bool:
-    """A number of JSON's: YAML's .nan and .inf would pass every bound, or none."""
+    """Whether it is a finite number; YAML's .nan and .inf are refused."""
     return Draft202012Validator.TYPE_CHECKER.is_type(instance, "number") and math.isfinite(instance)
 
 
@@ -77,13 +73,13 @@ Validator = validators.extend(
 
 
 def schema_errors(config: dict, schema: dict) -> list[str]:
-    """A line for each way in which the config is outside the schema."""
+    """Returns a line for each fault of the configuration."""
     errors = sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     return [line for error in errors for line in describe(error)]
 
 
 def describe(error: ValidationError) -> list[str]:
-    """One line for each fault: the key, what was given, what is allowed."""
+    """Turns an error of jsonschema into lines: the key, what was given, what is allowed."""
     key = ".".join(map(str, error.absolute_path))
     prefix = f"{key}." if key else ""
     match error.validator:
@@ -100,6 +96,9 @@ def describe(error: ValidationError) -> list[str]:
         case "uniqueItems":
             repeated = [json.loads(item) for item, n in Counter(map(json.dumps, error.instance)).items() if n > 1]
             return [f"{key}: given {shorten(repeated[0])} more than once; allowed: each once"]
+        case "oneOf":
+            choices = ", ".join(choice["required"][0] for choice in error.validator_value)
+            return [f"{key}: {shorten(error.instance)} given; write exactly one of {choices}"]
         case "pattern":
             name = error.instance
             return [f"{prefix}{name}: not a name; allowed: lower-case letters, digits and _, a letter first"]
@@ -107,7 +106,7 @@ def describe(error: ValidationError) -> list[str]:
 
 
 def allowed_values(schema: dict) -> str:
-    """What a schema of one value allows, in words."""
+    """Says what a schema of one value allows."""
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
     bounds = [text.format(schema[bound]) for bound, text in BOUND_NAMES.items() if bound in schema]
@@ -129,7 +128,7 @@ def hint(error: ValidationError) -> str:
 
 
 def alternatives(name: str, allowed: Iterable[str]) -> str:
-    """What may stand in a name's place, the likeliest first."""
+    """The names that are allowed, the most similar one first."""
     close = difflib.get_close_matches(name, allowed, n=1)
     return (f"did you mean {close[0]}? " if close else "") + "allowed: " + ", ".join(allowed)
 

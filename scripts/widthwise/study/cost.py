@@ -1,20 +1,21 @@
-"""What a run costs before it is started: seconds and memory from the network, the data and the steps.
+"""What a job costs before it is started: seconds, memory and disk, from the network, the data and the steps.
 
-Of the data it is told the `extent`, as dataset.json has it: `cube_side`, and `class_counts` of each split.
-
-The reference speed is what the benchmark fitted to widths 2 to 26 on one core of an AMD EPYC with AVX-512; another
-machine differs by a factor, which whoever asks a scheduler for them must allow for. It must not import torch: the
-workflow asks.
+`dataset` is a dataset's summary, as dataset/{draw}.json has it: `cube_side`, and `class_counts` of each split.
+The reference speed is what the benchmark fitted to widths 2 to 26 on one core of an AMD EPYC with AVX-512. Another
+machine differs by a factor; requests to a scheduler allow for it.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from widthwise.study.architecture import Layer, network_layers, output_voxels, parameter_count, training_flops
+from widthwise.study.architecture import Layer, layers_of, output_voxels, parameter_count, training_flops
+from widthwise.study.settings import NetworkSettings, RunSettings, StartSettings
 
-SHAPE = ("width", "stages", "multipliers", "kernel_size")
 STARTUP_SECONDS = 4.0
+# A forward pass costs a third of a training step.
+FORWARD = 1 / 3
 # Interpreter and libraries; tensors as large as all outputs that a step holds; weights, gradients, Adam's moments, and
 # a checkpoint of three of them.
 BASE_MB = 380
@@ -22,13 +23,16 @@ COPIES_OF_OUTPUTS = 3
 COPIES_OF_WEIGHTS = 7
 FILES_MB = 0.1
 KEPT_COPIES_OF_WEIGHTS = 4
-# Cubes are mapped from the file. More memory than this is not asked for to keep them in: they are read again.
-MOST_CUBES_MB = 8000
+# Images are mapped from the file: beyond this, the system reads them again instead of keeping them.
+MOST_IMAGES_MB = 8000
+# What is asked of a scheduler: more memory and time than a job should take.
+MEMORY_MARGIN = 1.5
+TIME_MARGIN, LEAST_MINUTES = 4, 5
 
 
 @dataclass(frozen=True)
 class Work:
-    """A run's, in samples trained on: one that is only measured counts as a third, being forward only."""
+    """What a job computes. `samples` are those trained on; one that is only measured counts as a third."""
 
     parameters: int
     layers: int
@@ -38,63 +42,78 @@ class Work:
 
 @dataclass(frozen=True)
 class Speed:
-    """Of training on one sample: a part for every layer, and the rest at the rate of the arithmetic."""
+    """Seconds of training on one sample: a part for each layer, the rest at the rate of the arithmetic."""
 
     seconds_per_layer: float
     flops_per_second: float
 
     def seconds_per_sample(self, layers: int, flops_per_sample: float) -> float:
-        """Also of arrays, element by element."""
+        """Seconds of one training sample; arrays are taken element by element."""
         return self.seconds_per_layer * layers + flops_per_sample / self.flops_per_second
 
     def training_seconds(self, work: Work) -> float:
-        """A run's updates and evaluations. `work` may be a table: then of each row."""
+        """Seconds of the work, without the start of its process."""
         return work.samples * self.seconds_per_sample(work.layers, work.flops_per_sample)
 
     def seconds(self, work: Work) -> float:
-        """The same, and the start of its process."""
+        """Seconds of the work and of the start of its process."""
         return STARTUP_SECONDS + self.training_seconds(work)
 
 
 REFERENCE = Speed(1.94e-4, 8.15e10)
 
 
-def layers_of(network: Mapping[str, Any], classes: int) -> list[Layer]:
-    """The layers of a resolved network."""
-    return network_layers(**{key: network[key] for key in SHAPE}, classes=classes)
+def run_work(run: RunSettings, dataset: Mapping[str, Any]) -> Work:
+    """The work of a run: its updates, the row before them, and the test split."""
+    samples = {split: sum(counts) for split, counts in dataset["class_counts"].items()}
+    training = run.training
+    updates = training.epochs * (samples["train"] // training.batch_size) * training.batch_size
+    measured = run.evaluation.starting_batches * training.batch_size + samples["test"]
+    return _work(run.network, dataset, updates + FORWARD * measured)
 
 
-def run_work(settings: Mapping[str, Any], extent: Mapping[str, Any]) -> Work:
-    """What a run of these resolved settings has to do."""
-    training, evaluation = settings["training"], settings["evaluation"]
-    cubes = {split: sum(counts) for split, counts in extent["class_counts"].items()}
-    steps_per_epoch = cubes["train"] // training["batch_size"]
-    updates = training["epochs"] * steps_per_epoch * training["batch_size"]
-    evaluations = steps_per_epoch.bit_length() + training["epochs"] * evaluation["per_epoch"]
-    measured = evaluations * evaluation["probe_size"] + cubes["test"]
-    network, classes = settings["network"], len(extent["class_counts"]["train"])
+def start_work(start: StartSettings, dataset: Mapping[str, Any]) -> Work:
+    """The work of measuring starting losses: a forward pass for each backbone."""
+    backbones = math.ceil(start.initialisations / start.heads_per_backbone)
+    return _work(start.network, dataset, FORWARD * backbones * start.starting_batches * start.batch_size)
+
+
+def _work(network: NetworkSettings, dataset: Mapping[str, Any], samples: float) -> Work:
+    classes = len(dataset["class_counts"]["train"])
     layers = layers_of(network, classes)
     return Work(
-        parameters=parameter_count(**{key: network[key] for key in (*SHAPE, "normalisation")}, classes=classes),
+        parameters=parameter_count(network, classes),
         layers=len(layers),
-        flops_per_sample=training_flops(layers, extent["cube_side"]),
-        samples=updates + measured / 3,
+        flops_per_sample=training_flops(layers, dataset["cube_side"]),
+        samples=samples,
     )
 
 
-def run_memory_mb(settings: Mapping[str, Any], extent: Mapping[str, Any]) -> float:
-    """The peak of resident memory of a run, or of what else is done with its network, in MB."""
-    side, counts = extent["cube_side"], extent["class_counts"]
-    layers = layers_of(settings["network"], len(counts["train"]))
-    cubes_mb = 4 * sum(map(sum, counts.values())) * side**3 / 1e6
-    probe = settings["evaluation"]["probe_size"] * side**3
-    outputs = sum(layer.outputs * voxels for layer, voxels in zip(layers, output_voxels(layers, side), strict=True))
-    batch = max(settings["training"].get("batch_size", 0), settings["evaluation"]["batch_size"])
-    weights = sum(layer.weights for layer in layers)
-    numbers = probe + COPIES_OF_OUTPUTS * batch * outputs + COPIES_OF_WEIGHTS * weights
-    return BASE_MB + min(cubes_mb, MOST_CUBES_MB) + 4 * numbers / 1e6
+def memory_mb(network: NetworkSettings, batch_size: int, dataset: Mapping[str, Any]) -> float:
+    """The peak of resident memory of training or measuring this network, in MB."""
+    side, counts = dataset["cube_side"], dataset["class_counts"]
+    layers = layers_of(network, len(counts["train"]))
+    images_mb = 4 * sum(map(sum, counts.values())) * side**3 / 1e6
+    numbers = COPIES_OF_OUTPUTS * batch_size * outputs_per_sample(layers, side)
+    numbers += COPIES_OF_WEIGHTS * sum(layer.weights for layer in layers)
+    return BASE_MB + min(images_mb, MOST_IMAGES_MB) + 4 * numbers / 1e6
 
 
-def run_disk_mb(work: Work) -> float:
+def outputs_per_sample(layers: Sequence[Layer], side: int) -> int:
+    """Numbers in the outputs of all layers for one cube of `side` voxels a side."""
+    return sum(layer.outputs * voxels for layer, voxels in zip(layers, output_voxels(layers, side), strict=True))
+
+
+def disk_mb(work: Work) -> float:
     """What a finished run keeps, in MB: its weights, and a checkpoint of them and Adam's moments."""
     return FILES_MB + 4 * KEPT_COPIES_OF_WEIGHTS * work.parameters / 1e6
+
+
+def requested_mb(memory: float) -> int:
+    """What to ask a scheduler for, in MB, where so much memory should be enough."""
+    return 100 * math.ceil(MEMORY_MARGIN * memory / 100)
+
+
+def requested_minutes(work: Work) -> int:
+    """What to ask a scheduler for, in minutes: several times the estimate, for slower machines, and a few more."""
+    return LEAST_MINUTES + math.ceil(TIME_MARGIN * REFERENCE.seconds(work) / 60)

@@ -1,30 +1,26 @@
-"""Which run a row belongs to: the columns that every table starts with, and the name that they spell.
-
-It must not know what else a row holds.
-"""
+"""The columns that every table of runs starts with, and the name of a run that they spell."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from widthwise.study.architecture import depth
+from widthwise.study.settings import RunSettings, StartSettings
 
-IDENTITY = ["circumstance", "size", "width", "depth", "parameters", "seed"]
+NETWORK_IDENTITY = ["circumstance", "size", "width", "depth", "parameters"]
+IDENTITY = [*NETWORK_IDENTITY, "seed"]
 
 
-def identity(settings: Mapping[str, Any], parameters: int) -> dict[str, Any]:
-    """The identity of the run with these resolved settings, whose network has so many parameters."""
-    network = settings["network"]
-    values = (
-        settings["circumstance"],
-        settings["size"],
-        network["width"],
-        depth(network["stages"]),
-        parameters,
-        settings["seed"],
-    )
-    return dict(zip(IDENTITY, values, strict=True))
+def network_identity(settings: RunSettings | StartSettings, parameters: int) -> dict[str, Any]:
+    """The columns that tell a network of these settings, with so many parameters, from every other."""
+    network = settings.network
+    values = (settings.circumstance, settings.size, network.width, network.depth, parameters)
+    return dict(zip(NETWORK_IDENTITY, values, strict=True))
+
+
+def identity(settings: RunSettings, parameters: int) -> dict[str, Any]:
+    """The columns that tell a run of these settings from every other."""
+    return network_identity(settings, parameters) | {"seed": settings.seed}
 
 
 def run_name(row: Mapping[str, Any]) -> str:
-    """As in "as_posted/width8/seed1"."""
+    """The name of the run that a row belongs to, as in "baseline/width8/seed1"."""
     return f"{row['circumstance']}/{row['size']}/seed{row['seed']}"

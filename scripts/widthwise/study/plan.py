@@ -1,19 +1,19 @@
-"""From a study's configuration to its runs: merging, checking, and each run's resolved settings.
+"""A study: its checked configuration, its runs, and each run's settings.
 
-Reports every error at once, a line each, before anything is computed. It is read by the workflow in every
-job, so it must not import torch, numpy or pandas; and it must not know a path: a run is named by its
-circumstance, its size and its seed, as in "as_posted/width8/seed1".
+Every error of a configuration is reported at once, one line each, before anything is computed. A run is named by its
+circumstance, its size and its seed, as in "baseline/width8/seed1"; where files lie is the rules' affair.
 """
 
-import copy
 import json
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
-from widthwise.study.architecture import stages_of_depth
+import yaml
+
+from widthwise.study.architecture import parameter_count, stages_of_depth
 from widthwise.study.catalogue import (
     SECTIONS,
     ancestors,
@@ -25,16 +25,33 @@ from widthwise.study.catalogue import (
 )
 from widthwise.study.configuration import (
     alternatives,
+    expanded_path,
     schema_errors,
-    whole_numbers_as_integers,
     with_defaults,
     without_nulls,
 )
-from widthwise.study.cost import REFERENCE, run_disk_mb, run_memory_mb, run_work
-from widthwise.study.requirements import unmet_demands
+from widthwise.study.cost import disk_mb, memory_mb, run_work
+from widthwise.study.requirements import missing_data
+from widthwise.study.settings import (
+    AnalysisSettings,
+    EvaluationSettings,
+    NetworkSettings,
+    RunSettings,
+    StartSettings,
+    TrainingSettings,
+    canonical_json,
+    whole_numbers_as_integers,
+)
 
-# Of the training settings, those that decide a starting loss.
-START_KEYS = ("random_labels", "class_weights")
+SCHEMA = Path(__file__).resolve().parents[3] / "config/schema.yaml"
+# Keys that say where a study is run and where its results go, not what it is.
+PLACES = ("pathvars", "device")
+# Keys that hold paths.
+PATHS = (("pathvars", "results"), ("dataset", "path"))
+# Training settings that decide a starting loss.
+START_KEYS = ("batch_size", "random_labels", "class_weights")
+SYNTHETIC_CLASSES = 2
+OWN_DRAW = "own"
 
 
 class StudyError(ValueError):
@@ -54,66 +71,230 @@ class Run:
 
     @property
     def name(self) -> str:
-        """As in "as_posted/width8/seed1"."""
+        """The run's folder, as in "baseline/width8/seed1"."""
         return f"{self.circumstance}/{self.size}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Circumstance:
+    """One entry of the catalogue, resolved: its texts, what is expected of it, and its settings.
+
+    `base_network` has every setting of its networks except the size: `width` and, where depth grows, `stages`.
+    `expectation` and `expected_contrast` map measure -> feature -> verdict.
+    """
+
+    name: str
+    hypothesis: str
+    source: str
+    look_for: str | None
+    change: str | None
+    reference: str | None
+    expectation: dict[str, dict[str, str]]
+    expected_contrast: dict[str, dict[str, str]]
+    expected_best_rate: str | None
+    learning_rates: tuple[float, ...] | None
+    depths: tuple[int, ...] | None
+    sizes: tuple[str, ...]
+    base_network: NetworkSettings
+    training: TrainingSettings
+
+    def network(self, size: str) -> NetworkSettings:
+        """The network of one size."""
+        if self.depths:
+            return replace(self.base_network, stages=stages_of_depth(size_value(size), self.base_network.stages))
+        return replace(self.base_network, width=size_value(size))
+
+
+def circumstance_of(name: str, entry: dict, config: dict) -> Circumstance:
+    """Resolves an entry of the catalogue over the study's base settings."""
+    resolved = resolve(config, entry)
+    depths = entry.get("depths")
+    expectation = dict(entry["expectation"])
+    return Circumstance(
+        name=name,
+        hypothesis=entry["hypothesis"],
+        source=entry["source"],
+        look_for=entry.get("look_for"),
+        change=entry.get("change"),
+        reference=entry.get("reference"),
+        expected_contrast=expectation.pop("contrast", {}),
+        expected_best_rate=expectation.pop("best_learning_rate", None),
+        expectation=expectation,
+        learning_rates=tuple(entry["learning_rates"]) if "learning_rates" in entry else None,
+        depths=tuple(depths) if depths else None,
+        sizes=tuple(f"depth{n}" for n in depths) if depths else tuple(f"width{n}" for n in config["widths"]),
+        base_network=NetworkSettings.from_dict(
+            resolved["network"] | {"width": entry.get("width", config["widths"][0])}
+        ),
+        training=TrainingSettings.from_dict(resolved["training"]),
+    )
 
 
 class Study:
     """A checked configuration. `config` is Snakemake's, `schema` that of config/schema.yaml.
 
-    `dataset` holds the generator's settings; with `own_file`, the path of a user's own data, nothing is generated.
-    `judged` are the circumstances that the study lists and judges one by one; `grids` those that are a grid of
-    learning rates, each with the names of its members; `circumstances` all that have runs; `coordinate_checks` those
-    whose first steps are followed, with runs or without.
+    Attributes:
+        config: the configuration with the schema's defaults.
+        widths, seeds: what grows, and what replicates.
+        judged: the circumstances that are judged one by one.
+        grids: each grid of learning rates, with the names of its members.
+        circumstances: all that have runs, members of grids included.
+        coordinate_checks: those whose first steps are followed, with runs or without.
+        evaluation, analysis: settings that all circumstances share.
+        dataset: the generator's settings; with `own_file`, the path of a user's own data, nothing is generated.
+        claims: what others have published, by name, as the catalogue has it.
 
-    Raises StudyError where the configuration, or the settings that it gives any of the study's runs, are
-    outside the schema or contradict each other.
+    Raises StudyError where the configuration, or the settings that it gives any run, are outside the schema or
+    contradict each other.
     """
 
     def __init__(self, config: dict, schema: dict) -> None:
         given = whole_numbers_as_integers(without_nulls(config))
         raise_if_any(schema_errors(given, schema))
         self.config = with_defaults(given, schema)
+        raise_if_any(self._expand_paths())
         self._posted = posted_settings(schema)
+        self.widths: list[int] = self.config["widths"]
+        self.seeds: list[int] = self.config["seeds"]
+        self.claims: dict[str, dict] = self.config["claims"]
+        self.evaluation = EvaluationSettings.from_dict(self.config["evaluation"])
+        self.analysis = AnalysisSettings.from_dict(self.config["analysis"])
         self.dataset = {key: value for key, value in self.config["dataset"].items() if key != "path"}
         self.own_file: str | None = self.config["dataset"]["path"]
-        self.seeds: list[int] = self.config["seeds"]
         catalogue = self.config["circumstances"]
-        known = [name for name in self.config["study"] if name in catalogue]
-        members = {name: grid_members(name, catalogue[name]) for name in known}
-        self.judged = [name for name in known if "learning_rates" not in catalogue[name]]
-        self.grids = {name: list(members[name]) for name in known if name not in self.judged}
-        self.circumstances = [name for grid in members.values() for name in grid]
-        followed = [name for name in self.config["analysis"]["coordinate_check"] if name in catalogue]
-        self.coordinate_checks = followed
-        self._circumstances = {name: catalogue[name] for name in followed}
-        self._circumstances |= {name: member for grid in members.values() for name, member in grid.items()}
-        self._resolved = {
-            name: resolve(self.config, circumstance) for name, circumstance in self._circumstances.items()
-        }
+        listed = [name for name in self.config["study"] if name in catalogue]
+        members = {name: grid_members(name, catalogue[name]) for name in listed}
+        self.judged = [name for name in listed if "learning_rates" not in catalogue[name]]
+        self.grids = {name: list(members[name]) for name in listed if name not in self.judged}
+        self.coordinate_checks = [name for name in self.analysis.coordinate_check.circumstances if name in catalogue]
+        entries = {name: entry for grid in members.values() for name, entry in grid.items()}
+        followed = {name: catalogue[name] for name in self.coordinate_checks}
         raise_if_any(
             [
-                *(
-                    f"study: given {name!r}, which the catalogue lacks; {alternatives(name, catalogue)}"
-                    for name in self.config["study"]
-                    if name not in catalogue
+                *unknown_names("study", self.config["study"], catalogue),
+                *unknown_names(
+                    "analysis.coordinate_check.circumstances",
+                    self.analysis.coordinate_check.circumstances,
+                    catalogue,
                 ),
-                *catalogue_errors(catalogue, self.config, known),
-                *(error for name in known for error in grid_errors(name, catalogue[name])),
-                *contradictions_of_a_study(self.config),
+                *(
+                    ["study: only grids of learning rates given; write one more circumstance"]
+                    if listed and not self.judged
+                    else []
+                ),
+                *contradictions_of_the_analysis(self.analysis),
+                *catalogue_errors(catalogue, self.config, listed),
+                *(error for name in listed for error in grid_errors(name, catalogue[name])),
                 *([] if self.own_file else contradictions_of_a_generator(self.dataset)),
-                *([] if self.own_file else self.unmet_by(self.extent)),
                 *(
                     f"circumstances.{name}: {error}"
-                    for name, circumstance in self._circumstances.items()
-                    for error in contradictions_of_runs(self._resolved[name], circumstance)
+                    for name, entry in (followed | entries).items()
+                    for error in contradictions_of_a_circumstance(entry, self.config)
                 ),
             ]
         )
+        self.circumstances = {name: circumstance_of(name, entry, self.config) for name, entry in entries.items()}
+        self._followed = {name: circumstance_of(name, entry, self.config) for name, entry in followed.items()}
+        raise_if_any(
+            [
+                *(error for circumstance in self._every.values() for error in sizes_alike(circumstance)),
+                *([] if self.own_file else self.missing_data(self.synthetic_summary)),
+            ]
+        )
+
+    def _expand_paths(self) -> list[str]:
+        errors = []
+        for section, key in PATHS:
+            text = self.config[section].get(key)
+            if text is None:
+                continue
+            path = self.config[section][key] = expanded_path(text)
+            if unfit := [character for character in "${}\n" if character in path]:
+                errors.append(
+                    f"{section}.{key}: {text} given; write a path without {unfit[0]!r}, or set the environment variable"
+                )
+        return errors
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The study that a study.json holds."""
+        schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+        return cls(json.loads(path.read_text(encoding="utf-8")), schema)
 
     @property
-    def extent(self) -> dict | None:
-        """How much data there is, as dataset.json has it; None for a user's own, on which the config is silent."""
+    def record(self) -> str:
+        """What study.json holds: the configuration as canonical JSON, without where the study is run."""
+        return canonical_json({key: value for key, value in self.config.items() if key not in PLACES})
+
+    @property
+    def _every(self) -> dict[str, Circumstance]:
+        return self._followed | self.circumstances
+
+    # Runs and sizes
+
+    @property
+    def all_sizes(self) -> list[str]:
+        """Every size of any circumstance, with runs or without."""
+        return list(dict.fromkeys(size for circumstance in self._every.values() for size in circumstance.sizes))
+
+    def sizes(self, circumstance: str) -> list[str]:
+        """A circumstance's sizes, as "width8", or as "depth20" where depth grows instead."""
+        return list(self._every[circumstance].sizes)
+
+    def runs(self, circumstance: str | None = None) -> Iterator[Run]:
+        """The study's runs, or one circumstance's: largest first, since they take longest."""
+        for name in [circumstance] if circumstance else self.circumstances:
+            for size in sorted(self.sizes(name), key=size_value, reverse=True):
+                for seed in self.seeds:
+                    yield Run(name, size, seed)
+
+    def example_runs(self) -> list[Run]:
+        """The first circumstance's smallest, middle and largest size, with the first seed."""
+        name = self.judged[0]
+        sizes = sorted(self.sizes(name), key=size_value)
+        chosen = dict.fromkeys((sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1]))
+        return [Run(name, size, self.seeds[0]) for size in chosen]
+
+    # Settings of jobs
+
+    def run_settings(self, circumstance: str, size: str, seed: int) -> RunSettings:
+        """Everything that decides a run's numbers, except the dataset."""
+        chosen = self._every[circumstance]
+        return RunSettings(circumstance, size, int(seed), chosen.network(size), chosen.training, self.evaluation)
+
+    def start_settings(self, circumstance: str, size: str) -> StartSettings:
+        """Everything that decides the starting losses under one of the names in `starts`, except the dataset."""
+        chosen = self.circumstances[next(name for name, start in self.starts.items() if start == circumstance)]
+        return StartSettings(
+            circumstance,
+            size,
+            chosen.network(size),
+            **{key: getattr(chosen.training, key) for key in START_KEYS},
+            starting_batches=self.evaluation.starting_batches,
+            initialisations=self.analysis.initialisations,
+            heads_per_backbone=self.analysis.heads_per_backbone,
+        )
+
+    def first_steps_settings(self, circumstance: str, size: str) -> RunSettings:
+        """Everything that decides a network's first steps, except seed and dataset; later steps do not count."""
+        settings = self.run_settings(circumstance, size, 0)
+        rate = self.analysis.coordinate_check.learning_rate
+        return replace(settings, training=replace(settings.training, learning_rate=rate, epochs=0))
+
+    # Data
+
+    @property
+    def draws(self) -> list[str]:
+        """The datasets' names: one for each seed where data are synthetic, else one."""
+        return [OWN_DRAW] if self.own_file else [f"seed{seed}" for seed in self.seeds]
+
+    def draw(self, seed: int | str) -> str:
+        """The dataset that the runs of a seed train on."""
+        return OWN_DRAW if self.own_file else f"seed{seed}"
+
+    @property
+    def synthetic_summary(self) -> dict | None:
+        """How much data there is, as dataset/{draw}.json has it; None for own data, which the config does not count."""
         if self.own_file:
             return None
         counts = {}
@@ -124,170 +305,77 @@ class Study:
         return {"class_counts": counts, "cube_side": self.dataset["cube_side"]}
 
     @property
-    def asked(self) -> dict:
-        """What the study asks of its data, for `demands`."""
+    def data_requirements(self) -> dict:
+        """What the study needs of its data, as `requirements.missing_data` takes it."""
         keys = ("batch_size", "epochs", "class_weights")
         return {
-            "probe_size": self.config["evaluation"]["probe_size"],
-            "decay_step": self.config["analysis"]["decay_step"],
+            "evaluation": self.config["evaluation"],
+            "decay_step": self.analysis.decay_step,
+            "end_window": self.analysis.end_window,
             "training": {
-                name: {key: settings["training"][key] for key in keys} for name, settings in self._resolved.items()
+                name: {key: getattr(circumstance.training, key) for key in keys}
+                for name, circumstance in self.circumstances.items()
             },
         }
 
+    def missing_data(self, dataset: dict) -> list[str]:
+        """A line for each setting that a dataset with this summary cannot serve."""
+        return missing_data(self.data_requirements, dataset["class_counts"]["train"])
+
+    # For the analysis
+
     @property
-    def departures(self) -> dict[str, tuple]:
-        """Where the study's own settings are not the question's: by dotted key, what was posted and what is here."""
+    def changed_posted_settings(self) -> dict[str, tuple]:
+        """Where the study's own settings differ from the post's: by dotted key, what was posted and what is here."""
         sections = SECTIONS if self.own_file else (*SECTIONS, "dataset")
         here = flatten({section: self.config[section] for section in sections})
         return {key: (posted, here[key]) for key, posted in self._posted.items() if here.get(key, posted) != posted}
 
-    def unmet_by(self, extent: dict) -> list[str]:
-        """A line for each setting that so much data cannot serve."""
-        return unmet_demands(self.asked, extent["class_counts"]["train"])
-
-    @property
-    def all_sizes(self) -> list[str]:
-        """Every size of any circumstance, with runs or without."""
-        return list(dict.fromkeys(size for name in self._circumstances for size in self.sizes(name)))
-
-    @property
-    def expectations(self) -> dict[str, dict]:
-        """What each judged circumstance expects."""
-        return {name: self._circumstances[name]["expectation"] for name in self.judged}
-
-    @property
-    def expected_rates(self) -> dict[str, str]:
-        """How each grid's best learning rate is expected to move with width."""
-        entries = {name: self.config["circumstances"][name]["expectation"] for name in self.grids}
-        return {name: entry["best_learning_rate"] for name, entry in entries.items() if "best_learning_rate" in entry}
-
-    @property
-    def told(self) -> dict[str, dict]:
-        """What the answer tells of each judged circumstance, without what decides its runs."""
-        keys = ("hypothesis", "source", "look_for", "change")
-        return {
-            name: {key: text for key, text in self._circumstances[name].items() if key in keys} for name in self.judged
-        }
-
     @property
     def references(self) -> dict[str, str]:
         """Each judged circumstance's reference, where the study judges that too."""
-        references = {name: self._circumstances[name].get("reference") for name in self.judged}
+        references = {name: self.circumstances[name].reference for name in self.judged}
         return {name: reference for name, reference in references.items() if reference in self.judged}
-
-    @property
-    def depth_circumstances(self) -> list[str]:
-        """The judged circumstances in which depth grows."""
-        return [name for name in self.judged if "depths" in self._circumstances[name]]
-
-    def sizes(self, circumstance: str) -> list[str]:
-        """A circumstance's sizes, as "width8", or as "depth20" where depth grows instead."""
-        depths = self._circumstances[circumstance].get("depths")
-        if depths:
-            return [f"depth{depth}" for depth in depths]
-        return [f"width{width}" for width in self.config["widths"]]
-
-    def runs(self, circumstance: str | None = None) -> Iterator[Run]:
-        """The study's runs, or one circumstance's: largest first, since they take longest."""
-        for name in [circumstance] if circumstance else self.circumstances:
-            for size in sorted(self.sizes(name), key=size_value, reverse=True):
-                for seed in self.seeds:
-                    yield Run(name, size, seed)
-
-    @property
-    def examples(self) -> list[Run]:
-        """The first circumstance's smallest, middle and largest size, with the first seed."""
-        name = self.circumstances[0]
-        sizes = sorted(self.sizes(name), key=size_value)
-        chosen = (sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1])
-        return [Run(name, size, self.seeds[0]) for size in chosen]
-
-    def network_settings(self, circumstance: str, size: str) -> dict:
-        """The resolved network of one size."""
-        network = copy.deepcopy(self._resolved[circumstance]["network"])
-        if size.startswith("depth"):
-            network["stages"] = stages_of_depth(size_value(size), network["stages"])
-            network["width"] = self._circumstances[circumstance]["width"]
-        else:
-            network["width"] = size_value(size)
-        return network
 
     @cached_property
     def starts(self) -> dict[str, str]:
-        """For each judged circumstance, the one nearest to the root whose networks start as its own do.
+        """For each judged circumstance, the circumstance whose initial networks and starting losses it shares.
 
-        Most circumstances change the training alone: their starting losses are measured once, under this name.
+        Most circumstances change the training alone. Their starting losses are measured once, under the name nearest
+        to the root of the catalogue.
         """
-        catalogue = self.config["circumstances"]
-        nearest_first = sorted(catalogue, key=lambda name: (len(ancestors(name, catalogue)), name))
-        keys = {name: self._start_key(catalogue[name]) for name in nearest_first}
+        catalogue = {
+            name: circumstance_of(name, entry, self.config) for name, entry in self.config["circumstances"].items()
+        }
+        depth_in_the_tree = {name: len(ancestors(name, self.config["circumstances"])) for name in catalogue}
+        nearest_first = sorted(catalogue, key=lambda name: (depth_in_the_tree[name], name))
+        keys = {name: start_key(catalogue[name]) for name in nearest_first}
         return {name: next(other for other in keys if keys[other] == keys[name]) for name in self.judged}
 
-    def _start_key(self, circumstance: dict) -> tuple:
-        resolved = resolve(self.config, circumstance)
-        axis = circumstance.get("depths"), circumstance.get("width")
-        return resolved["network"], *(resolved["training"][key] for key in START_KEYS), axis
-
-    def start_settings(self, circumstance: str, size: str) -> dict:
-        """All that decides the starting losses under one of the names in `starts`, but a seed."""
-        judged = next(name for name, start in self.starts.items() if start == circumstance)
-        evaluation = self.config["evaluation"]
-        return {
-            "circumstance": circumstance,
-            "size": size,
-            "network": self.network_settings(judged, size),
-            "training": {key: self._resolved[judged]["training"][key] for key in START_KEYS},
-            "evaluation": {key: evaluation[key] for key in ("probe_size", "batch_size")},
-        }
-
-    @property
-    def reported_l2(self) -> dict[str, float]:
-        """For each judged circumstance, lambda where the objective holds the penalty, else 0."""
-        training = {name: self._resolved[name]["training"] for name in self.judged}
-        return {name: values["l2"] if values["l2_as"] == "loss" else 0 for name, values in training.items()}
-
-    def first_steps_settings(self, circumstance: str, size: str) -> dict:
-        """All that decides a network's first steps, but a seed: of how many more follow, nothing depends."""
-        settings = self.run_settings(circumstance, size, 0)
-        settings["training"] = settings["training"] | {"epochs": 0}
-        del settings["seed"]
-        return settings
-
-    def run_settings(self, circumstance: str, size: str, seed: int) -> dict:
-        """Everything that decides a run's numbers, but the dataset."""
-        return {
-            "circumstance": circumstance,
-            "size": size,
-            "seed": int(seed),
-            "network": self.network_settings(circumstance, size),
-            "training": self._resolved[circumstance]["training"],
-            "evaluation": self.config["evaluation"],
-        }
-
-    def work(self, extent: dict) -> list[dict]:
-        """What the runs of every circumstance and size have to do on so much data, and what they take."""
+    def work(self, dataset: dict) -> list[dict]:
+        """What the runs of every circumstance and size compute on a dataset with this summary, and what they take."""
         rows = []
         for name in self.circumstances:
             for size in self.sizes(name):
-                settings = self.run_settings(name, size, 0)
-                work = run_work(settings, extent)
+                settings = self.run_settings(name, size, self.seeds[0])
+                work = run_work(settings, dataset)
+                memory = memory_mb(settings.network, settings.training.batch_size, dataset)
                 rows.append(
                     {"circumstance": name, "size": size, "runs": len(self.seeds)}
                     | asdict(work)
-                    | {"memory_mb": run_memory_mb(settings, extent), "disk_mb": run_disk_mb(work)}
+                    | {"memory_mb": memory, "disk_mb": disk_mb(work)}
                 )
         return rows
 
-    @property
-    def timed(self) -> list[dict]:
-        """The settings of the first circumstance's sizes, whose speed the benchmark measures."""
-        name = self.circumstances[0]
-        return [self.run_settings(name, size, self.seeds[0]) for size in self.sizes(name)]
+
+def start_key(circumstance: Circumstance) -> tuple:
+    """What decides a circumstance's starting losses."""
+    training = circumstance.training
+    return circumstance.base_network, circumstance.sizes, *(getattr(training, key) for key in START_KEYS)
 
 
 def posted_settings(schema: dict) -> dict[str, Any]:
-    """What the question posted, by dotted key: the default of each setting that the schema marks so."""
+    """What the post states, by dotted key: the default of each setting that the schema marks so."""
     sections = {name: schema["$defs"].get(name, key) for name, key in schema["properties"].items()}
     settings = {
         f"{name}.{key}": setting
@@ -297,16 +385,6 @@ def posted_settings(schema: dict) -> dict[str, Any]:
     return {key: setting["default"] for key, setting in settings.items() if setting.get("origin") == "posted"}
 
 
-def memory_mb(settings: dict, extent: dict) -> int:
-    """What to ask a scheduler for: half as much again as a job of these settings on these data should take."""
-    return 100 * math.ceil(1.5 * run_memory_mb(settings, extent) / 100)
-
-
-def minutes(settings: dict, extent: dict) -> int:
-    """What to ask a scheduler for: four times what a run should take, for slower machines, and 5."""
-    return 5 + math.ceil(4 * REFERENCE.seconds(run_work(settings, extent)) / 60)
-
-
 def raise_if_any(errors: Iterable[str]) -> None:
     """Raises StudyError with all of the errors, each once."""
     errors = list(dict.fromkeys(errors))
@@ -314,58 +392,85 @@ def raise_if_any(errors: Iterable[str]) -> None:
         raise StudyError(errors)
 
 
-def contradictions_of_a_study(config: dict) -> list[str]:
-    """Errors between keys of the study that no schema can state."""
-    errors = [
-        f"analysis.coordinate_check: given {name!r}, which the catalogue lacks; "
-        + alternatives(name, config["circumstances"])
-        for name in config["analysis"]["coordinate_check"]
-        if name not in config["circumstances"]
+def unknown_names(key: str, names: Iterable[str], catalogue: dict) -> list[str]:
+    """A line for each name that is not in the catalogue."""
+    return [
+        f"{key}: unknown circumstance {name!r}; {alternatives(name, catalogue)}"
+        for name in names
+        if name not in catalogue
     ]
-    if all("learning_rates" in config["circumstances"].get(name, {}) for name in config["study"]):
-        errors.append("study: given only grids of learning rates; allowed: at least one circumstance to judge")
-    return errors
+
+
+def contradictions_of_the_analysis(analysis: AnalysisSettings) -> list[str]:
+    """Errors between the settings of the analysis that no schema can state."""
+    backbones, rest = divmod(analysis.initialisations, analysis.heads_per_backbone)
+    if rest == 0 and backbones > 1:
+        return []
+    return [
+        f"analysis.heads_per_backbone: {analysis.heads_per_backbone} given for {analysis.initialisations} "
+        "initialisations; write a divisor of them, and not themselves"
+    ]
 
 
 def contradictions_of_a_generator(dataset: dict) -> list[str]:
     """Errors between the settings of the synthetic data that no schema can state."""
-    if dataset["volume_side"] >= dataset["cube_side"]:
-        return []
-    return [
-        f"dataset.volume_side: given {dataset['volume_side']}, allowed: at least dataset.cube_side, "
-        f"{dataset['cube_side']}"
-    ]
-
-
-def contradictions_of_runs(resolved: dict, circumstance: dict) -> list[str]:
-    """Errors between the settings of a circumstance's runs that no schema can state."""
-    errors, network, training = [], resolved["network"], resolved["training"]
-    if len(network["stages"]) != len(network["multipliers"]):
+    errors, side = [], dataset["cube_side"]
+    if dataset["volume_side"] < side:
         errors.append(
-            f"network.multipliers: given {len(network['multipliers'])} of them, allowed: one for each of the "
-            f"{len(network['stages'])} in network.stages"
+            f"dataset.volume_side: {dataset['volume_side']} given, less than dataset.cube_side; write at least {side}"
+        )
+    positives = round(dataset["train_cubes"] * dataset["positive_fraction"])
+    if not 0 < positives < dataset["train_cubes"]:
+        errors.append(
+            f"dataset.positive_fraction: {dataset['positive_fraction']} given, which leaves a class without any of the "
+            f"{dataset['train_cubes']} training cubes; write one nearer to 0.5"
+        )
+    return errors
+
+
+def contradictions_of_a_circumstance(entry: dict, config: dict) -> list[str]:
+    """Errors between the settings of a circumstance's runs that no schema can state."""
+    resolved = resolve(config, entry)
+    network, training = resolved["network"], resolved["training"]
+    errors, depths = [], entry.get("depths", [])
+    stages, multipliers = len(network["stages"]), len(network["multipliers"])
+    if stages != multipliers:
+        errors.append(
+            f"network.multipliers: {multipliers} given for {stages} stages; write one for each entry of network.stages"
         )
     if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
-        errors.append(f"training.l2_as: given decoupled with {training['optimiser']}, allowed: with adam only")
-    if ("depths" in circumstance) != ("width" in circumstance):
-        errors.append("width: allowed, and needed, only where `depths` says that depth grows at that width")
-    least = len(network["stages"]) + 1
-    depths = circumstance.get("depths", [])
-    errors += [f"depths: given {d}, allowed: at least {least}, a convolution a stage" for d in depths if d < least]
+        errors.append(f"training.l2_as: decoupled given with {training['optimiser']}; write optimiser, or use adam")
+    if ("depths" in entry) != ("width" in entry):
+        errors.append("width: write it where, and only where, `depths` says that depth grows at that width")
+    errors += [
+        f"depths: {depth} given for {stages} stages; write at least {stages + 1}, one convolution a stage and the head"
+        for depth in depths
+        if depth < stages + 1
+    ]
     if network["residual"]:
         errors += [
-            f"network.residual: a depth of {d}, allowed: an even depth, so that convolutions pair up"
-            for d in depths or [sum(network["stages"]) + 1]
-            if d % 2
+            f"network.residual: a depth of {depth} given; write an even depth, so that convolutions pair up"
+            for depth in depths or [sum(network["stages"]) + 1]
+            if depth % 2
         ]
+    return errors
+
+
+def sizes_alike(circumstance: Circumstance) -> list[str]:
+    """A line for each two sizes with the same number of parameters: nothing can be said of how a loss grows with it."""
+    seen: dict[int, str] = {}
+    errors = []
+    for size in circumstance.sizes:
+        parameters = parameter_count(circumstance.network(size), SYNTHETIC_CLASSES)
+        if parameters in seen:
+            errors.append(
+                f"circumstances.{circumstance.name}: {seen[parameters]} and {size} have the same number of parameters, "
+                f"{parameters}; leave one out"
+            )
+        seen[parameters] = size
     return errors
 
 
 def size_value(size: str) -> int:
     """The number in a size's name: 8 of "width8"."""
     return int(size.removeprefix("width").removeprefix("depth"))
-
-
-def canonical_json(value: Any) -> str:
-    """The same text for the same settings: keys sorted, a whole number written as an integer."""
-    return json.dumps(whole_numbers_as_integers(value), sort_keys=True, separators=(",", ":"))

@@ -1,40 +1,64 @@
-"""What a study asks of its data: cubes enough for a batch, for the probe and for its steps, and a weight a class.
+"""What a study needs of its data, and of the length of its runs.
 
-Asked of synthetic data before they are made, and of a user's own as soon as they are counted. It must not know where
-the counts come from, nor import numpy: the workflow asks in every job.
+Checked for synthetic data when the configuration is read, and for a user's own data as soon as they are counted.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from widthwise.study.settings import EvaluationSettings, end_window_start
 
-def unmet_demands(asked: Mapping[str, Any], train_counts: Sequence[int]) -> list[str]:
-    """A line for each setting that training data with these cubes a class cannot serve.
+LEAST_ROWS_AT_THE_END = 4
 
-    `asked` is as `Study.asked` gives it: probe_size, decay_step, and each circumstance's training settings.
+
+def missing_data(requirements: Mapping[str, Any], train_counts: Sequence[int]) -> list[str]:
+    """Returns a line for each setting that training data with these counts per class cannot serve.
+
+    Args:
+        requirements: as `Study.data_requirements` gives them.
+        train_counts: training samples of each class.
     """
-    cubes, classes = sum(train_counts), len(train_counts)
-    errors, probed = [], classes * min(train_counts)
-    if asked["probe_size"] > probed:
-        errors.append(
-            f"evaluation.probe_size: given {asked['probe_size']}, allowed: at most {probed}, {classes} times the "
-            "training cubes of the smallest class"
-        )
-    for name, training in asked["training"].items():
+    samples, classes = sum(train_counts), len(train_counts)
+    evaluation = EvaluationSettings.from_dict(requirements["evaluation"])
+    errors = []
+    for name, training in requirements["training"].items():
         key = f"circumstances.{name}"
         batch_size, weights = training["batch_size"], training["class_weights"]
-        if batch_size > cubes:
-            errors.append(
-                f"{key}: training.batch_size: given {batch_size}, allowed: at most {cubes}, the training cubes"
-            )
-        steps = training["epochs"] * (cubes // batch_size)
-        if asked["decay_step"] > steps:
-            errors.append(
-                f"{key}: analysis.decay_step: given {asked['decay_step']}, allowed: at most the run's {steps} steps"
-            )
         if weights and len(weights) != classes:
             errors.append(
-                f"{key}: training.class_weights: given {len(weights)} of them, allowed: one for each of the "
-                f"{classes} classes"
+                f"{key}: training.class_weights: {len(weights)} given for {classes} classes; write one for each class"
             )
+        if batch_size > samples:
+            errors.append(
+                f"{key}: training.batch_size: {batch_size} given, but there are {samples} training samples; "
+                "write no more than those"
+            )
+            continue
+        steps_per_epoch = samples // batch_size
+        steps = training["epochs"] * steps_per_epoch
+        errors += [f"{key}: {error}" for error in missing_rows(requirements, evaluation, steps, steps_per_epoch)]
+    return errors
+
+
+def missing_rows(
+    requirements: Mapping[str, Any], evaluation: EvaluationSettings, steps: int, steps_per_epoch: int
+) -> list[str]:
+    """Returns a line for each feature of the loss curve that runs of this length cannot have."""
+    decay_step, end_window = requirements["decay_step"], requirements["end_window"]
+    errors = []
+    if decay_step > steps:
+        errors.append(f"analysis.decay_step: {decay_step} given, but a run has {steps} steps; write one of those")
+    elif not evaluation.has_row(decay_step, steps_per_epoch):
+        errors.append(
+            f"analysis.decay_step: {decay_step} given, but the log has no row there; write a multiple of "
+            f"evaluation.row_interval, {evaluation.row_interval}"
+        )
+    start = end_window_start(steps, end_window)
+    rows = sum(evaluation.has_row(step, steps_per_epoch) for step in range(start + 1, steps + 1))
+    if rows < LEAST_ROWS_AT_THE_END:
+        errors.append(
+            f"evaluation.row_interval: {evaluation.row_interval} given, which leaves {rows} rows in the last "
+            f"{steps - start} of {steps} steps, over which the end value is a mean; at least "
+            f"{LEAST_ROWS_AT_THE_END} are needed: write a smaller one, or train for more epochs"
+        )
     return errors

@@ -1,7 +1,6 @@
-"""A run's state on disk, so that a job that was killed, or is to train longer, goes on where the last one stopped.
+"""A run's state on disk: a job that was killed, or is to train longer, goes on where the last one stopped.
 
-A checkpoint is whole or not there, belongs to one run, and is read as data only. It must not know what a state
-holds; it is given a path and never chooses one.
+A checkpoint is whole or absent, belongs to one run, and is read as data only.
 """
 
 import fcntl
@@ -16,17 +15,20 @@ from typing import Any
 
 import torch
 
-from widthwise.files import written_aside
+from widthwise.files import atomic_write
 
 LOG = logging.getLogger("checkpoint")
 
-# A checkpoint may cost so much of the time since the last one.
+# Largest share of the time that goes into checkpoints.
 SHARE = 0.02
 
 
 @contextmanager
 def only_writer(path: Path) -> Iterator[None]:
-    """Holds the lock beside `path`; waits as long as another process holds it."""
+    """Holds the lock beside `path`; waits while another process holds it.
+
+    Some file systems have no locks: there it warns and goes on.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as stream:
         try:
@@ -34,22 +36,25 @@ def only_writer(path: Path) -> Iterator[None]:
         except BlockingIOError:
             LOG.warning("%s: another process is training this run; waiting for it to end", path.parent)
             fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            LOG.warning("%s: cannot be locked (%s); train it from one place at a time", path.parent, error.strerror)
         yield
 
 
 def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes tensors and plain values for torch.load: whole, or not at all with an error that names the file."""
+    """Writes tensors and plain values for torch.load. Raises OSError that names the file where that fails."""
     serialised = io.BytesIO()  # on a full disk torch.save itself only says that a position is unexpected
     torch.save(content, serialised)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(serialised.getbuffer())
 
 
 class Checkpoint:
-    """The one checkpoint of a run, at `path`, by its only writer.
+    """The checkpoint of one run, at `path`, written by one process.
 
-    `belongs_to` is all that the state depends on but how far it has come: a checkpoint of anything else is not
-    this run's. One is due every `interval` seconds, or less often where that would cost more than 2% of the time.
+    Args:
+        belongs_to: what identifies the run: a checkpoint with anything else in its place is set aside.
+        interval: seconds between two, or more where checkpoints would take over 2% of the time.
     """
 
     def __init__(self, path: Path, belongs_to: Mapping[str, Any], interval: float) -> None:
@@ -64,7 +69,7 @@ class Checkpoint:
         return time.monotonic() - self._last >= max(self.interval, self.cost / SHARE)
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replaces the checkpoint by this state: tensors and plain values, in dictionaries and lists."""
+        """Replaces the checkpoint by this state of tensors, plain values, dictionaries and lists."""
         start = time.monotonic()
         write_tensors(self.path, {"belongs_to": self.belongs_to, "state": state})
         self._last = time.monotonic()
@@ -72,7 +77,7 @@ class Checkpoint:
         self.seconds += self.cost
 
     def load(self) -> dict[str, Any] | None:
-        """The run's last state; None where there is none. What is not a whole one of this run is set aside."""
+        """The run's last state, or None. A checkpoint that is damaged or of another run is set aside."""
         if not self.path.exists():
             return None
         try:
@@ -93,7 +98,7 @@ class Checkpoint:
         return state
 
     def set_aside(self, why: str) -> None:
-        """Keeps a checkpoint that is of no use out of the way, for whoever wants to look at it."""
+        """Renames a checkpoint that cannot be used, and says why."""
         aside = self.path.with_suffix(".set_aside.pt")
         self.path.replace(aside)
         LOG.warning("%s: %s; kept as %s, and the run starts again", self.path, why, aside.name)

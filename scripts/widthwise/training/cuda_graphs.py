@@ -1,7 +1,6 @@
-"""A function of a mini-batch as a CUDA graph: one launch in place of hundreds.
+"""Records a function of a mini-batch as a CUDA graph: one launch instead of hundreds.
 
-A narrow network's kernels are shorter than the time that it takes to launch them one by one. It must not know what
-the function computes.
+The kernels of a narrow network take less time than launching them one by one.
 """
 
 from collections.abc import Callable
@@ -14,10 +13,10 @@ WARM_UP_CALLS = 3
 
 
 def recorded(function: Function, images: Tensor, labels: Tensor, network: nn.Module) -> Function:
-    """The function, for mini-batches of these shapes; it may change `network`'s buffers and gradients.
+    """Returns the function for mini-batches of these shapes; it may change `network`'s buffers and gradients.
 
-    The first calls, in which kernels choose their workspaces, leave no trace in the network or the random state. A
-    replay's result is overwritten by the next.
+    The first calls, in which kernels choose their workspaces, change neither the network nor the random state. The next
+    replay overwrites the result.
     """
     given = images.clone(), labels.clone()
     state = {name: value.clone() for name, value in network.state_dict().items()}

@@ -1,7 +1,4 @@
-"""What every program that trains or runs networks shares: the dataset it reads, and how it computes.
-
-It must not know what a program does with its networks.
-"""
+"""What every program that runs networks shares: the dataset that it reads, and the device that it computes on."""
 
 import argparse
 import json
@@ -14,16 +11,14 @@ from types import ModuleType
 import torch
 
 from widthwise.data.storage import Arrays, read_dataset
-from widthwise.process import keep_freed_memory
+from widthwise.program import keep_freed_memory
 
 
 def network_parser(description: str) -> argparse.ArgumentParser:
     """A command line with the dataset, the threads and the device on it."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--dataset", type=Path, required=True, help="dataset.h5, the HDF5 file that generate_dataset.py makes"
-    )
-    parser.add_argument("--summary", type=Path, required=True, help="dataset.json, made with it")
+    parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file, as generate_dataset.py makes it")
+    parser.add_argument("--summary", type=Path, required=True, help="JSON file made with it")
     parser.add_argument("--threads", type=int, default=1, help="threads to compute with (default: 1)")
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto (default): CUDA where there is one"
@@ -32,13 +27,12 @@ def network_parser(description: str) -> argparse.ArgumentParser:
 
 
 def start_computing(arguments: argparse.Namespace) -> tuple[dict, Arrays, int, torch.device]:
-    """Sets threads, memory and arithmetic up; returns the dataset's summary, its arrays, its classes and the device.
+    """Sets up threads, memory and arithmetic; returns the dataset's summary, its arrays, its classes and the device.
 
-    On CUDA, kernels are the deterministic ones and float32 is float32, not TF32. Raises ValueError where CUDA is asked
-    for and not there.
+    On CUDA, kernels are deterministic and float32 is not TF32. Raises ValueError where CUDA is asked for and missing.
     """
     keep_freed_memory()
-    # The dataset is mapped read-only, and nothing writes to it.
+    # The dataset is mapped read-only. Nothing writes to it.
     warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
     torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.deterministic = True
@@ -51,7 +45,7 @@ def start_computing(arguments: argparse.Namespace) -> tuple[dict, Arrays, int, t
 
 
 def leave_compiler_out() -> None:
-    """Spares a process torch's compiler, 1.3 s: an optimiser imports it only to tell it to keep off, at every step."""
+    """Keeps torch's compiler from being imported, which takes 1.3 s: optimisers import it only to disable it."""
     stand_in = ModuleType("torch._dynamo")
     stand_in.graph_break = lambda: None
     stand_in.disable = lambda function, *_, **__: function
@@ -59,11 +53,11 @@ def leave_compiler_out() -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device to compute on; of several GPUs in sight any: jobs that share them spread over them."""
+    """The device to compute on. Jobs that share several GPUs spread over them by process id."""
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise ValueError("device: given cuda, which this machine lacks; allowed: auto, cpu")
+        raise ValueError("device: cuda given, but this machine has none; write auto or cpu")
     return torch.device("cuda", os.getpid() % torch.cuda.device_count())
 
 

@@ -1,13 +1,11 @@
-"""One run: a network, its data, its optimiser, and the measurements taken on the way.
+"""One run: a network, its data, its optimiser, and the rows of its loss log.
 
-Advances one mini-batch at a time and measures at steps that depend on the step alone, never on how long the
-run will be: a run that is interrupted, or made longer, goes on as if it had never stopped. It must not know paths,
-circumstances or other widths, and it writes nothing.
+It advances one mini-batch at a time. Rows depend on the step alone, never on how long the run will be: a run that is
+interrupted, or made longer, goes on as if it had never stopped. It writes nothing.
 """
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,22 +13,23 @@ import numpy
 import torch
 from torch import Tensor
 
+from widthwise.model.build import CPU, build_network
+from widthwise.model.initialisation import kernels
 from widthwise.model.network import Network
+from widthwise.study.settings import RunSettings
 from widthwise.training.cuda_graphs import recorded
+from widthwise.training.measuring import computing_in, count_correct, unchanged
 from widthwise.training.objective import Penalty, data_loss
 from widthwise.training.optimisation import make_optimiser
-from widthwise.training.probe import Probe, balanced_indices
 from widthwise.training.seeding import Stream, random_order, random_state, set_random_state, torch_generator
-
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One logged step. Losses in nats; `data_loss` and `accuracy` are the probe's, in train mode.
+class Row:
+    """One row of the loss log. Losses in nats.
 
-    `running_data_loss` is what Keras prints, less the penalty: the mean over the epoch's mini-batches so far, NaN
-    before any.
+    `data_loss` and `accuracy` are means over the mini-batches since the row before, each taken before its update. At
+    step 0 they are means over the first mini-batches that training will meet.
     """
 
     step: int
@@ -38,7 +37,6 @@ class Measurement:
     data_loss: float
     penalty: float
     accuracy: float
-    running_data_loss: float
     sum_of_squares: float
 
     @property
@@ -47,217 +45,205 @@ class Measurement:
         return self.data_loss + self.penalty
 
 
-def prepare_network(settings: Mapping[str, Any], classes: int, device: torch.device = CPU) -> Network:
-    """A run's network before any update, from its resolved settings: the same weights on every device."""
-    generator = torch_generator(settings["seed"], Stream.INITIALISATION)
-    return Network(classes=classes, generator=generator, **settings["network"]).on(device)
+@dataclass
+class Totals:
+    """Sums over the mini-batches since the last row."""
+
+    batches: int = 0
+    loss: float = 0.0
+    correct: float = 0.0
 
 
-def prepare_data(
-    settings: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray], device: torch.device = CPU
-) -> tuple[Tensor, Tensor, Probe]:
-    """A run's training images (n, 1, D, H, W) float32, its labels (n,) int64, and its probe, kept on the device."""
-    images, labels = as_tensors(arrays, "train", device)
-    if settings["training"]["random_labels"]:
-        labels = labels[random_order(settings["seed"], Stream.LABELS, len(labels))]
-    evaluation = settings["evaluation"]
-    probed = torch.from_numpy(balanced_indices(arrays["train/labels"], evaluation["probe_size"]))
-    weights = settings["training"]["class_weights"]
-    weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
-    return images, labels, Probe(images[probed], labels[probed], evaluation["batch_size"], weights)
+def prepare_network(run: RunSettings, classes: int, device: torch.device = CPU) -> Network:
+    """A run's network before any update."""
+    return build_network(run.network, classes, torch_generator(run.seed, Stream.INITIALISATION), device)
 
 
 def prepare_training(
-    settings: Mapping[str, Any], arrays: Mapping[str, numpy.ndarray], classes: int, device: torch.device = CPU
+    run: RunSettings, arrays: Mapping[str, numpy.ndarray], classes: int, device: torch.device = CPU
 ) -> "Training":
-    """A run ready to start, from its resolved settings and the dataset's arrays."""
-    return Training(
-        prepare_network(settings, classes, device),
-        *prepare_data(settings, arrays, device),
-        seed=settings["seed"],
-        evaluations_per_epoch=settings["evaluation"]["per_epoch"],
-        **{key: value for key, value in settings["training"].items() if key not in ("random_labels", "class_weights")},
-    )
+    """A run ready to start, on the dataset's arrays."""
+    images, labels = as_tensors(arrays, "train", device)
+    if run.training.random_labels:
+        labels = dealt_at_random(labels, run.seed)
+    return Training(prepare_network(run, classes, device), images, labels, run)
 
 
 def as_tensors(arrays: Mapping[str, numpy.ndarray], split: str, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
     """A split's images (n, 1, D, H, W) float32 and labels (n,) int64."""
-    images = torch.from_numpy(arrays[f"{split}/images"]).unsqueeze(1)
-    return images.to(device), torch.from_numpy(arrays[f"{split}/labels"]).long().to(device)
+    images, labels = (torch.from_numpy(arrays[f"{split}/{name}"]) for name in ("images", "labels"))
+    return images.to(device), labels.long().to(device)
 
 
-def evaluation_is_due(step: int, steps_per_epoch: int, evaluations_per_epoch: int) -> bool:
-    """Whether to measure before the update that follows `step` updates.
+def dealt_at_random(labels: Tensor, seed: int) -> Tensor:
+    """The same labels in random order."""
+    return labels[random_order(seed, Stream.LABELS, len(labels)).to(labels.device)]
 
-    At steps 0, 1, 2, 4, 8, ... until evenly spaced ones take over, `evaluations_per_epoch` of them an epoch,
-    the last at the epoch's end.
+
+class MiniBatches:
+    """The order in which a seed's runs meet the samples: drawn anew each epoch, the same for every width.
+
+    A remainder smaller than a batch is left out of its epoch.
     """
-    interval = steps_per_epoch / evaluations_per_epoch
-    if step < round(interval):
-        return step & (step - 1) == 0
-    within_epoch = step % steps_per_epoch
-    return within_epoch in {round(k * interval) for k in range(evaluations_per_epoch)}
+
+    def __init__(self, samples: int, batch_size: int, seed: int, device: torch.device) -> None:
+        self.samples, self.batch_size, self.seed, self.device = samples, batch_size, seed, device
+        self.per_epoch = samples // batch_size
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def indices(self, step: int) -> Tensor:
+        """The samples (B,) of the mini-batch that update number `step` (from 0) is made on."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            order = random_order(self.seed, Stream.DATA_ORDER, self.samples, epoch)
+            self._epoch, self._order = epoch, order.to(self.device)
+        return self._order[position * self.batch_size : (position + 1) * self.batch_size]
 
 
 class Training:
-    """A run in progress: `step` updates are done, `log` holds what was measured, `diverged` whether it broke down.
+    """A run in progress: `step` updates are done, `log` holds its rows, `diverged` says whether it broke down.
 
-    `evaluation_seconds` went into measuring.
-
-    `images` (n, 1, D, H, W) float32 and `labels` (n,) int64 are the training set, `probe` what is measured, and its
-    class weights those of the loss. A remainder smaller than a batch is left out of its epoch; the order is redrawn
-    every epoch, so it is a different one each time.
-
-    `l2_as` says what lambda (`l2`) does: "loss" adds the penalty to the objective, as Keras does; "optimiser" adds
-    lambda x w to every gradient and "decoupled" shrinks every weight, as torch's Adam and AdamW do, and then
-    no penalty is reported.
+    Args:
+        network: before any update.
+        images: training images (n, 1, D, H, W) float32.
+        labels: their classes (n,) int64.
+        run: the run's settings.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        images: Tensor,
-        labels: Tensor,
-        probe: Probe,
-        *,
-        seed: int,
-        evaluations_per_epoch: int,
-        optimiser: str,
-        learning_rate: float,
-        warmup_steps: int,
-        betas: Sequence[float],
-        epsilon: float,
-        momentum: float,
-        l2: float,
-        l2_as: str,
-        batch_size: int,
-        epochs: int,
-    ) -> None:
+    def __init__(self, network: Network, images: Tensor, labels: Tensor, run: RunSettings) -> None:
         # Dropout draws from torch's own generators; nothing else does.
-        torch.manual_seed(torch_generator(seed, Stream.DROPOUT).initial_seed())
-        self.network = network
-        self.images = images
-        self.labels = labels
-        self.probe = probe
-        self.seed, self.batch_size = seed, batch_size
-        self.evaluations_per_epoch = evaluations_per_epoch
-        self.steps_per_epoch = len(labels) // batch_size
-        self.steps = epochs * self.steps_per_epoch
-        self.penalty = Penalty(network.kernels, l2 if l2_as == "loss" else 0)
-        self.optimiser = make_optimiser(
-            network,
-            optimiser,
-            learning_rate=learning_rate,
-            betas=betas,
-            epsilon=epsilon,
-            momentum=momentum,
-            decay=0 if l2_as == "loss" else l2,
-            decoupled=l2_as == "decoupled",
-        )
+        torch.manual_seed(torch_generator(run.seed, Stream.DROPOUT).initial_seed())
+        training = run.training
+        self.run, self.network, self.images, self.labels = run, network, images, labels
+        self.device = images.device
+        self.batches = MiniBatches(len(labels), training.batch_size, run.seed, self.device)
+        self.steps_per_epoch = self.batches.per_epoch
+        self.steps = training.epochs * self.steps_per_epoch
+        weights = training.class_weights
+        self.class_weights = None if weights is None else torch.tensor(weights, device=self.device)
+        self.penalty = Penalty(kernels(network), training.reported_l2)
+        self.optimiser = make_optimiser(network, training, run.network.width_ratio)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: min(1, (step + 1) / max(1, warmup_steps))
+            self.optimiser, lambda step: min(1, (step + 1) / max(1, training.warmup_steps))
         )
-        self.step = 0
-        self.diverged = False
-        self.evaluation_seconds = 0.0
-        self.log: list[Measurement] = []
-        self._running_sum = 0.0
-        self._order = torch.empty(0, dtype=torch.int64)
-        batch = images[:batch_size], labels[:batch_size]
+        self.step, self.diverged = 0, False
+        self.log: list[Row] = []
+        self._since_row = Totals()
+        batch = self.batch(0)
         self._gradients = recorded(self.gradients, *batch, network) if images.is_cuda else self.gradients
 
-    def proceed(self) -> Iterator[Measurement | None]:
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The mini-batch that update number `step` (from 0) is made on: images and labels."""
+        indices = self.batches.indices(step)
+        return self.images[indices], self.labels[indices]
+
+    def proceed(self) -> Iterator[Row | None]:
         """Trains to the end, or to where the loss is not finite, and stops before and after every update.
 
-        Gives what was measured there, or None. May be left at any stop: the run goes on from there when this is
-        called again.
+        Gives the row that was added to the log, or None. May be left at any stop: the run goes on from there when this
+        is called again.
         """
-        yield self.measure_if_due()
+        if not self.log and not self.diverged:
+            yield self.add_row(self.starting_totals())
         while self.step < self.steps and not self.diverged:
             self.advance()
-            yield self.measure_if_due()
-
-    def measure_if_due(self) -> Measurement | None:
-        """Adds to the log what is due at this step and not there yet. What is not finite is not logged."""
-        logged = self.log and self.log[-1].step == self.step
-        due = evaluation_is_due(self.step, self.steps_per_epoch, self.evaluations_per_epoch)
-        if self.diverged or logged or not due:
-            return None
-        start = time.perf_counter()
-        measurement = self.measure()
-        self.evaluation_seconds += time.perf_counter() - start
-        if not math.isfinite(measurement.objective):
-            self.diverged = True
-            return None
-        self.log.append(measurement)
-        return measurement
+            due = self.run.evaluation.has_row(self.step, self.steps_per_epoch)
+            yield self.add_row(self._since_row) if due and not self.diverged else None
 
     def advance(self) -> None:
         """One update on the next mini-batch, unless its loss is not finite."""
-        epoch, position = divmod(self.step, self.steps_per_epoch)
-        if position == 0:
-            self._running_sum = 0.0
-        if position == 0 or not len(self._order):
-            order = random_order(self.seed, Stream.DATA_ORDER, len(self.labels), epoch)
-            self._order = order.to(self.images.device)
-        batch = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         self.network.train()
-        value = self._gradients(self.images[batch], self.labels[batch]).item()
-        if not math.isfinite(value):
+        loss, correct = self._gradients(*self.batch(self.step)).tolist()
+        if not math.isfinite(loss):
             self.diverged = True
             return
         self.optimiser.step()
         self.schedule.step()
-        self._running_sum += value
         self.step += 1
+        self._since_row.batches += 1
+        self._since_row.loss += loss
+        self._since_row.correct += correct
 
     def gradients(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Leaves the objective's gradient at the parameters; returns the mini-batch's data loss."""
+        """Leaves the objective's gradient at the parameters; returns the data loss and the number of correct labels."""
         self.optimiser.zero_grad()
-        loss = data_loss(self.network(images), labels, self.probe.class_weights)
+        with computing_in(self.run.network.precision, self.device):
+            logits = self.network(images).float()
+        loss = data_loss(logits, labels, self.class_weights)
         loss.backward()
         self.penalty.add_gradient()
-        return loss.detach()
+        return torch.stack([loss.detach(), count_correct(logits, labels).float()])
 
-    def measure(self) -> Measurement:
-        """What a row of the loss log says of the network as it is now."""
-        loss, accuracy = self.probe.measure(self.network)
+    def starting_totals(self) -> Totals:
+        """Sums over the first mini-batches that training will meet, before any update and without one."""
+        totals = Totals()
+        with unchanged(self.network, self.device), computing_in(self.run.network.precision, self.device):
+            self.network.train()
+            for step in range(self.run.evaluation.starting_batches):
+                images, labels = self.batch(step)
+                logits = self.network(images).float()
+                totals.batches += 1
+                totals.loss += data_loss(logits, labels, self.class_weights).item()
+                totals.correct += count_correct(logits, labels).item()
+        return totals
+
+    def add_row(self, totals: Totals) -> Row | None:
+        """Adds a row of the means of `totals` to the log, unless the objective is not finite."""
         sum_of_squares = self.penalty.sum_of_squares()
-        batches = self.step % self.steps_per_epoch or self.steps_per_epoch
-        return Measurement(
+        row = Row(
             step=self.step,
             epoch=self.step / self.steps_per_epoch,
-            data_loss=loss,
+            data_loss=totals.loss / totals.batches,
             penalty=self.penalty.l2 * sum_of_squares,
-            accuracy=accuracy,
-            running_data_loss=self._running_sum / batches if self.step else math.nan,
+            accuracy=totals.correct / (totals.batches * self.batches.batch_size),
             sum_of_squares=sum_of_squares,
         )
+        self._since_row = Totals()
+        if not math.isfinite(row.objective):
+            self.diverged = True
+            return None
+        self.log.append(row)
+        return row
+
+    def test(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
+        """Data loss (nats) and accuracy on other samples, in eval mode."""
+        loss = weight = correct = 0.0
+        weights = torch.ones(len(labels)) if self.class_weights is None else self.class_weights.cpu()[labels.cpu()]
+        size = self.batches.batch_size
+        with unchanged(self.network, self.device), computing_in(self.run.network.precision, self.device):
+            self.network.eval()
+            for batch, batch_labels, batch_weights in zip(
+                images.split(size), labels.split(size), weights.split(size), strict=True
+            ):
+                logits = self.network(batch).float()
+                total = batch_weights.sum().item()
+                loss += total * data_loss(logits, batch_labels, self.class_weights).item()
+                weight += total
+                correct += count_correct(logits, batch_labels).item()
+        return loss / weight, correct / len(labels)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the run depends on and its settings do not say, as tensors and plain values.
+        """Everything that the rest of the run depends on, apart from its settings, as tensors and plain values.
 
         The data order is not in it: it follows from seed and step.
         """
         return {
             "step": self.step,
             "diverged": self.diverged,
-            "evaluation_seconds": self.evaluation_seconds,
-            "log": [asdict(measurement) for measurement in self.log],
-            "running_sum": self._running_sum,
+            "log": [asdict(row) for row in self.log],
+            "since_row": asdict(self._since_row),
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "random_state": random_state(self.images.device),
+            "random_state": random_state(self.device),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes to where another training of the same settings was, but for `epochs`."""
-        self.step, self.diverged, self._running_sum = state["step"], state["diverged"], state["running_sum"]
-        self.evaluation_seconds = state["evaluation_seconds"]
-        self.log = [Measurement(**row) for row in state["log"]]
-        self._order = torch.empty(0, dtype=torch.int64)
+        """Goes to where another training of the same settings was; its number of epochs may differ."""
+        self.step, self.diverged = state["step"], state["diverged"]
+        self.log = [Row(**row) for row in state["log"]]
+        self._since_row = Totals(**state["since_row"])
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        set_random_state(state["random_state"], self.images.device)
+        set_random_state(state["random_state"], self.device)

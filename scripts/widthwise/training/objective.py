@@ -1,7 +1,7 @@
-"""What the optimiser minimises, in its two parts: objective = data loss + penalty.
+"""The objective in its two parts: objective = data loss + penalty.
 
-The parts stay apart because the question turns on them: Keras' `l2` adds the penalty to the loss that it
-reports, torch's `weight_decay` never shows it.
+They stay apart because the question turns on them: Keras' `l2` adds the penalty to the loss that it reports, torch's
+`weight_decay` never shows it.
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,17 @@ import torch
 from torch import Tensor, nn
 
 
-def data_loss(
-    logits: Tensor, labels: Tensor, class_weights: Tensor | None = None, *, reduction: str = "mean"
-) -> Tensor:
-    """Cross-entropy in nats a sample; `logits` (B, classes), `labels` (B,) int64.
+def data_loss(logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy in nats of `logits` (B, classes) for `labels` (B,) int64.
 
-    With `class_weights` (classes,) a weighted mean over the samples, by their labels: it stays log(classes) where
-    the logits are all alike.
+    With `class_weights` (classes,) it is the mean weighted by each sample's class. Equal logits cost log(classes)
+    either way.
     """
-    return nn.functional.cross_entropy(logits, labels, class_weights, reduction=reduction)
+    return nn.functional.cross_entropy(logits, labels, class_weights)
 
 
 class Penalty:
-    """lambda times the sum of squared kernel entries, as Keras' `regularizers.l2` has it: no half."""
+    """lambda times the sum of squared kernel entries, as in Keras' `regularizers.l2`: without a half."""
 
     def __init__(self, kernels: Sequence[nn.Parameter], l2: float) -> None:
         self.kernels = list(kernels)
@@ -35,9 +33,9 @@ class Penalty:
 
     @torch.no_grad()
     def add_gradient(self) -> None:
-        """Adds the penalty's gradient, 2 lambda w, to that of the data loss.
+        """Adds the penalty's gradient, 2 lambda w, to the data loss' gradient.
 
-        The same as differentiating the objective, without carrying every weight through the graph.
+        Equal to differentiating the objective, without carrying every weight through the graph.
         """
         if self.l2:
             gradients = [kernel.grad for kernel in self.kernels]

@@ -1,20 +1,18 @@
-"""How far a run has come, as a line of its log: what `train` writes there is what `status` reads.
-
-It must not know where the log is, nor import torch.
-"""
+"""How far a run has come, as a line of its log: `train` writes it, `status` reads it."""
 
 import re
 from dataclasses import dataclass
 
 LINE = (
-    "step %d of %d: objective %.4f = data loss %.4f + penalty %.4f, accuracy %.3f at step %d; %.1f cubes/s, %.0f s left"
+    "step %d of %d: objective %.4f = data loss %.4f + penalty %.4f, accuracy %.3f at step %d; %.1f samples/s, "
+    "%.0f s left"
 )
-PATTERN = re.compile(r"step (\d+) of (\d+): objective (\S+) = .*; (\S+) cubes/s, (\S+) s left")
+PATTERN = re.compile(r"step (\d+) of (\d+): objective (\S+) = .*; (\S+) samples/s, (\S+) s left")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`step` of `steps` updates are done; the objective (nats) is the last one that was measured.
+    """`step` of `steps` updates are done; the objective (nats) is that of the last row.
 
     Pace and time left are means over the run; `seconds_left` is NaN before the first update.
     """
@@ -22,12 +20,12 @@ class Progress:
     step: int
     steps: int
     objective: float
-    cubes_per_second: float
+    samples_per_second: float
     seconds_left: float
 
 
 def last_progress(log: str) -> Progress | None:
-    """What the last such line of a log says; None where there is none."""
+    """What the last progress line of a log says; None where there is none."""
     matches = PATTERN.findall(log)
     if not matches:
         return None

@@ -1,7 +1,7 @@
-"""Random streams of a run: one per purpose, so that one purpose's draws never shift another's.
+"""Random streams of a run, one for each purpose, so that the draws of one never shift those of another.
 
-A run's initial weights and its data order come from separate streams of the same seed. The data order is a
-function of seed and epoch alone: every width sees the same batches, and a run can start at any epoch.
+The data order is a function of seed and epoch alone: every width sees the same batches, and a run can start at any
+epoch.
 """
 
 from enum import IntEnum
@@ -11,7 +11,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What a stream of random numbers is for. Values are part of every result: never renumber them."""
+    """What a stream is for. The values are part of every result: never renumber them."""
 
     INITIALISATION = 0
     DATA_ORDER = 1
@@ -20,13 +20,13 @@ class Stream(IntEnum):
 
 
 def torch_generator(seed: int, stream: Stream) -> torch.Generator:
-    """A generator on the CPU, whose draws are the same whatever device the network is on."""
+    """A generator on the CPU: its draws do not depend on the device of the network."""
     state = numpy.random.SeedSequence([seed, stream]).generate_state(1, numpy.uint64)
     return torch.Generator().manual_seed(int(state[0]))
 
 
 def random_order(seed: int, stream: Stream, samples: int, epoch: int = 0) -> torch.Tensor:
-    """A permutation of the samples, shape (samples,), int64; another one each epoch (from 0)."""
+    """A permutation of the samples, shape (samples,), int64; a new one for each epoch (from 0)."""
     return torch.from_numpy(numpy.random.default_rng([seed, stream, epoch]).permutation(samples))
 
 

@@ -1,0 +1,252 @@
+"""Arrays of a user's HDF5 or .npz file, by name and in pieces. Only arrays that are asked for are looked at.
+
+Names are those of our layout, such as `train/images`; in an .npz file it is `train_images`. Nothing is unpickled.
+"""
+
+import math
+import tokenize
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import h5py
+import numpy
+from numpy.lib import format as npy
+
+from widthwise.data.storage import HDF5_ERRORS, IN_USE, Pieces, is_locked
+
+PIECE_BYTES = 2**23
+NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# What h5py, zipfile and numpy raise for a damaged file.
+READ_ERRORS = (*HDF5_ERRORS, EOFError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
+
+
+class DataError(ValueError):
+    """A file that cannot be trained on. The message is one line: file, array, fault, and what to write instead."""
+
+
+class ArrayFile(ABC):
+    """Named arrays of a file. Methods raise DataError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def spelling(self, name: str) -> str:
+        """Returns an array's name in this file."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Returns the names of all arrays, as the file spells them."""
+
+    @abstractmethod
+    def has(self, name: str) -> bool:
+        """Returns whether the file has an array of this name."""
+
+    @abstractmethod
+    def array(self, name: str) -> Pieces:
+        """Returns an array, unread."""
+
+    @abstractmethod
+    def read_pieces(self, name: str, count: int) -> Iterator[numpy.ndarray]:
+        """Yields an array, `count` entries at a time."""
+
+    def error(self, name: str, fault: str) -> DataError:
+        """Returns the error for a fault of an array."""
+        return DataError(f"{self.path}: {self.spelling(name)} {fault}")
+
+    def missing(self, name: str) -> DataError:
+        """Returns the error for an array that is not there."""
+        return self.error(name, f"is missing: the file has {', '.join(sorted(self.names())) or 'no arrays'}")
+
+    def pieces(self, name: str, shape: tuple[int, ...], dtype: numpy.dtype) -> Pieces:
+        """Returns an array of this shape and type, read by `read_pieces`."""
+        if dtype.hasobject:
+            raise self.error(name, "holds Python objects or text, which are not unpickled: save numbers")
+        count = max(1, PIECE_BYTES // max(1, math.prod(shape[1:]) * dtype.itemsize))
+        return Pieces(shape, dtype, partial(self.read_pieces, name, count))
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Turns whatever a damaged array makes a reader raise into a DataError."""
+        with readable(self.path, f"{self.spelling(name)} "):
+            yield
+
+
+class HDF5Arrays(ArrayFile):
+    """The datasets of an HDF5 file."""
+
+    def spelling(self, name: str) -> str:
+        """Returns the name as it is."""
+        return name
+
+    def names(self) -> list[str]:
+        """Returns the names of all datasets, except those behind links."""
+        found = []
+        with readable(self.path), h5py.File(self.path) as file:
+            file.visit(lambda name: found.append(name) if file.get(name, getclass=True) is h5py.Dataset else None)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Returns whether the file has a dataset, group or link of this name."""
+        with readable(self.path), h5py.File(self.path) as file:
+            return name in file
+
+    def array(self, name: str) -> Pieces:
+        """Returns a dataset whose numbers are all in this file."""
+        with self.reading(name), h5py.File(self.path) as file:
+            item = self.dataset(file, name)
+            try:
+                dtype = item.dtype
+            except TypeError as error:
+                raise self.error(name, f"has a type that numpy lacks ({error}): save numbers") from error
+            fault = storage_fault(item, name)
+            if fault:
+                raise self.error(name, fault)
+            return self.pieces(name, item.shape or (), dtype)
+
+    def dataset(self, file: h5py.File, name: str) -> h5py.Dataset:
+        """Returns a dataset by its name or a link within the file."""
+        group = name.split("/")[0]
+        for link in (file.get(part, getlink=True) for part in (group, name)):
+            if isinstance(link, h5py.ExternalLink):
+                raise self.error(name, f"is an external link to {link.filename}: {copy_remedy(name)}")
+        try:
+            item = file[name]
+        except KeyError as error:
+            raise self.missing(name) from error
+        if h5py.h5o.get_info(item.id).fileno != h5py.h5o.get_info(file.id).fileno:  # a soft link to an external one
+            raise self.error(name, f"is an external link to {item.file.filename}: {copy_remedy(name)}")
+        if not isinstance(item, h5py.Dataset):
+            raise self.missing(name)
+        return item
+
+    def read_pieces(self, name: str, count: int) -> Iterator[numpy.ndarray]:
+        """Yields a dataset, `count` entries at a time."""
+        with self.reading(name), h5py.File(self.path) as file:
+            for start in range(0, len(file[name]), count):
+                yield file[name][start : start + count]
+
+
+def copy_remedy(name: str) -> str:
+    """Returns how to write a dataset whose numbers are in other files."""
+    return f"write it into one file, for example with h5py: `new_file[{name!r}] = file[{name!r}][...]`"
+
+
+def storage_fault(item: h5py.Dataset, name: str) -> str | None:
+    """Returns why a dataset's numbers cannot all be read from its file, and the remedy; None if they can.
+
+    HDF5 reads parts that are missing as zeros, without an error.
+    """
+    if item.is_virtual:
+        return f"is a virtual dataset (parts in other files): {copy_remedy(name)}"
+    if item.external:
+        return f"is stored outside the file, in {item.external[0][0]}: {copy_remedy(name)}"
+    properties = item.id.get_create_plist()
+    for code, _, _, title in map(properties.get_filter, range(properties.get_nfilters())):
+        if not h5py.h5z.filter_avail(code):
+            return (
+                f"is compressed by HDF5 filter {code} ({title.decode() or 'unnamed'}), which is not installed: "
+                "write it with `compression='gzip'`, or set HDF5_PLUGIN_PATH to the folder of the filter's plugin"
+            )
+    if not item.size:
+        return None
+    if item.chunks:
+        needed = math.prod(-(-length // side) for length, side in zip(item.shape, item.chunks, strict=True))
+        written = item.id.get_num_chunks()
+    else:
+        needed, written = 1, int(item.id.get_storage_size() > 0)
+    if written < needed:
+        return f"has {written} of its {needed} chunks, the rest was never written: write all of it"
+    return None
+
+
+class NpzArrays(ArrayFile):
+    """The members of an .npz file."""
+
+    def spelling(self, name: str) -> str:
+        """Returns the name with an underscore for the slash."""
+        return name.replace("/", "_")
+
+    def names(self) -> list[str]:
+        """Returns the names of all members that are arrays."""
+        with readable(self.path), zipfile.ZipFile(self.path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+    def has(self, name: str) -> bool:
+        """Returns whether the file has a member of this name."""
+        return self.spelling(name) in self.names()
+
+    def array(self, name: str) -> Pieces:
+        """Returns a member in C order."""
+        if not self.has(name):
+            raise self.missing(name)
+        with self.open(name) as stream:
+            shape, fortran_order, dtype = npy_header(stream)
+        if fortran_order:
+            raise self.error(name, "is in Fortran order: convert with `numpy.ascontiguousarray`")
+        return self.pieces(name, shape, dtype)
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """Opens a member."""
+        with (
+            self.reading(name),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(f"{self.spelling(name)}.npy") as stream,
+        ):
+            yield stream
+
+    def read_pieces(self, name: str, count: int) -> Iterator[numpy.ndarray]:
+        """Yields a member, `count` entries at a time."""
+        with self.open(name) as stream:
+            shape, _, dtype = npy_header(stream)
+            for start in range(0, shape[0], count):
+                wanted = (min(count, shape[0] - start), *shape[1:])
+                content = stream.read(math.prod(wanted) * dtype.itemsize)
+                yield numpy.frombuffer(content, dtype).reshape(wanted)
+            if stream.read(1):  # the checksum is compared at the end of the member
+                raise ValueError("longer than its header says")
+
+
+def npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, numpy.dtype]:
+    """Returns shape, whether in Fortran order, and type. Raises ValueError for versions that plain numbers never need.
+
+    Version 3 is for names of fields only.
+    """
+    version = npy.read_magic(stream)
+    if version not in NPY_HEADERS:
+        raise ValueError(f"version {version} of .npy")
+    return NPY_HEADERS[version](stream)
+
+
+def open_arrays(path: Path) -> ArrayFile:
+    """Returns the file's arrays, in the format that its content has."""
+    with readable(path):
+        path.open("rb").close()
+        if h5py.is_hdf5(path):
+            return HDF5Arrays(path)
+        if zipfile.is_zipfile(path):
+            return NpzArrays(path)
+    raise DataError(f"{path} is neither HDF5 nor .npz: save it with h5py or `numpy.savez_compressed`")
+
+
+@contextmanager
+def readable(path: Path, what: str = "") -> Iterator[None]:
+    """Turns whatever a damaged file makes a reader raise into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise DataError(f"{path}: {what}cannot be read: {error.strerror}") from error
+    except READ_ERRORS as error:
+        if is_locked(error):
+            raise DataError(f"{path} {IN_USE}") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: {what}cannot be read ({reason}): if the file is incomplete, copy it again") from error

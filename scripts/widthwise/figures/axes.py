@@ -1,0 +1,146 @@
+"""Axes: ticks at both ends, the guessing line, and limits that show the effect."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from widthwise.figures.style import SMALL
+from widthwise.report.wording import number, rate_label, size_label
+
+GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+NICE_STEPS = (1, 2, 2.5, 5, 10)
+# What lies above this multiple of the guessing loss, and of every end, is cut.
+FAR_ABOVE = 2
+NARROW = 1.8  # inches, of a panel
+
+
+def guessing_line(axes: Axes, classes: int) -> None:
+    """Draws the data loss of guessing, log(classes); to be called before the limits are set, which then hold it."""
+    axes.axhline(math.log(classes), **GUESSING)
+
+
+def guessing_key(classes: int) -> Line2D:
+    """Returns the key of the guessing line."""
+    return Line2D([], [], **GUESSING, label=f"guessing: log({classes}) = {number(math.log(classes))}")
+
+
+def tick_ends(axes: Axes, low: float, high: float, *, least: float = 0.2, intervals: int = 4) -> None:
+    """Sets vertical limits around `low` and `high` that are ticks themselves.
+
+    Args:
+        axes: the axes.
+        low: the smallest value to show.
+        high: the largest value to show.
+        least: the least span, so that what is level looks level.
+        intervals: about how many intervals between ticks.
+    """
+    margin = max(0.03 * (high - low), (least - (high - low)) / 2)
+    bottom, top = low - margin, high + margin
+    if low >= 0 > bottom:
+        bottom, top = 0.0, max(top, least)
+    ticks = MaxNLocator(intervals, steps=NICE_STEPS).tick_values(bottom, top)
+    axes.set_yticks(ticks)
+    axes.set_ylim(ticks[0], ticks[-1])
+
+
+def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float], str] = "{:g}".format) -> None:
+    """Makes a logarithmic vertical axis around `low` and `high`, with limits that are ticks themselves.
+
+    Args:
+        axes: the axes.
+        low: the smallest value to show, above 0.
+        high: the largest value to show.
+        written: formats a tick.
+    """
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    nice = numpy.array([float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)])
+    first, last = nice[nice < low / 1.05][-1], nice[nice > high * 1.05][0]
+    inner = nice[(nice > first) & (nice < last)]
+    if len(inner) > 4:  # only whole decades, clear of the ends
+        inner = [tick for tick in inner if f"{tick:e}".startswith("1.0") and 1.9 * first < tick < last / 1.9]
+    ticks = [first, *inner, last]
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_yticks(ticks, [written(tick) for tick in ticks])
+    axes.set_ylim(first, last)
+
+
+def cut_far_above(axes: Axes, ends: Iterable[float], classes: int, *, from_zero: bool = False) -> None:
+    """Sets the vertical limits of losses; what lies far above the ends and the guessing loss is cut and labelled.
+
+    Args:
+        axes: axes in which the losses are drawn.
+        ends: the last value of each line.
+        classes: number of classes.
+        from_zero: whether the axis begins at 0, so that parts add up to the eye.
+    """
+    low, high = axes.dataLim.intervaly
+    limit = FAR_ABOVE * max([math.log(classes), *(end for end in ends if numpy.isfinite(end))])
+    tick_ends(axes, 0 if from_zero else low, min(high, limit), intervals=max(2, min(5, int(3 * panel_size(axes)[1]))))
+    if high > limit:
+        axes.annotate(
+            f"↑ to {number(high, 1) if high < 1e4 else rate_label(high)}",
+            (0.5, 1),
+            (0, -2),
+            "axes fraction",
+            "offset points",
+            fontsize=SMALL,
+            ha="center",
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+
+
+def panel_size(axes: Axes) -> tuple[float, float]:
+    """Returns about how wide and high a panel and its surroundings are, in inches."""
+    width, height = axes.get_figure(root=True).get_size_inches()
+    rows, columns = axes.get_subplotspec().get_gridspec().get_geometry()
+    return width / columns, height / rows
+
+
+def step_axis(axes: Axes, last: int) -> None:
+    """Ticks steps from 0 to the last, both of them included."""
+    width = panel_size(axes)[0]
+    narrow = width < NARROW
+    ticks = MaxNLocator(max(1, int(1.4 * width)), steps=NICE_STEPS).tick_values(0, last)
+    inner = [tick for tick in ticks if 0 <= tick <= (0.55 if narrow else 0.8) * last]
+    axes.set_xlim(0, 1.015 * last)
+    axes.set_xticks([*inner, last], [f"{tick:,.0f}" for tick in (*inner, last)])
+    if narrow:  # the labels at the ends would run into those of the next panel
+        labels = axes.get_xticklabels()
+        labels[0].set_horizontalalignment("left")
+        labels[-1].set_horizontalalignment("right")
+
+
+def parameter_axis(axes: Axes, parameters: Iterable[int]) -> None:
+    """Makes a logarithmic axis of parameter counts."""
+    counts = sorted({int(count) for count in parameters})
+    log_axis(axes, counts, [size_label(count) for count in counts])
+
+
+def rate_axis(axes: Axes, rates: Iterable[float]) -> None:
+    """Makes a logarithmic axis of learning rates."""
+    rates = sorted(set(rates))
+    log_axis(axes, rates, [rate_label(rate) for rate in rates])
+
+
+def log_axis(axes: Axes, positions: Sequence[float], labels: Sequence[str]) -> None:
+    """Makes a logarithmic horizontal axis with a tick at each position, and labels at the ends and where there is room.
+
+    A label needs about half an inch.
+    """
+    logs = numpy.log(positions)
+    span = logs[-1] - logs[0] or 1.0
+    apart = 0.5 / max(0.6, panel_size(axes)[0] - 0.7) * span
+    shown = [0, len(logs) - 1]
+    for place in range(1, len(logs) - 1):
+        if all(abs(logs[place] - logs[other]) >= apart for other in shown):
+            shown.append(place)
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(positions, [label if place in shown else "" for place, label in enumerate(labels)])
+    axes.set_xlim(numpy.exp(logs[0] - 0.06 * span), numpy.exp(logs[-1] + 0.06 * span))

@@ -1,0 +1,135 @@
+"""The best learning rate against width, one panel per grid of learning rates, and all grids beside each other.
+
+A best rate that falls as width grows makes one fixed rate too high for wide networks.
+"""
+
+import math
+
+import numpy
+import pandas
+from matplotlib import pyplot
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, rate_axis, tick_log_ends
+from widthwise.figures.curves import DIVERGED, by_seed
+from widthwise.figures.findings import together
+from widthwise.figures.labels import label_lines
+from widthwise.figures.layout import explain, panel_grid, title, title_panel
+from widthwise.figures.style import series_styles
+from widthwise.report.palette import size_colours
+from widthwise.report.wording import circumstance_label, counted, listed, number, rate_label, size_label
+from widthwise.study.plan import Study
+
+OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linestyle": "none"}
+CENSORED = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
+
+
+def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes: pandas.DataFrame) -> Figure:
+    """Draws the data loss's end against the rate for each grid, and the best rates against width.
+
+    `optima` is learning_rates.csv, `slopes` learning_rate_slopes.csv.
+    """
+    if not study.grids:
+        raise ValueError("the study has no grid of learning rates: add a circumstance with `learning_rates` to `study`")
+    seeds, classes = len(study.seeds), int(runs["classes"].iloc[0])
+    best_slopes = slopes[slopes["quantity"] == "best"].set_index("grid")
+    figure, panels = panel_grid(len(study.grids) + 1, height=3.2)
+    title(figure, finding(best_slopes, list(study.grids)))
+    ends = {}
+    for axes, (grid, members) in zip(panels[:-1], study.grids.items(), strict=True):
+        title_panel(axes, [grid], f"best rate: {slope_words(best_slopes.loc[grid])}")
+        of_grid = optima[optima["grid"] == grid]
+        ends[axes] = draw_grid(axes, runs[runs["circumstance"].isin(members)], of_grid, seeds)
+        guessing_line(axes, classes)
+        cut_far_above(axes, [], classes)
+        axes.set(xlabel="learning rate", ylabel="data loss, end (nats)")
+    title_panel(panels[-1], ["best and highest stable rate"])
+    series = draw_rates(panels[-1], optima, list(study.grids))
+    in_grids = runs["circumstance"].isin([name for members in study.grids.values() for name in members])
+    explain(
+        figure,
+        f"Labels: parameters. Lines: geometric mean over {counted(seeds, 'seed')}; bands: lowest to highest seed. "
+        "Powers: best rate in proportion to width^power, with its 95% interval.",
+        [*mark_key(optima, runs[in_grids]), guessing_key(classes), *series],
+    )
+    label_lines(figure, ends)
+    return figure
+
+
+def mark_key(optima: pandas.DataFrame, runs: pandas.DataFrame) -> list[Artist]:
+    """Returns the keys of those marks that occur."""
+    handles = [pyplot.Line2D([], [], color="#000000", **OPTIMUM, label="best rate and loss there, 95% interval")]
+    if optima["censored"].any():
+        handles.append(pyplot.Line2D([], [], color="#000000", **CENSORED, label="at the grid's edge: a bound"))
+    if runs["diverged"].any():
+        handles.append(pyplot.Line2D([], [], **DIVERGED, label="a seed diverged"))
+    return handles
+
+
+def draw_grid(axes: Axes, runs: pandas.DataFrame, rates: pandas.DataFrame, seeds: int) -> dict[str, tuple[float, str]]:
+    """Draws the end against the learning rate: one line per size, and each size's best rate."""
+    colours = size_colours(runs["parameters"])
+    ends = {}
+    for parameters, rows in runs.groupby("parameters"):
+        colour = colours[parameters]
+        logs = rows.assign(log_end=numpy.log(rows["data_loss_end_value"]))
+        shared, values = by_seed(logs, "learning_rate", "log_end", seeds)
+        shared = numpy.exp(shared)
+        axes.fill_between(shared.index, shared["lowest"], shared["highest"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(shared.index, shared["mean"], color=colour, linewidth=1.4)
+        lost = values.index.difference(shared.index)
+        axes.plot(lost, [0.96] * len(lost), transform=axes.get_xaxis_transform(), **DIVERGED | {"color": colour})
+        if len(shared):
+            ends[size_label(parameters)] = (shared["mean"].iloc[-1], colour)
+    for row in rates.to_dict("records"):
+        draw_best(axes, row, colours[row["parameters"]])
+    rate_axis(axes, runs["learning_rate"])
+    return ends
+
+
+def draw_best(axes: Axes, row: dict, colour: str) -> None:
+    """Marks a size's best rate and the loss there."""
+    if row["censored"] or not math.isfinite(row["log2_rate"]):
+        axes.plot(2.0 ** row["log2_rate"], row["loss"], color=colour, **CENSORED)
+        return
+    rate, low, high = (2.0 ** row[column] for column in ("log2_rate", "ci_low", "ci_high"))
+    axes.errorbar(rate, row["loss"], xerr=[[rate - low], [high - rate]], color=colour, elinewidth=0.8, **OPTIMUM)
+
+
+def draw_rates(axes: Axes, rates: pandas.DataFrame, grids: list[str]) -> list[Artist]:
+    """Draws best and highest stable rates against width, one style per grid; returns the key."""
+    handles = []
+    for style, grid in zip(series_styles(len(grids)), grids, strict=True):
+        rows = rates[rates["grid"] == grid].sort_values("width")
+        best, low, high = (2.0 ** rows[column] for column in ("log2_rate", "ci_low", "ci_high"))
+        axes.errorbar(rows["width"], best, yerr=[best - low, high - best], capsize=2, elinewidth=0.8, **style)
+        stable = style | {"linestyle": "none", "markerfacecolor": "white"}
+        axes.plot(rows["width"], 2.0 ** rows["log2_highest_stable"], **stable)
+        handles.append(pyplot.Line2D([], [], **style, label=f"{circumstance_label(grid)}: best"))
+        handles.append(pyplot.Line2D([], [], **stable, label=f"{circumstance_label(grid)}: highest stable"))
+    widths = numpy.array(sorted(rates["width"].unique()))
+    middle = 2.0 ** rates["log2_rate"].median() * numpy.median(widths) / widths
+    handles += axes.plot(widths, middle, color="#999999", linewidth=1, linestyle=":", label="in proportion to 1/width")
+    shown = 2.0 ** rates[["log2_rate", "ci_low", "ci_high", "log2_highest_stable"]].stack().dropna()
+    if len(shown):
+        tick_log_ends(axes, shown.min(), shown.max(), rate_label)
+    log_axis(axes, widths, [str(width) for width in widths])
+    axes.set(xlabel="width", ylabel="learning rate")
+    return handles
+
+
+def slope_words(row: pandas.Series) -> str:
+    """Says how a rate goes with width: "width^−1.00 [−1.20, −0.80], falls"."""
+    if not math.isfinite(row["slope"]):
+        return "no slope, as one lies at the grid's edge"
+    interval = f"[{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
+    return f"width^{number(row['slope'], 2)} {interval}, {row['verdict']}"
+
+
+def finding(slopes: pandas.DataFrame, grids: list[str]) -> str:
+    """Says how each grid's best rate moves with width."""
+    verdicts = {grid: slopes.loc[grid, "verdict"] for grid in grids}
+    words = together({grid: "is undecided" if word == "undecided" else word for grid, word in verdicts.items()})
+    return "As width grows, the best learning rate " + ", ".join(f"{text} ({listed(names)})" for text, names in words)

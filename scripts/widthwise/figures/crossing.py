@@ -1,0 +1,119 @@
+"""Whether a larger network's loss stays below a smaller one's, and from which step on."""
+
+import numpy
+import pandas
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from widthwise.figures.layout import (
+    AROUND_PANELS,
+    MOST_HEIGHT,
+    WIDTH,
+    explain,
+    identical,
+    name_rows,
+    row_heights,
+    title,
+)
+from widthwise.figures.style import SMALL
+from widthwise.report.wording import MEASURES, counted, size_label
+from widthwise.study.plan import Study
+
+SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#08519c"])
+GAP = 0.15  # before the largest over the smallest
+MEASURE_GAP = 0.5
+
+
+def draw(study: Study, crossings: pandas.DataFrame) -> Figure:
+    """Draws a block for each set of sizes: one row per circumstance, one column per pair of sizes and measure."""
+    crossings = crossings[crossings["circumstance"].isin(study.judged)]
+    groups = identical(
+        crossings, study.judged, ["measure", "pair", "smaller", "larger", "seeds", "crossed"], ["median_crossing"]
+    )
+    blocks = blocks_of(crossings, groups)
+    heights = [sum(row_heights(block)) for block in blocks]
+    height = min(0.45 * sum(heights) + 0.75 * len(blocks), MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
+    figure, panels = pyplot.subplots(
+        len(blocks),
+        1,
+        figsize=(WIDTH, height),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    title(figure, finding(crossings, groups))
+    for axes, block in zip(panels.flat, blocks, strict=True):
+        draw_block(axes, crossings, block)
+    explain(
+        figure,
+        "In how many seeds the larger network's loss comes to lie below the smaller one's and stays there, and the "
+        "median step from which on.",
+        [Patch(facecolor=SHARES(0.85 * share), edgecolor="#cccccc", label=words) for share, words in
+         ((0, "in no seed"), (0.5, "in half of the seeds"), (1, "in every seed"))],
+    )  # fmt: skip
+    return figure
+
+
+def blocks_of(crossings: pandas.DataFrame, groups: list[list[str]]) -> list[list[list[str]]]:
+    """Gathers the groups of circumstances that have the same sizes."""
+    by_sizes: dict[tuple, list[list[str]]] = {}
+    for group in groups:
+        pairs = crossings.loc[crossings["circumstance"] == group[0], ["smaller", "larger"]]
+        by_sizes.setdefault(tuple(pairs.itertuples(index=False, name=None)), []).append(group)
+    return list(by_sizes.values())
+
+
+def draw_block(axes: Axes, crossings: pandas.DataFrame, block: list[list[str]]) -> None:
+    """Draws the circumstances of one set of sizes."""
+    first = crossings[crossings["circumstance"] == block[0][0]]
+    columns, left = {}, 0.0
+    for measure in [measure for measure in MEASURES if measure in set(first["measure"])]:
+        start = left
+        for pair, smaller, larger in first.loc[first["measure"] == measure, ["pair", "smaller", "larger"]].to_numpy():
+            left += GAP * (pair == "extremes")
+            columns[measure, smaller, larger, pair] = left
+            left += 1
+        axes.annotate(
+            MEASURES[measure],
+            ((start + left) / 2, 0),
+            (0, 40),
+            textcoords="offset points",
+            ha="center",
+            fontweight="bold",
+        )
+        left += MEASURE_GAP
+    for group, row in zip(block, name_rows(axes, block), strict=True):
+        for found in crossings[crossings["circumstance"] == group[0]].to_dict("records"):
+            draw_cell(axes, columns[found["measure"], found["smaller"], found["larger"], found["pair"]], row, found)
+    for (_, smaller, larger, _), position in columns.items():
+        words = f"{size_label(larger)}\nbelow\n{size_label(smaller)}"
+        axes.annotate(words, (position + 0.5, 0), (0, 3), textcoords="offset points", ha="center", fontsize=SMALL)
+    axes.set_xlim(-0.02, left - MEASURE_GAP + 0.02)
+
+
+def draw_cell(axes: Axes, left: float, row: tuple[float, float], found: dict) -> None:
+    """Draws in how many seeds one pair crosses, and from which step on."""
+    top, height = row
+    share = found["crossed"] / found["seeds"]
+    axes.add_patch(
+        Rectangle((left, top), 1, height, facecolor=SHARES(0.85 * share), edgecolor="#cccccc", linewidth=0.6)
+    )
+    text = f"{found['crossed']}/{found['seeds']}"
+    if numpy.isfinite(found["median_crossing"]):
+        text += f"\n{found['median_crossing']:.0f}"
+    ink = "white" if share > 0.75 else "black"
+    axes.text(left + 0.5, top + height / 2, text, ha="center", va="center", fontsize=SMALL, color=ink)
+
+
+def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
+    """Says in how many circumstances the largest network's reported loss ends below the smallest's in every seed."""
+    extremes = crossings[(crossings["pair"] == "extremes") & (crossings["measure"] == "objective")]
+    always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
+    count = always.isin([group[0] for group in groups]).sum()
+    return (
+        f"In {count} of {counted(len(groups), 'circumstance')} the largest network's reported loss ends below the "
+        "smallest's in every seed"
+    )

@@ -1,0 +1,70 @@
+"""Parameters added as depth: where the loss ends, one line per circumstance in which depth grows."""
+
+import pandas
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from widthwise.figures.axes import guessing_key, guessing_line, log_axis, tick_ends
+from widthwise.figures.curves import DIVERGED
+from widthwise.figures.findings import END, together, verdict_of
+from widthwise.figures.layout import explain, panel_grid, title, title_panel
+from widthwise.figures.style import series_styles
+from widthwise.report.wording import MEASURES, circumstance_label, counted, listed, size_label
+from widthwise.study.plan import Study
+
+PANELS = ("objective", "data_loss")
+BESIDE = 1.04  # how much further right the last circumstance stands than the first, so that intervals do not hide
+
+
+def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
+    """Draws the ends of reported loss and data loss against depth."""
+    circumstances = [name for name in study.judged if study.circumstances[name].depths]
+    if not circumstances:
+        raise ValueError("no circumstance of the study grows in depth: add one with `depths` to `study`")
+    ends = features[(features["feature"] == "end_value") & features["circumstance"].isin(circumstances)]
+    ends = ends.assign(depth=ends["size"].str.removeprefix("depth").astype(int))
+    styles = dict(zip(circumstances, series_styles(len(circumstances)), strict=True))
+    classes = int(runs["classes"].iloc[0])
+    figure, panels = panel_grid(len(PANELS), height=3.6)
+    title(figure, finding(verdicts, circumstances))
+    for axes, measure in zip(panels, PANELS, strict=True):
+        title_panel(axes, [f"{MEASURES[measure]}, end"])
+        for place, (name, style) in enumerate(styles.items()):
+            rows = ends[(ends["measure"] == measure) & (ends["circumstance"] == name)].sort_values("depth")
+            draw_line(axes, rows, style, BESIDE ** (place / max(1, len(styles) - 1) - 0.5))
+        guessing_line(axes, classes)
+        tick_ends(axes, *axes.dataLim.intervaly)
+        depth_axis(axes, ends)
+        axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
+    handles = [pyplot.Line2D([], [], **style, label=circumstance_label(name)) for name, style in styles.items()]
+    if ends["mean"].isna().any():
+        handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
+    seeds = counted(ends["seeds"].max(), "seed")
+    explain(figure, f"Mean and 95% t interval over {seeds}.", [*handles, guessing_key(classes)])
+    return figure
+
+
+def draw_line(axes: Axes, rows: pandas.DataFrame, style: dict, shift: float) -> None:
+    """Draws the ends of one circumstance; a size of which a run diverged has a cross instead."""
+    at = rows["depth"] * shift
+    errors = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
+    axes.errorbar(at, rows["mean"], yerr=errors, capsize=2, elinewidth=0.8, **style)
+    lost = at[rows["mean"].isna()]
+    axes.plot(lost, [0.96] * len(lost), transform=axes.get_xaxis_transform(), **DIVERGED | {"color": style["color"]})
+
+
+def depth_axis(axes: Axes, ends: pandas.DataFrame) -> None:
+    """Ticks each depth, and writes its parameters where they are the same in all circumstances."""
+    counts = ends.groupby("depth")["parameters"].unique()
+    labels = [f"{depth}\n{size_label(found[0])}" if len(found) == 1 else str(depth) for depth, found in counts.items()]
+    log_axis(axes, list(counts.index), labels)
+
+
+def finding(verdicts: pandas.DataFrame, circumstances: list[str]) -> str:
+    """Says where the data loss ends as depth grows, in each circumstance."""
+    verdicts_of = {name: verdict_of(verdicts, name, "data_loss", "end_value") for name in circumstances}
+    words = together({name: END[verdict] for name, verdict in verdicts_of.items() if verdict})
+    if not words:
+        return "Parameters added as depth: where the loss ends"
+    return "As depth grows, the data loss " + ", ".join(f"{text} in {listed(names)}" for text, names in words)

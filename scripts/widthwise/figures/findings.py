@@ -1,0 +1,68 @@
+"""What a figure shows, in words, from the verdicts."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas
+
+from widthwise.report.wording import MEASURES, circumstance_label, counted
+
+START = {
+    "rises": "starts higher",
+    "falls": "starts lower",
+    "flat": "starts level",
+    "mixed": "starts mixed",
+    "diverged": "is lost to divergence at the start",
+    "undecided": "starts undecided",
+}
+END = {
+    "rises": "ends higher",
+    "falls": "ends lower",
+    "flat": "ends level",
+    "mixed": "ends mixed",
+    "diverged": "is lost to divergence",
+    "undecided": "ends undecided",
+}
+
+
+def verdict_row(verdicts: pandas.DataFrame, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
+    """Returns one row of verdicts.csv, or None if there is no such row."""
+    rows = verdicts[
+        (verdicts["circumstance"] == circumstance) & (verdicts["measure"] == measure) & (verdicts["feature"] == feature)
+    ]
+    return None if rows.empty else rows.iloc[0]
+
+
+def verdict_of(verdicts: pandas.DataFrame, circumstance: str, measure: str, feature: str) -> str | None:
+    """Returns a verdict's word, or None if there is none."""
+    row = verdict_row(verdicts, circumstance, measure, feature)
+    return None if row is None else row["verdict"]
+
+
+def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Gathers the circumstances of which the same words are true, in order."""
+    found: dict[str, list[str]] = {}
+    for circumstance, text in words.items():
+        found.setdefault(text, []).append(circumstance_label(circumstance))
+    return list(found.items())
+
+
+def curve_finding(verdicts: pandas.DataFrame, circumstance: str, measure: str) -> str:
+    """Says where a circumstance's curves start and end as parameters grow: "starts higher, ends lower"."""
+    found = (
+        words.get(verdict_of(verdicts, circumstance, measure, feature))
+        for words, feature in ((START, "starting_loss"), (END, "end_value"))
+    )
+    return ", ".join(text for text in found if text)
+
+
+def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str) -> str:
+    """Says in how many circumstances a loss starts higher and ends higher with more parameters."""
+    subject = f"With more parameters the {MEASURES[measure]}"
+    if len(circumstances) == 1:
+        return f"{subject} {curve_finding(verdicts, circumstances[0], measure)}"
+    starts, ends = (
+        sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
+        for feature in ("starting_loss", "end_value")
+    )
+    of_all = counted(len(circumstances), "circumstance")
+    return f"{subject} starts higher in {starts} of {of_all} and ends higher in {ends or 'none'}"

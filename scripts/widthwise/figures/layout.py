@@ -1,0 +1,194 @@
+"""Where things stand in a figure: panels, their titles, the note and the key, and circumstances drawn as one."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy
+import pandas
+from matplotlib import pyplot
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from widthwise.figures.axes import panel_size
+from widthwise.figures.style import GREY, SMALL
+from widthwise.report.wording import circumstance_label
+
+# Inches. At this width text of 8 points is readable on a page; the height is a screen and a half.
+WIDTH, MOST_HEIGHT = 10.0, 13.5
+AROUND_PANELS = 1.5  # height of the figure's title, note and key
+SMALL_CHARACTERS, BOLD_CHARACTERS = 16, 13  # per inch
+LOW_PANEL = 1.7  # height of a panel that is low
+NAME_CHARACTERS = 26  # of a table's row
+SAME = 1e-3  # nats: numbers that differ by less are drawn as one
+
+
+def panel_grid(count: int, *, most_columns: int = 3, height: float = 2.7) -> tuple[Figure, list[Axes]]:
+    """Makes a figure of `count` panels in a grid, never higher than a screen and a half.
+
+    Args:
+        count: number of panels.
+        most_columns: columns to use while panels are not low; more panels take more columns.
+        height: of a panel, in inches, where there is room.
+
+    Returns:
+        The figure and its panels, row by row.
+    """
+    room = MOST_HEIGHT - AROUND_PANELS
+    columns = 2 if count == 4 else min(count, most_columns)
+    while -(-count // columns) * LOW_PANEL > room and columns < 6:
+        columns += 1
+    rows = -(-count // columns)
+    size = WIDTH * (0.65 if columns == 1 else 1), min(height * rows, room) + AROUND_PANELS
+    figure, grid = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axes in grid.flat[count:]:
+        axes.set_axis_off()
+    return figure, list(grid.flat[:count])
+
+
+def row_grid(
+    count: int, columns: Sequence[str], *, height: float = 2.0, share_rows: bool = False
+) -> tuple[Figure, list[list[Axes]]]:
+    """Makes a figure of `count` rows of panels; many rows stand in blocks beside each other.
+
+    Args:
+        count: number of rows.
+        columns: the headings of a row's panels.
+        height: of a row, in inches, where there is room.
+        share_rows: whether the panels of a row have one vertical scale.
+
+    Returns:
+        The figure and its rows of panels.
+    """
+    room = MOST_HEIGHT - AROUND_PANELS
+    blocks = 1 if count * 1.5 <= room else 2
+    rows, width = -(-count // blocks), len(columns)
+    figure, grid = pyplot.subplots(
+        rows,
+        blocks * width,
+        figsize=(WIDTH, min(height * rows, room) + AROUND_PANELS),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, heading in zip(grid[0], [*columns] * blocks, strict=True):
+        axes.annotate(heading, (0.5, 1), (0, 20), "axes fraction", "offset points", ha="center", fontweight="bold")
+    found = [list(row) for part in numpy.hsplit(grid, blocks) for row in part]
+    for axes in (axes for row in found[count:] for axes in row):
+        axes.set_axis_off()
+    for row in found if share_rows else []:
+        for axes in row[1:]:
+            axes.sharey(row[0])
+            axes.tick_params(labelleft=False)
+    return figure, found[:count]
+
+
+def title(figure: Figure, text: str) -> None:
+    """Writes what the figure shows above it, in lines as wide as the figure."""
+    figure.suptitle(textwrap.fill(text, int(10.5 * figure.get_size_inches()[0])))
+
+
+def title_panel(axes: Axes, names: Sequence[str], finding: str = "") -> None:
+    """Writes the names of a panel's circumstances in bold, and below them what the panel shows."""
+    width = panel_size(axes)[0] - 0.6
+    below = textwrap.fill(finding, int(SMALL_CHARACTERS * width))
+    lines = len(below.splitlines())
+    above = textwrap.fill(" = ".join(map(circumstance_label, names)), int(BOLD_CHARACTERS * width))
+    axes.set_title(above, loc="left", fontweight="bold", pad=5 + 10.5 * lines)
+    axes.annotate(below, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=SMALL, color=GREY, va="bottom")
+
+
+def label_below(rows: Sequence[Sequence[Axes]], text: str) -> None:
+    """Labels the horizontal axes of the lowest panels of a `row_grid`."""
+    for row in rows:
+        if row is rows[-1] or row[0].get_subplotspec().is_last_row():
+            for axes in row:
+                axes.set_xlabel(text)
+
+
+def remark(axes: Axes, text: str) -> None:
+    """Writes a small remark above a panel."""
+    axes.set_title(text, fontsize=SMALL, color=GREY, loc="right", pad=4)
+
+
+def title_row(row: Sequence[Axes], names: Sequence[str], unit: str) -> None:
+    """Writes the names of a row's circumstances beside its first panel, with the unit of the vertical axes."""
+    height = panel_size(row[0])[1]
+    text = textwrap.fill(" = ".join(map(circumstance_label, names)), max(13, int(15 * (height - 0.2))))
+    row[0].set_ylabel(f"{text}\n({unit})", fontsize=SMALL)
+
+
+def name_rows(axes: Axes, groups: Sequence[Sequence[str]]) -> list[tuple[float, float]]:
+    """Names the rows of a table, from the top down; returns where each begins, and how high it is.
+
+    A row is 1 high, or as high as the names of its circumstances need.
+    """
+    texts = [textwrap.fill(", ".join(map(circumstance_label, group)), NAME_CHARACTERS) for group in groups]
+    heights = row_heights(groups)
+    tops = [sum(heights[:place]) for place in range(len(heights))]
+    axes.set_yticks([top + height / 2 for top, height in zip(tops, heights, strict=True)], texts)
+    axes.set(ylim=(sum(heights) + 0.02, 0), xticks=[])
+    axes.tick_params(left=False)
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
+    return list(zip(tops, heights, strict=True))
+
+
+def row_heights(groups: Sequence[Sequence[str]]) -> list[float]:
+    """Returns how high the rows of a table are: 1, or more if the names of the row need it."""
+    lines = [textwrap.wrap(", ".join(map(circumstance_label, group)), NAME_CHARACTERS) for group in groups]
+    return [max(1.0, 0.33 * len(found) + 0.1) for found in lines]
+
+
+def explain(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
+    """Writes a note and the key below the figure; to be called once.
+
+    Args:
+        figure: the figure.
+        text: what lines, bands and marks stand for.
+        handles: labelled artists for the key.
+    """
+    characters = int(SMALL_CHARACTERS * figure.get_size_inches()[0])
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1) + 10
+    legend = figure.legend(
+        handles=handles,
+        title=textwrap.fill(text, characters),
+        title_fontproperties={"size": SMALL},
+        alignment="left",
+        loc="outside lower center",
+        ncols=max(1, min(len(handles), characters // longest)),
+    )
+    legend.get_title().set_color(GREY)
+
+
+def identical(
+    table: pandas.DataFrame, names: Sequence[str], exact: Sequence[str], close: Sequence[str]
+) -> list[list[str]]:
+    """Groups circumstances that look the same, so that each look is drawn once.
+
+    Args:
+        table: rows with a column `circumstance`.
+        names: the circumstances, in order.
+        exact: columns that must be equal.
+        close: columns that may differ by less than `SAME`.
+
+    Returns:
+        Groups of names, in the order of their first. A circumstance without rows stays alone.
+    """
+    groups: list[list[str]] = []
+    rows = {name: table[table["circumstance"] == name] for name in names}
+    for name in names:
+        for group in groups:
+            if _same(rows[name], rows[group[0]], exact, close):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def _same(one: pandas.DataFrame, other: pandas.DataFrame, exact: Sequence[str], close: Sequence[str]) -> bool:
+    if one.empty or len(one) != len(other):
+        return False
+    equal = one[list(exact)].reset_index(drop=True).equals(other[list(exact)].reset_index(drop=True))
+    values, others = (rows[list(close)].to_numpy(float) for rows in (one, other))
+    return equal and numpy.allclose(values, others, rtol=0, atol=SAME, equal_nan=True)

@@ -1,0 +1,75 @@
+"""What the reported loss is made of: reported loss = data loss + penalty, side by side for every size.
+
+A gap between sizes in the reported loss that is there in the penalty, but not in the data loss, is no worse fit.
+"""
+
+import pandas
+from matplotlib.figure import Figure
+
+from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, step_axis
+from widthwise.figures.curves import curve_key, curve_note, draw_curves, shown_ends
+from widthwise.figures.labels import label_lines
+from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
+from widthwise.report.wording import circumstance_label, listed, number
+from widthwise.study.plan import Study
+
+ROUNDING = 1e-9  # nats
+COLUMNS = {"objective": "reported loss", "data_loss": "= data loss", "penalty": "+ penalty"}
+
+
+def draw(study: Study, losses: pandas.DataFrame, features: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
+    """Draws one row per circumstance whose reported loss holds a penalty; its three panels have one scale."""
+    losses = losses[losses["circumstance"].isin(study.judged)]
+    groups = identical(losses, study.judged, ["size", "seed", "step"], list(COLUMNS))
+    with_penalty = set(losses.loc[losses["penalty"] > 0, "circumstance"])
+    shown = [group for group in groups if group[0] in with_penalty]
+    without = [circumstance_label(name) for group in groups if group not in shown for name in group]
+    shown = shown or groups[:1]
+    ends = largest_ends(features, [group[0] for group in shown])
+    seeds, classes = len(study.seeds), int(runs["classes"].iloc[0])
+    figure, rows = row_grid(len(shown), list(COLUMNS.values()), share_rows=True)
+    title(figure, finding(ends))
+    labels = {}
+    for row, group in zip(rows, shown, strict=True):
+        of_circumstance = losses[losses["circumstance"] == group[0]]
+        title_row(row, group, "nats")
+        remark(row[-1], part(*ends.loc[group[0]]))
+        for axes in row[:-1]:
+            guessing_line(axes, classes)
+        lines = [draw_curves(axes, of_circumstance, measure, seeds) for axes, measure in zip(row, COLUMNS, strict=True)]
+        labels[row[-1]] = lines[-1]
+        cut_far_above(row[0], shown_ends(lines[0]), classes, from_zero=True)
+        for axes in row:
+            step_axis(axes, of_circumstance["step"].max())
+    label_below(rows, "step")
+    note = curve_note(seeds) + (f" No penalty, so no row: {listed(without)}." if without else "")
+    explain(figure, note, [guessing_key(classes), *curve_key(losses[losses["circumstance"].isin(ends.index)], seeds)])
+    label_lines(figure, labels)
+    return figure
+
+
+def largest_ends(features: pandas.DataFrame, circumstances: list[str]) -> pandas.DataFrame:
+    """Returns the mean end of the largest size: columns `objective` and `data_loss`, indexed by circumstance."""
+    ends = features[(features["feature"] == "end_value") & features["circumstance"].isin(circumstances)]
+    largest = ends[ends["parameters"] == ends.groupby("circumstance")["parameters"].transform("max")]
+    means = largest.pivot(index="circumstance", columns="measure", values="mean")
+    return means.reindex(circumstances)[["objective", "data_loss"]]
+
+
+def part(objective: float, data_loss: float) -> str:
+    """Says how much of a reported loss is penalty."""
+    if pandas.isna(objective):
+        return ""
+    return f"{number(objective - data_loss, 2)} of the largest network's {number(objective, 2)} nats"
+
+
+def finding(ends: pandas.DataFrame) -> str:
+    """Says where the penalty is the largest part of the largest network's reported loss."""
+    penalties = (ends["objective"] - ends["data_loss"]).dropna()
+    if penalties.empty:
+        return "The reported loss and its two parts as ever larger networks train"
+    if penalties.max() < ROUNDING:
+        return "No circumstance's reported loss holds a penalty"
+    name = penalties.idxmax()
+    where = f" ({circumstance_label(name)})" if len(ends) > 1 else ""
+    return f"{part(*ends.loc[name])} at the end is penalty{where}"

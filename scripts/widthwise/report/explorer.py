@@ -1,0 +1,254 @@
+"""The explorer: one page, complete without network, with the loss curves of every run.
+
+A browser opens a page inside Snakemake's report only up to 2 MB. Hence a small library (Vega-Lite) and a limit on the
+points of all curves together: first the steps are thinned, then the seeds are replaced by their means.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy
+import pandas
+import vl_convert
+
+from widthwise.report.pages import page
+from widthwise.report.palette import size_colours
+from widthwise.report.wording import MEASURES, NATS, circumstance_label, number, size_label, size_title
+
+MOST_POINTS = 24_000  # of all curves together: about 0.7 MB
+MOST_STEPS, LEAST_STEPS = 100, 12  # of one curve
+ROW_MEASURES = ("objective", "data_loss", "penalty")
+NAMES = MEASURES | {"penalty": "penalty"}
+
+STYLE = """
+body { box-sizing: border-box; display: flex; flex-direction: column; height: 100vh; margin: 0; max-width: none;
+       padding: 1rem; }
+h1 { font-size: 1.3rem; margin: 0 0 0.5rem; }
+form { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; }
+select { font: inherit; max-width: 100%; padding: 0.1rem 0.3rem; }
+p { color: #555555; font-size: 0.85rem; margin: 0; }
+#curves { flex: 1; min-height: 22rem; }
+"""
+
+BODY = """<h1>Loss curves of every run</h1>
+<form>
+<label>circumstance <select id="circumstance">{circumstances}</select></label>
+<label>measure <select id="measure">{measures}</select></label>
+<label>seeds <select id="seeds">{seeds}</select></label>
+<label>steps <select id="steps">{scales}</select></label>
+<label>loss <select id="loss">{scales}</select></label>
+</form>
+<div id="curves"></div>
+<p>Point at a dot for its size, step and value. Click a size in the legend to see it alone (shift: several). Turn the
+wheel to zoom, drag to move, double-click to reset. {notes}</p>
+<script type="module">
+{library}
+const study = {study};
+{script}</script>
+"""
+
+SCRIPT = """
+const chosen = name => document.getElementById(name).value;
+const narrow = innerWidth < 700;
+
+function draw() {
+  const circumstance = study.circumstances[chosen("circumstance")];
+  const measure = chosen("measure"), each = chosen("seeds") === "each";
+  const title = `${study.measures[measure]} (nats)`;
+  const steps = measure === "printed" ? circumstance.printed_steps : circumstance.steps;
+  const {sizes, runs} = circumstance;
+  const least = {steps: chosen("steps") === "log" ? 1 : 0, loss: chosen("loss") === "log" ? 1e-9 : -Infinity};
+  const values = runs.flatMap(({size, seed, ...run}) =>
+    (run[measure] ?? []).map((value, index) => ({...sizes[size], seed, step: steps[index], value})))
+    .filter(({step, value}) => step >= least.steps && value >= least.loss);
+  const mean = [
+    {aggregate: [{op: "mean", field: "value", as: "value"}, {op: "count", as: "count"}],
+     groupby: ["size", "parameters", "label", "step"]},
+    {filter: `datum.count == ${new Set(runs.map(run => run.seed)).size}`},
+    {calculate: "'mean of ' + datum.count", as: "seed"},
+  ];
+  const dots = study.means || each ? [] : mean;
+  vegaEmbed("#curves", {
+    width: "container", height: "container", autosize: {type: "fit", contains: "padding"},
+    data: {name: "curves", values},
+    transform: [{filter: {param: "sizes"}}],
+    encoding: {
+      x: {field: "step", type: "quantitative", axis: {tickCount: 8, labelOverlap: true},
+          scale: {type: chosen("steps"), nice: false, padding: 8}},
+      y: {field: "value", type: "quantitative", axis: {tickCount: 8, labelOverlap: true}, title,
+          scale: {type: chosen("loss"), zero: false}},
+      color: {
+        field: "label", type: "nominal", title: "parameters",
+        scale: {domain: sizes.map(size => size.label), range: sizes.map(size => size.colour)},
+        legend: {orient: narrow ? "bottom" : "right", columns: narrow ? 3 : 1, symbolType: "circle", symbolOpacity: 1},
+      },
+      detail: {field: "seed"},
+    },
+    layer: [
+      {
+        params: [
+          {name: "sizes", select: {type: "point", fields: ["label"]}, bind: "legend"},
+          {name: "view", select: "interval", bind: "scales"},
+        ],
+        mark: {type: "line", clip: true, strokeWidth: 1.2, opacity: dots.length ? 0.25 : 1},
+      },
+      {transform: dots, mark: {type: "line", clip: true, strokeWidth: dots.length ? 2.5 : 0}},
+      {
+        transform: dots,
+        mark: {type: "circle", clip: true, size: 50, opacity: 1},
+        encoding: {tooltip: [
+          {field: "size"}, {field: "parameters", format: ","}, {field: "seed"}, {field: "step", format: ","},
+          {field: "value", format: ".4f", title},
+        ]},
+      },
+      ...(measure === "penalty" ? [] : [{
+        data: {values: [{guessing: study.guessing}]},
+        transform: [],
+        mark: {type: "rule", clip: true, strokeDash: [2, 3], color: "#777777"},
+        encoding: {y: {field: "guessing", type: "quantitative"}, x: null, color: null, detail: null},
+      }]),
+    ],
+    config: {
+      font: "system-ui, sans-serif", view: {stroke: null},
+      axis: {labelFontSize: 13, titleFontSize: 14, titleFontWeight: "normal", gridColor: "#e6e6e6"},
+      legend: {labelFontSize: 13, titleFontSize: 14, titleFontWeight: "normal"},
+    },
+  }, {renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}});
+}
+
+document.querySelector("form").addEventListener("change", draw);
+draw();
+"""
+
+
+def explorer_page(losses: pandas.DataFrame, printed: pandas.DataFrame, classes: int) -> str:
+    """Returns the page.
+
+    Args:
+        losses: losses.csv.
+        printed: printed.csv; may have no rows.
+        classes: number of classes, for the guessing line.
+    """
+    runs = len(losses[["circumstance", "size", "seed"]].drop_duplicates())
+    means = runs * LEAST_STEPS > MOST_POINTS
+    if means:
+        losses, printed = (
+            seed_means(losses, ROW_MEASURES),
+            seed_means(printed, ["printed"]),
+        )
+    count = steps_per_curve(len(losses[["circumstance", "size", "seed"]].drop_duplicates()))
+    printed_of = dict(list(printed.groupby("circumstance")))
+    circumstances = {
+        name: curves(rows, printed_of.get(name, printed.iloc[:0]), count)
+        for name, rows in losses.groupby("circumstance", sort=False)
+    }
+    measures = {measure: NAMES[measure] for measure in (*ROW_MEASURES, *([] if printed.empty else ["printed"]))}
+    study = {
+        "means": means,
+        "guessing": math.log(classes),
+        "measures": measures,
+        "circumstances": circumstances,
+    }
+    seeds = {"mean": "mean of all"} if means else {"mean": "mean of all", "each": "each"}
+    logged = losses.groupby("circumstance")["step"].nunique().max()
+    body = BODY.format(
+        circumstances=options({name: circumstance_label(name) for name in circumstances}),
+        measures=options(measures),
+        seeds=options(seeds),
+        scales=options({"linear": "linear", "log": "logarithmic"}),
+        notes=" ".join(notes(classes, runs, means=means, shown=count, logged=logged)),
+        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+        study=json.dumps(study, separators=(",", ":")),
+        script=SCRIPT,
+    )
+    return page("Loss curves of every run", body, STYLE)
+
+
+def notes(classes: int, runs: int, *, means: bool, shown: int, logged: int) -> list[str]:
+    """Says what is drawn, and what is left out."""
+    steps = f"{shown} of {logged} logged steps are shown." if logged > shown else "Every logged step is shown."
+    seeds = (
+        f"Only the means over seeds are shown: {runs:,} runs are too many for one page."
+        if means
+        else "Pale behind a mean is each seed."
+    )
+    return [
+        f"Dotted: guessing, log({classes}) = {number(math.log(classes))} {NATS}.",
+        "A mean goes as far as every seed does.",
+        seeds,
+        "A logarithmic scale leaves out step 0 and losses of 0.",
+        steps,
+    ]
+
+
+def steps_per_curve(curves: int) -> int:
+    """Returns how many steps each of so many curves may have: never fewer than `LEAST_STEPS`."""
+    return max(LEAST_STEPS, min(MOST_STEPS, MOST_POINTS // curves))
+
+
+def seed_means(table: pandas.DataFrame, measures: Sequence[str]) -> pandas.DataFrame:
+    """Returns the means over seeds, as far as all seeds of the circumstance go, with a text for `seed`."""
+    keys = ["circumstance", "size", "parameters", "step"]
+    grouped = table.groupby(keys, sort=False)
+    means = grouped[list(measures)].mean().assign(seeds=grouped["seed"].size()).reset_index()
+    complete = table.groupby("circumstance")["seed"].nunique()
+    means = means[means["seeds"] == means["circumstance"].map(complete)]
+    return means.assign(seed=[f"mean of {count}" for count in means["seeds"]]).drop(columns="seeds")
+
+
+def curves(losses: pandas.DataFrame, printed: pandas.DataFrame, count: int) -> dict:
+    """Returns one circumstance as the page has it: its sizes, and each run's losses at no more than `count` steps.
+
+    A run that diverged has fewer losses. All runs of a circumstance log the same steps while they go on.
+    """
+    colours = size_colours(losses["parameters"])
+    by_size = losses.drop_duplicates("size").sort_values("parameters")
+    places = {size: place for place, size in enumerate(by_size["size"])}
+    steps = thinned(numpy.sort(losses["step"].unique()), count)
+    printed_steps = thinned(numpy.sort(printed["step"].unique()), count)
+    printed_runs = dict(list(printed[printed["step"].isin(printed_steps)].groupby(["size", "seed"])))
+    runs = []
+    for (size, seed), run in losses[losses["step"].isin(steps)].groupby(["size", "seed"]):
+        row = {"size": places[size], "seed": seed} | {name: rounded(run[name]) for name in ROW_MEASURES}
+        if (size, seed) in printed_runs:
+            row["printed"] = rounded(printed_runs[size, seed]["printed"])
+        runs.append(row)
+    return {
+        "steps": steps.tolist(),
+        "printed_steps": printed_steps.tolist(),
+        "sizes": [
+            {
+                "size": size_title(row["size"]),
+                "parameters": row["parameters"],
+                "label": size_label(row["parameters"]),
+                "colour": colours[row["parameters"]],
+            }
+            for row in by_size[["size", "parameters"]].to_dict("records")
+        ],
+        "runs": runs,
+    }
+
+
+def thinned(steps: numpy.ndarray, count: int) -> numpy.ndarray:
+    """Returns `count` of the ascending steps, or all if there are fewer, with the first and the last.
+
+    Half of them are at even distances of their logarithms, which shows the beginning; the rest at even distances.
+    """
+    if len(steps) <= count:
+        return steps
+    places = numpy.arange(len(steps))
+    early = numpy.unique(numpy.geomspace(1, len(steps), count // 2).round().astype(int) - 1)
+    others = numpy.setdiff1d(places, early)
+    even = others[numpy.linspace(0, len(others) - 1, count - len(early)).round().astype(int)]
+    return steps[numpy.sort(numpy.concatenate([early, even]))]
+
+
+def rounded(losses: pandas.Series) -> list[float]:
+    """Returns losses with five significant digits."""
+    return [float(f"{value:.5g}") for value in losses]
+
+
+def options(texts: dict[str, str]) -> str:
+    """Returns the options of a list, by value."""
+    return "".join(f'<option value="{value}">{text}</option>' for value, text in texts.items())

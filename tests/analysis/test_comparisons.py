@@ -1,0 +1,180 @@
+"""Contrasts, crossings, slopes by step, powers of width, and the time lapse."""
+
+import itertools
+import math
+
+import numpy
+import pandas
+import pytest
+from tables_of_runs import SEEDS, SIZES, coordinates, lapsed, tables
+
+from widthwise.analysis.comparisons import (
+    contrasts,
+    coordinate_powers,
+    crossings,
+    curves_of_study,
+    slopes_by_step,
+    time_lapse,
+)
+from widthwise.analysis.tables import TABLES
+from widthwise.analysis.verdicts import all_responses
+
+EXPECTED = {"penalised": {"objective": {"end_value": "rises"}, "data_loss": {"end_value": "falls"}}}
+WIDTHS = [f"width{size}" for size in SIZES]
+
+
+def contrasted(runs, starts, *, sizes=None, circumstance="penalised"):
+    sizes = sizes or dict.fromkeys(("plain", circumstance), WIDTHS)
+    responses = all_responses(runs, starts, ["plain", circumstance])
+    found = contrasts(responses, sizes, {circumstance: "plain"}, EXPECTED)
+    return found.set_index(["measure", "feature"])
+
+
+def test_a_contrast_pairs_circumstance_and_reference_by_seed():
+    found = contrasted(*tables())
+    objective, data_loss = found.loc["objective", "end_value"], found.loc["data_loss", "end_value"]
+    assert objective.change == pytest.approx(0.9, rel=0.01)
+    assert objective.at_largest == pytest.approx(0.9, rel=0.01)
+    assert objective.at_largest_low < objective.at_largest < objective.at_largest_high
+    assert (objective.verdict, objective.agrees, objective.level) == ("rises", True, 0.0225)
+    assert data_loss.change == data_loss.at_largest == 0
+    assert (data_loss.verdict, data_loss.agrees, data_loss.p_value) == ("flat", False, 1)
+    assert found.loc["objective", "starting_loss"].seeds == 6
+
+
+def test_a_contrast_pairs_sizes_not_parameter_counts():
+    runs, starts = tables()
+    for table in (runs, starts):  # as where one of the two has no BatchNorm
+        table.loc[table["circumstance"] == "plain", "parameters"] -= 7
+    assert len(contrasted(runs, starts)) == len(contrasted(*tables()))
+
+
+def test_circumstances_of_other_sizes_have_no_contrast():
+    sizes = {"plain": WIDTHS, "penalised": ["depth8", "depth12", "depth20", "depth32"]}
+    found = contrasted(*tables(), sizes=sizes)
+    assert found.empty
+    assert list(found.reset_index().columns.sort_values()) == sorted(TABLES["contrasts"])
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict", "slight"),
+    [(0, "flat", False), (0.01, "rises", True), (0.02, "rises", False), (-0.02, "falls", False)],
+)
+def test_a_contrast_is_judged_by_the_one_rule(shift, verdict, slight):
+    runs, starts = tables()
+    bent = runs.query("circumstance == 'plain'").assign(circumstance="bent")
+    doublings = numpy.log2(bent["parameters"] / 100)
+    bent["objective_end_value"] += shift * doublings * (1 + 0.01 * bent["seed"])
+    starts = pandas.concat([starts, starts.query("circumstance == 'plain'").assign(circumstance="bent")])
+    row = contrasted(pandas.concat([runs, bent]), starts, circumstance="bent").loc["objective", "end_value"]
+    # Three doublings from 100 to 800: the margin of 0.05 is reached at 0.0167 a doubling.
+    assert (row.verdict, row.slight) == (verdict, slight)
+
+
+def test_a_contrast_with_a_diverged_run_is_undecided_and_with_a_lost_size_diverged():
+    runs, starts = tables()
+    widest = (runs["parameters"] == 800) & (runs["circumstance"] == "penalised")
+    lost = contrasted(runs.assign(diverged=widest), starts).loc["objective", "end_value"]
+    assert (lost.verdict, lost.diverged, lost.agrees) == ("diverged", 5, False)
+    assert math.isnan(lost.change)
+    assert math.isnan(lost.at_largest)
+    some = contrasted(runs.assign(diverged=widest & (runs["seed"] == 0)), starts).loc["objective", "end_value"]
+    assert (some.verdict, some.diverged) == ("undecided", 1)
+    assert (some.ci_low, some.ci_high) == (-math.inf, math.inf)
+
+
+def test_seeds_that_all_differ_by_the_same_are_no_certainty():
+    runs, starts = tables()
+    later = (runs["circumstance"] == "penalised") & (runs["parameters"] == 800)
+    runs = runs.assign(data_loss_steps_to_midway=numpy.where(later, 5.0, 3.0))
+    row = contrasted(runs, starts).loc["data_loss", "steps_to_midway"]
+    assert (row.verdict, row.at_largest) == ("undecided", 2)
+    assert (row.ci_low, row.ci_high) == (-math.inf, math.inf)
+
+
+def curves(losses_of_size, *, diverged=(), printed=()):
+    """Curves of one circumstance in which every seed has the same losses, at every tenth step."""
+    losses, runs = [], []
+    for seed, (size, values) in itertools.product(SEEDS, losses_of_size.items()):
+        who = {"circumstance": "plain", "parameters": size, "seed": seed}
+        runs.append(who | {"diverged": size in diverged})
+        losses += [who | {"step": 10 * i, "objective": v + 1, "data_loss": v} for i, v in enumerate(values)]
+    losses = pandas.DataFrame(losses, columns=["circumstance", "parameters", "seed", "step", "objective", "data_loss"])
+    printed = losses[["circumstance", "parameters", "seed", "step"]].assign(printed=losses["data_loss"])
+    return list(curves_of_study(losses, printed[printed["step"] > 0], pandas.DataFrame(runs)))
+
+
+def test_crossings_are_counted_over_seeds():
+    table = crossings(curves({100: (1.0, 0.9, 0.8), 200: (1.2, 0.8, 0.5), 400: (1.5, 1.4, 1.3)}))
+    assert list(table["measure"].unique()) == ["objective", "data_loss", "printed"]
+    objective = table[table["measure"] == "objective"]
+    assert list(objective["pair"]) == ["neighbours", "neighbours", "extremes"]
+    assert list(objective["crossed"]) == [5, 0, 0]
+    assert list(objective["always_below"]) == [0, 0, 0]
+    assert list(objective["median_crossing"]) == [10, math.inf, math.inf]
+    printed = table[table["measure"] == "printed"]
+    assert list(printed["always_below"]) == [5, 0, 0]  # from the first epoch on
+    assert printed["median_crossing"].iloc[0] == 10
+
+
+def test_a_larger_network_that_diverged_never_wins():
+    found = crossings(curves({100: [0.6] * 4, 200: [0.4] * 2, 400: [0.7] * 4}, diverged=(200,)))
+    # 200 lies lower until it diverges; 400 lies higher than 200 until then, and lower ever after.
+    assert list(found["crossed"]) == [0, 5, 0] * 3
+
+
+def test_a_circumstance_that_diverged_at_once_has_no_crossing():
+    found = crossings(curves(dict.fromkeys((100, 200, 400), ()), diverged=(100, 200, 400)))
+    assert len(found) == 9
+    assert (found["crossed"] == 0).all()
+    assert (found["median_crossing"] == math.inf).all()
+
+
+def test_slopes_are_judged_at_every_step_that_all_runs_reached():
+    generator = numpy.random.default_rng(0)
+    rows = [
+        {"circumstance": "plain", "parameters": size, "seed": seed, "step": step, "data_loss": loss, "objective": loss}
+        for seed, (doublings, size), step in itertools.product(SEEDS, enumerate(SIZES), (0, 10, 20))
+        if (size, seed, step) != (800, 0, 20)
+        for loss in [0.7 - 0.005 * step * doublings + 0.001 * generator.standard_normal()]
+    ]
+    losses = pandas.DataFrame(rows)
+    runs = losses.drop_duplicates(["parameters", "seed"])
+    printed = losses.assign(printed=losses["objective"])
+    found = slopes_by_step(curves_of_study(losses, printed, runs)).set_index(["measure", "step"])
+    assert list(found.loc["data_loss"].index) == [0, 10]
+    assert found.loc[("data_loss", 0), "verdict"] == "flat"
+    assert found.loc[("data_loss", 10), "verdict"] == "falls"
+    assert found.loc[("data_loss", 10), "slope_per_doubling"] == pytest.approx(-0.05, abs=0.002)
+
+
+def test_the_power_of_width_is_a_slope_in_logs():
+    found = coordinate_powers(coordinates(0.5))
+    assert len(found) == 4
+    assert found["power"].tolist() == pytest.approx([0.5] * 4, abs=0.01)
+    assert ((found["ci_low"] < found["power"]) & (found["power"] < found["ci_high"])).all()
+
+
+def test_a_layer_that_does_not_change_has_no_power():
+    found = coordinate_powers(coordinates(0.5, zero=True)).set_index(["layer", "step"])
+    assert math.isnan(found.loc[("convolution1", 1), "power"])
+    assert found.loc[("convolution1", 2), "power"] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(("offset", "agrees"), [(0.0, "yes"), (0.02, "yes"), (0.0285, "undecided"), (0.05, "no")])
+def test_a_time_lapse_is_compared_at_equal_rate_times_steps(offset, agrees):
+    found = time_lapse(*lapsed(offset), "fast", "slow")
+    assert [size.size for size in found] == ["width2", "width8"]
+    for size in found:
+        assert size.difference.estimate == pytest.approx(offset + 0.002)
+        assert size.agrees == agrees
+
+
+def test_a_time_lapse_fails_at_a_size_with_a_diverged_run():
+    found = time_lapse(*lapsed(0.0, diverged=True), "fast", "slow")
+    assert [size.agrees for size in found] == ["yes", "no"]
+
+
+def test_a_time_lapse_needs_a_higher_rate():
+    with pytest.raises(ValueError, match="fast has no higher learning rate than slow"):
+        time_lapse(*lapsed(0.0, ratio=1), "fast", "slow")

@@ -1,0 +1,196 @@
+"""Best and highest stable learning rates: by hand, and as they were made to move with width."""
+
+import math
+
+import numpy
+import pandas
+import pytest
+from tables_of_runs import MEMBERS, WIDTHS, grid_of, runs_of
+
+from widthwise.analysis.inference import Interval
+from widthwise.analysis.learning_rates import (
+    Grid,
+    agreement,
+    best_rate_slope,
+    best_rates,
+    movement,
+    optimum,
+    own_best_response,
+    rates_table,
+    slopes_table,
+    stable_rate_slope,
+    verdicts_table,
+)
+
+
+def test_the_parabolas_lowest_point_by_hand():
+    # y = (x + 9.25)^2 through -11 ... -7.
+    rates, usable = [-11, -10, -9, -8, -7], [True] * 5
+    values = [(x + 9.25) ** 2 for x in rates]
+    assert optimum(rates, values, usable) == (pytest.approx(-9.25), pytest.approx(0, abs=1e-12), False)
+    assert optimum([-11, -10, -8.9, -8, -7], [(x + 9.25) ** 2 for x in (-11, -10, -8.9, -8, -7)], usable)[0] == (
+        pytest.approx(-9.25)
+    )
+
+
+def test_an_optimum_at_the_grids_edge_is_censored():
+    rates, usable = [-11, -10, -9], [True] * 3
+    assert optimum(rates, [1, 2, 3], usable) == (-11, 1, True)
+    assert optimum(rates, [3, 2, 1], usable) == (-9, 1, True)
+
+
+def test_a_rate_at_which_a_run_diverged_is_not_the_best():
+    rates, values = [-12, -11, -10, -9], [3, 2, 3, 1]
+    assert optimum(rates, values, [True, True, True, False])[0] == -11
+    # Beside a neighbour that is not higher there is no parabola.
+    assert optimum(rates, [3, 2, 1, 0], [True, True, True, False]) == (-10, 1, False)
+    found = optimum(rates, [1, 1, 1, 1], [False] * 4)
+    assert math.isnan(found[0])
+    assert found[2]
+
+
+@pytest.mark.parametrize("slope", [-1.0, 0.0, 0.4])
+def test_best_rates_move_as_they_were_made_to(slope):
+    grid = grid_of(slope=slope)
+    found = best_rates(grid)
+    assert found.log2_rates == pytest.approx([-8 + slope * (math.log2(width) - 3) for width in WIDTHS], abs=0.05)
+    assert not found.censored.any()
+    interval = best_rate_slope(grid).interval
+    assert interval.low < slope < interval.high
+    assert movement(interval) == {-1.0: "falls", 0.0: "stays", 0.4: "rises"}[slope]
+
+
+def test_the_difference_of_two_grids_is_paired_by_seed():
+    standard, mup = (best_rate_slope(grid_of(slope=slope)) for slope in (-1.0, -0.02))
+    difference = standard.less(mup).interval
+    assert difference.estimate == pytest.approx(-0.98, abs=0.01)
+    # Seeds move both alike.
+    assert difference.high - difference.low < (standard.interval.high - standard.interval.low) / 2
+
+
+def test_a_censored_width_leaves_no_slope():
+    grid = Grid.of(runs_of(), MEMBERS[:4])  # up to 2^-9, below the best of widths 4 to 16
+    slope = best_rate_slope(grid)
+    assert slope.censored == 3
+    assert math.isnan(slope.interval.estimate)
+    assert movement(slope.interval) == "undecided"
+    table = rates_table({"rates": grid}).set_index("width")
+    assert table["censored"].tolist() == [True, True, True, False]
+    assert table.loc[4, "ci_low"] == -math.inf
+
+
+def test_a_width_is_censored_where_one_seed_decides_that_it_is_not():
+    runs = runs_of(jitter=0)
+    runs.loc[(runs["width"] == 4) & (runs["seed"] == 0) & (runs["learning_rate"] == 2.0**-7), "data_loss_end_value"] = (
+        1e-9
+    )
+    falling = (runs["width"] == 4) & (runs["seed"] > 0)
+    runs.loc[falling, "data_loss_end_value"] = 0.1 - runs.loc[falling, "learning_rate"]
+    assert best_rates(Grid.of(runs, MEMBERS)).censored.tolist() == [True, False, False, False]
+
+
+def test_one_seed_has_no_interval():
+    slope = best_rate_slope(grid_of(seeds=[0]))
+    assert slope.censored == len(WIDTHS)
+    assert verdicts_table({"rates": grid_of(seeds=[0])}, 8)["learning_rate"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "falls", "rises", "stays"),
+    [
+        (-2, -0.3, "yes", "no", "no"),
+        (-0.2, -0.1, "yes", "no", "yes"),
+        (-0.1, 0.2, "undecided", "undecided", "yes"),
+        (-0.1, 0.4, "undecided", "undecided", "undecided"),
+        (0.1, 0.4, "no", "yes", "undecided"),
+        (-math.inf, math.inf, "undecided", "undecided", "undecided"),
+    ],
+)
+def test_an_interval_may_agree_with_more_than_one_expectation(low, high, falls, rises, stays):
+    slope = Interval(0, low, high)
+    assert [agreement(slope, expected) for expected in ("falls", "rises", "stays")] == [falls, rises, stays]
+
+
+def test_the_highest_stable_rate_falls_with_width():
+    # The limit is 2^-4 at width 4 and a doubling lower with each doubling of width; one seed is a doubling worse.
+    grid = grid_of(unstable_from=lambda seed, width: -3 - math.log2(width) - (seed == 3))
+    table = rates_table({"rates": grid}).set_index("width")
+    assert table["log2_highest_stable"].tolist() == [-7, -8, -9, -10]
+    slope, censored = stable_rate_slope(grid)
+    assert censored == 0
+    assert slope.estimate == pytest.approx(-1)
+    # Rates a factor of 2 apart leave the limits open by half a doubling each way.
+    assert (slope.low, slope.high) == pytest.approx((-1 - 0.4, -1 + 0.4))
+    assert movement(slope) == "falls"
+
+
+def test_a_stable_rate_at_the_grids_end_is_censored():
+    slope, censored = stable_rate_slope(grid_of())
+    assert (math.isnan(slope.estimate), censored) == (True, 4)
+    none, censored = stable_rate_slope(grid_of(unstable_from=lambda seed, width: -20 if width == 4 else -6))
+    assert (math.isnan(none.estimate), censored) == (True, 1)
+    table = rates_table({"rates": grid_of(unstable_from=lambda seed, width: -20 if width == 4 else -6)})
+    assert numpy.isnan(table["log2_highest_stable"]).tolist() == [True, False, False, False]
+
+
+def test_a_loss_above_guessing_is_not_stable_but_noise_is():
+    runs = runs_of(jitter=0)
+    noisy = runs["learning_rate"] == 2.0**-12
+    assert (rates_table({"r": Grid.of(runs, MEMBERS)})["log2_highest_stable"] == -4).all()
+    runs.loc[noisy, "data_loss_end_value"] = 0.72
+    assert (rates_table({"r": Grid.of(runs, MEMBERS)})["log2_highest_stable"] == -4).all()
+    runs.loc[noisy, "data_loss_end_value"] = 0.78
+    assert rates_table({"r": Grid.of(runs, MEMBERS)})["log2_highest_stable"].isna().all()
+
+
+def test_each_width_is_evaluated_on_the_seed_left_out():
+    runs = runs_of(jitter=0)
+    # Seed 0 is a little better at a rate that is bad for all others: it must not choose it for itself.
+    lucky = (runs["seed"] == 0) & (runs["learning_rate"] == 2.0**-4)
+    runs.loc[lucky, "data_loss_end_value"] = 0.009
+    response = own_best_response(Grid.of(runs, MEMBERS))
+    assert response.values == pytest.approx(numpy.full((4, 4), 0.01), abs=1e-4)
+    assert response.parameters.tolist() == [width**2 for width in WIDTHS]
+
+
+def test_a_left_out_seed_that_diverged_has_diverged():
+    runs = runs_of(jitter=0)
+    lost = (runs["seed"] == 0) & (runs["width"] == 32) & (runs["learning_rate"] == 2.0**-10)
+    runs.loc[lost, ["diverged", "data_loss_end_value"]] = [True, 0.7]
+    response = own_best_response(Grid.of(runs, MEMBERS))
+    assert response.diverged.sum() == 1
+    assert response.values[0, 3] == 0.7
+
+
+def test_slopes_stand_beside_what_was_expected():
+    grids = {"standard": grid_of(slope=-1.0), "mup": grid_of(slope=0.0)}
+    table = slopes_table(grids, {"standard": "falls", "mup": "falls"}).set_index(["grid", "quantity"])
+    assert table.loc[("standard", "best"), "verdict"] == "falls"
+    assert table.loc[("standard", "best"), "agrees"]
+    assert table.loc[("mup", "best"), "verdict"] == "stays"
+    assert not table.loc[("mup", "best"), "agrees"]
+    assert pandas.isna(table.loc[("mup", "highest_stable"), "agrees"])
+
+
+def test_verdicts_at_every_rate_and_at_each_widths_own():
+    grid = grid_of()
+    table = verdicts_table({"rates": grid}, 8).set_index("learning_rate")
+    assert table.loc[2.0**-12, "verdict"] == "falls"
+    assert table.loc[2.0**-4, "verdict"] == "rises"
+    assert set(table["base_width"]) == {8}
+    own = table[table.index.isna()].iloc[0]
+    assert own.verdict == "flat"
+    assert pandas.isna(own.at_or_below_best)
+
+
+@pytest.mark.parametrize(("base_width", "highest"), [(4, -7), (16, -10), (32, -11), (64, -7)])
+def test_rates_up_to_the_base_widths_best(base_width, highest):
+    grid = grid_of(slope=-1.1)
+    table = verdicts_table({"rates": grid}, base_width)
+    # The best rates are 2^-6.9, 2^-9.1 and 2^-10.2 at widths 4, 16 and 32.
+    assert table.loc[table["at_or_below_best"].fillna(False), "learning_rate"].max() == 2.0**highest
+
+
+def test_an_optimum_at_the_lower_edge_has_no_rates_below_it():
+    above = Grid.of(runs_of(), MEMBERS[6:])  # from 2^-6 on, above every width's best
+    assert not verdicts_table({"rates": above}, 8)["at_or_below_best"].fillna(False).any()

@@ -1,0 +1,321 @@
+"""Every figure of small, large and awkward studies: drawn whole, readable, and nothing left out without a word."""
+
+import functools
+import importlib
+import inspect
+import itertools
+
+import numpy
+import pytest
+from figures import synthetic_study as synthetic
+from matplotlib import pyplot
+from matplotlib.text import Text
+
+from widthwise.figures import FIGURES
+from widthwise.figures.layout import MOST_HEIGHT, WIDTH
+from widthwise.figures.style import SMALL, figure_style, save
+
+CATALOGUE = [f"circumstance_{letter}_with_a_long_name" for letter in "abcdefghijklmnopqrstuvw"]
+STUDIES = {
+    "default": {},
+    "one circumstance": {"judged": ("baseline", "deep_plain")},
+    "catalogue": {
+        "judged": ("baseline", "fixed_std_init", "too_fast", "deep_plain", *CATALOGUE),
+        "grids": ("rates", "rates_mup"),
+    },
+    "many series": {
+        "judged": tuple(f"deep_{name}" for name in "abcdefg"),
+        "grids": tuple(f"grid_{n}" for n in "abcdef"),
+    },
+}
+
+
+def inputs_of(study, tables) -> dict:
+    """What any figure may read, by the names that they use."""
+    speed_table, speed, seconds = synthetic.make_speed()
+    return tables | {
+        "optima": tables["learning_rates"],
+        "slopes": tables["learning_rate_slopes"],
+        "predictions": synthetic.make_predictions(),
+        "images": synthetic.make_arrays(),
+        "summary": {"class_counts": {"train": [12, 12], "test": [4, 4]}, "cube_side": 9},
+        "speed_table": speed_table,
+        "speed": speed,
+        "seconds": seconds,
+    }
+
+
+@pytest.fixture(scope="module")
+def studies():
+    """Each study with its inputs."""
+    made = {name: synthetic.make_study(**settings) for name, settings in STUDIES.items()}
+    return {name: (study, inputs_of(study, synthetic.make_tables(study))) for name, study in made.items()}
+
+
+def drawn(name, study, inputs):
+    """One figure, laid out as it would be saved."""
+    draw = importlib.import_module(f"widthwise.figures.{name}").draw
+    with figure_style():
+        figure = draw(study, **{key: inputs[key] for key in list(inspect.signature(draw).parameters)[1:]})
+        figure.canvas.draw()
+    pyplot.close(figure)  # it can still be looked at
+    return figure
+
+
+@pytest.fixture(scope="module")
+def figure_of(studies):
+    """Draws a figure of one of the studies, once."""
+    return functools.cache(lambda name, study="default": drawn(name, *studies[study]))
+
+
+def texts(figure) -> list[Text]:
+    """The texts that are seen."""
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def words(figure) -> str:
+    """All texts, without the ends of lines."""
+    return " ".join(" ".join(text.get_text() for text in texts(figure)).split())
+
+
+def shown_axes(figure):
+    return [axes for axes in figure.axes if axes.axison]
+
+
+ALL = list(itertools.product(FIGURES, STUDIES))
+
+
+@pytest.mark.parametrize(("name", "study"), ALL)
+def test_a_figure_is_readable(figure_of, name, study):
+    figure = figure_of(name, study)
+    width, height = figure.get_size_inches()
+    assert width <= WIDTH
+    assert height <= MOST_HEIGHT
+    assert figure.get_suptitle()
+    assert min(text.get_fontsize() for text in texts(figure)) >= SMALL
+    for text in texts(figure):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= -2, text
+        assert box.x1 <= figure.bbox.width + 2, text
+        assert box.y1 <= figure.bbox.height + 2, text
+    for axes in shown_axes(figure):
+        for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+            boxes = [label.get_window_extent() for label in labels if label.get_text() and label.get_visible()]
+            assert not [pair for pair in itertools.pairwise(boxes) if pair[0].shrunk(0.95, 0.9).overlaps(pair[1])]
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "verdict_map", "segmentation"])
+def test_the_same_figure_gives_the_same_bytes(studies, tmp_path, name):
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        with figure_style():
+            save(
+                drawn(name, *studies["default"]),
+                [tmp_path / folder / f"{name}{ending}" for ending in (".svg", ".pdf", ".png")],
+            )
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "feature_trends", "verdict_map", "crossing"])
+def test_every_judged_circumstance_is_named(figure_of, studies, name):
+    seen = words(figure_of(name, "catalogue"))
+    for circumstance in studies["catalogue"][0].judged:
+        assert circumstance.replace("_", " ") in seen
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "loss_parts", "feature_trends", "depth_trend", "best_learning_rates"])
+def test_panels_of_losses_have_the_guessing_line(figure_of, name):
+    figure = figure_of(name)
+    assert "guessing: log(2) = 0.693" in words(figure)
+    lines = [line for axes in shown_axes(figure) for line in axes.lines if set(line.get_ydata()) == {numpy.log(2)}]
+    panels = {"loss_curves": 5, "loss_parts": 6, "feature_trends": 10, "depth_trend": 2, "best_learning_rates": 1}
+    assert len(lines) == panels[name]
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "loss_parts", "feature_trends", "depth_trend"])
+def test_vertical_axes_are_ticked_at_their_ends(figure_of, name):
+    for axes in shown_axes(figure_of(name)):
+        ticks = [tick for tick in axes.get_yticks() if axes.get_ylim()[0] - 1e-9 <= tick <= axes.get_ylim()[1] + 1e-9]
+        assert (min(ticks), max(ticks)) == pytest.approx(axes.get_ylim())
+
+
+def test_a_title_says_the_finding(figure_of):
+    titles = {name: figure_of(name).get_suptitle().replace("\n", " ") for name in FIGURES}
+    assert titles["loss_curves"] == (
+        "With more parameters the reported loss starts higher in 2 of 5 circumstances and ends higher in 1"
+    )
+    assert titles["loss_parts"] == "0.40 of the largest network's 0.45 nats at the end is penalty (fixed std init)"
+    assert "predictions" in titles["verdict_map"]
+    assert titles["depth_trend"] == "As depth grows, the data loss ends lower in deep plain"
+    assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (rates)"
+    assert titles["coordinate_check"] == (
+        "After 1 step the logits have changed in proportion to width^0.90 (too fast) and width^0.00 (mup)"
+    )
+    assert titles["speed"] == "Training is 1.43 times as fast as the textbook's loop"
+    assert not [title for title in titles.values() if "_" in title]
+
+
+# What diverged
+
+
+def test_a_diverged_run_is_marked_and_explained_only_where_there_is_one(figure_of):
+    assert "a seed diverged" in words(figure_of("loss_curves"))
+    assert "1 of 18 runs diverged" in words(figure_of("loss_curves"))
+    for name in ("loss_curves", "loss_parts", "feature_trends", "depth_trend"):
+        assert "diverged" not in words(figure_of(name, "one circumstance"))
+
+
+def test_no_mean_is_one_of_survivors(studies):
+    study, inputs = studies["default"]
+    figure = drawn("loss_curves", study, inputs)
+    panel = next(
+        axes for axes in figure.axes if any("too fast" in text.get_text() for text in [*axes.texts, axes._left_title])
+    )
+    mean = max((line for line in panel.lines if line.get_linestyle() == "-"), key=lambda line: line.get_linewidth())
+    assert max(mean.get_xdata()) == synthetic.DIVERGED[3]
+
+
+def test_a_circumstance_of_which_every_run_diverged_at_once_keeps_its_place(studies):
+    study, inputs = studies["default"]
+    lost = {name: inputs[name][inputs[name]["circumstance"] != "too_fast"] for name in ("losses", "printed")} | {
+        "runs": inputs["runs"].assign(
+            diverged=inputs["runs"]["diverged"] | (inputs["runs"]["circumstance"] == "too_fast")
+        )
+    }
+    seen = words(drawn("loss_curves", study, inputs | lost))
+    assert "too fast" in seen
+    assert "18 of 18 runs diverged" in seen
+
+
+def test_a_start_far_above_is_cut_and_labelled(studies):
+    study, inputs = studies["default"]
+    losses = inputs["losses"].copy()
+    far = (losses["circumstance"] == "no_l2") & (losses["size"] == "width26") & (losses["step"] <= 4)
+    losses.loc[far, "objective"] = 3e8
+    figure = drawn("loss_curves", study, inputs | {"losses": losses})
+    assert "↑ to 3e8" in words(figure)
+    assert max(axes.get_ylim()[1] for axes in shown_axes(figure)) < 10
+
+
+# What is the same, and what is different
+
+
+def test_identical_circumstances_are_drawn_once(studies):
+    study, inputs = studies["default"]
+    same = synthetic.make_study(judged=(*study.judged, "no_l2_again"))
+    for name in ("losses", "printed", "features", "verdicts", "crossings", "runs"):
+        table = inputs[name]
+        again = table[table["circumstance"] == "no_l2"].assign(circumstance="no_l2_again")
+        inputs = inputs | {name: type(table)([*table.to_dict("records"), *again.to_dict("records")])}
+    assert len(shown_axes(drawn("loss_curves", same, inputs))) == 5
+    assert "no l2 = no l2 again" in words(drawn("loss_curves", same, inputs))
+    assert len(shown_axes(drawn("feature_trends", same, inputs))) == 15
+    labels = [label.get_text() for label in drawn("verdict_map", same, inputs).axes[0].get_yticklabels()]
+    assert "no l2, no l2 again" in [" ".join(label.split()) for label in labels]
+
+
+@pytest.mark.parametrize(("name", "count"), [("depth_trend", 7), ("best_learning_rates", 6)])
+def test_every_circumstance_and_grid_has_a_style_of_its_own(figure_of, name, count):
+    handles = figure_of(name, "many series").legends[0].legend_handles
+    series = [handle for handle in handles if str(handle.get_label()).startswith(("deep", "grid"))]
+    looks = {(h.get_color(), str(h.get_linestyle()), h.get_marker()) for h in series if h.get_linestyle() != "None"}
+    assert len(looks) == count
+
+
+def test_circumstances_of_other_lengths_have_their_own_steps(studies):
+    study, inputs = studies["default"]
+    losses = inputs["losses"]
+    longer = losses["circumstance"] == "fixed_std_init"
+    losses = losses.assign(step=losses["step"] * numpy.where(longer, 3, 1))
+    figure = drawn("loss_parts", study, inputs | {"losses": losses})
+    ends = {round(axes.get_xticks()[-1]) for axes in shown_axes(figure)}
+    assert ends == {synthetic.STEPS[-1], 3 * synthetic.STEPS[-1]}
+
+
+def test_parts_of_a_loss_share_a_scale_from_zero(figure_of):
+    rows = [figure_of("loss_parts").axes[place : place + 3] for place in (0, 3, 6)]
+    for row in rows:
+        assert len({axes.get_ylim() for axes in row}) == 1
+        assert row[0].get_ylim()[0] == 0
+
+
+def test_a_study_without_penalty_says_so(studies):
+    study, inputs = studies["default"]
+    losses = inputs["losses"].assign(penalty=0.0, objective=inputs["losses"]["data_loss"])
+    features = inputs["features"].assign(mean=0.3)
+    figure = drawn("loss_parts", study, inputs | {"losses": losses, "features": features})
+    assert figure.get_suptitle() == "No circumstance's reported loss holds a penalty"
+
+
+# Single figures
+
+
+def test_a_verdict_that_lost_runs_is_a_bound(figure_of):
+    seen = words(figure_of("verdict_map"))
+    assert "≥ +" in seen
+    assert "some runs diverged" in seen
+    assert "slight" in seen
+    assert "≥" not in words(figure_of("verdict_map", "one circumstance"))
+
+
+def test_an_undecided_verdict_has_no_mark(figure_of):
+    for text in texts(figure_of("verdict_map")):
+        if "undecided" in text.get_text() and len(text.get_text()) < 40:
+            assert "✗" not in text.get_text()
+
+
+def test_learning_rates_are_written_with_an_exponent(figure_of):
+    labels = [label.get_text() for axes in figure_of("best_learning_rates").axes for label in axes.get_xticklabels()]
+    assert {"4e-5", "2e-4", "1e-3", "4e-3"} <= set(labels)
+
+
+def test_a_figure_with_nothing_to_draw_says_what_to_add(studies):
+    _, inputs = studies["default"]
+    study = synthetic.make_study(judged=("baseline",), grids=())
+    with pytest.raises(ValueError, match="`depths`"):
+        drawn("depth_trend", study, inputs)
+    with pytest.raises(ValueError, match="`learning_rates`"):
+        drawn("best_learning_rates", study, inputs)
+
+
+@pytest.mark.parametrize(
+    ("classes", "shape", "volume"),
+    [(2, (1, 9, 9, 9), True), (3, (1, 9, 9, 9), False), (20, (3, 8, 8), False), (2, (1, 30), False)],
+)
+def test_the_task_shows_images_of_any_shape(studies, classes, shape, volume):
+    study, _ = studies["default"]
+    summary = {"class_counts": {"train": [12] * classes, "test": [4] * classes}}
+    images = synthetic.make_arrays(classes=classes, shape=shape, volume=volume)
+    figure = drawn("task", study, {"images": images, "summary": summary})
+    pictures = [axes for axes in figure.findobj(lambda artist: hasattr(artist, "get_images")) if axes.get_images()]
+    assert len(pictures) == 6 * min(classes, 12) + 2 * volume
+    assert (f"{classes} classes" in words(figure)) is not volume
+
+
+def test_a_width_without_a_best_rate_has_no_mark(studies):
+    study, inputs = studies["default"]
+    unknown = inputs["optima"].assign(log2_rate=numpy.nan, ci_low=numpy.nan, ci_high=numpy.nan, loss=numpy.nan)
+    unknown = unknown.assign(censored=True, log2_highest_stable=numpy.nan)
+    slopes = inputs["slopes"].assign(slope=numpy.nan, verdict="undecided")
+    figure = drawn("best_learning_rates", study, inputs | {"optima": unknown, "slopes": slopes})
+    assert figure.get_suptitle() == "As width grows, the best learning rate is undecided (rates)"
+    assert "no slope" in words(figure)
+
+
+def test_a_layer_that_does_not_change_has_no_power(studies):
+    study, inputs = studies["default"]
+    powers = inputs["coordinate_powers"].copy()
+    still = (powers["step"] == 1) & ((powers["layer"] != "head") | (powers["circumstance"] == "mup"))
+    powers.loc[still, ["power", "ci_low", "ci_high"]] = numpy.nan
+    figure = drawn("coordinate_check", study, inputs | {"coordinate_powers": powers})
+    assert "no power of width" in words(figure)
+    assert figure.get_suptitle() == "After 1 step the logits have changed in proportion to width^0.90 (too fast)"
+
+
+def test_a_seed_without_any_row_is_explained(studies):
+    _, inputs = studies["default"]
+    losses = inputs["losses"]
+    gone = (losses["circumstance"] == "baseline") & (losses["size"] == "width26") & (losses["seed"] == 0)
+    figure = drawn("loss_curves", synthetic.make_study(judged=("baseline",)), inputs | {"losses": losses[~gone]})
+    assert "other seeds of its size" in words(figure)

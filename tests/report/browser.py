@@ -1,0 +1,55 @@
+"""A headless browser that can tell what went wrong on a page, and whether it asked for anything from the network."""
+
+import json
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import ElementClickInterceptedException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+
+class Browser(webdriver.Chrome):
+    """A headless Chromium that waits up to ten seconds for what it is asked for."""
+
+    def __init__(self) -> None:
+        options = webdriver.ChromeOptions()
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--window-size=1400,900",
+        ):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        super().__init__(options=options, service=Service(shutil.which("chromedriver")))
+        self.implicitly_wait(10)
+
+    def errors(self) -> list[str]:
+        """The errors on the console since the last call."""
+        return [entry["message"] for entry in self.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def requested(self) -> set[str]:
+        """The schemes of all addresses requested since the last call."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.get_log("performance")]
+        sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return {message["params"]["request"]["url"].split(":")[0] for message in sent}
+
+    def click(self, element):
+        """Clicks an element as soon as nothing covers it."""
+        ignored = [ElementClickInterceptedException]
+        wait = WebDriverWait(self, 10, poll_frequency=0.05, ignored_exceptions=ignored)
+        wait.until(lambda _: element.click() is None)
+
+    def wait(self, condition):
+        """Waits until the condition is true, and returns its value."""
+        return WebDriverWait(self, 10, poll_frequency=0.05).until(lambda _: condition())
+
+
+def open_browser() -> Browser:
+    """Opens a browser; skips the test where there is none."""
+    if not (shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome"))):
+        pytest.skip("Chromium is not installed: no chromium or no chromedriver")
+    return Browser()

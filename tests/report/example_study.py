@@ -1,0 +1,191 @@
+"""A small study, and tables in the format that the analysis writes, for tests of what is reported."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from widthwise.analysis.features import FEATURES
+from widthwise.analysis.tables import TABLES, make_table
+from widthwise.analysis.verdicts import level_of
+from widthwise.report.evidence import Evidence
+from widthwise.study.plan import SCHEMA, Run, Study
+
+CONFIG = SCHEMA.parent
+ROOT = CONFIG.parent
+SCHEMA_KEYS = yaml.safe_load(SCHEMA.read_text())
+DEFAULTS = yaml.safe_load((CONFIG / "circumstances.yaml").read_text()) | yaml.safe_load(
+    (CONFIG / "config.yaml").read_text()
+)
+SIZES = {"width2": 15_708, "width8": 248_154, "width26": 2_613_444}
+SEEDS = [0, 1, 2, 3, 4]
+DATASET = {"class_counts": {"train": [384, 384], "test": [64, 64]}, "cube_side": 25}
+MARGIN = 0.05
+
+
+def example_study(**settings) -> Study:
+    """The default study with three widths, five seeds, and these settings at the top level."""
+    few = {"widths": [2, 8, 26], "seeds": SEEDS, "study": ["baseline", "no_l2"]}
+    config = DEFAULTS | few | {"analysis": {"coordinate_check": {"circumstances": []}}} | settings
+    return Study(config, SCHEMA_KEYS)
+
+
+def example_evidence(
+    study: Study,
+    changes: Mapping[str, Mapping[tuple[str, str], float]],
+    *,
+    verdicts: Mapping[tuple[str, str, str], str] | None = None,
+    settled: bool = True,
+    crossed: int = 0,
+    without: tuple[str, ...] = (),
+    **tables,
+) -> Evidence:
+    """Tables in which a feature changes with size as told, from 0.7 in the smallest; others do not change.
+
+    Args:
+        study: the study.
+        changes: circumstance -> (measure, feature) -> change from the smallest to the largest size.
+        verdicts: verdicts in place of those that the changes give.
+        settled: whether every run has settled.
+        crossed: in how many seeds the largest crosses below the smallest.
+        without: names of tables to leave out.
+        tables: tables in place of these.
+    """
+    rows = {name: [] for name in TABLES}
+    for name in study.judged:
+        for measure, feature in ((measure, feature) for measure, features in FEATURES.items() for feature in features):
+            change = changes.get(name, {}).get((measure, feature), 0.0)
+            verdict = (verdicts or {}).get((name, measure, feature), verdict_of(change))
+            circumstance = study.circumstances[name]
+            expected = circumstance.expectation.get(measure, {}).get(feature)
+            rows["verdicts"].append(judged_row(name, measure, feature, verdict, change, expected))
+            rows["features"] += feature_rows(name, measure, feature, change, settled)
+            if name in study.references:
+                reference = study.references[name]
+                difference = change - changes.get(reference, {}).get((measure, feature), 0.0)
+                expected = circumstance.expected_contrast.get(measure, {}).get(feature)
+                row = judged_row(name, measure, feature, verdict_of(difference), difference, expected)
+                row |= {"reference": reference, "at_largest": difference}
+                rows["contrasts"].append(row | {"at_largest_low": difference, "at_largest_high": difference})
+        for measure in FEATURES:
+            rows["crossings"].append(crossing_row(name, measure, crossed))
+            rows["slopes_by_step"] += [
+                {"circumstance": name, "measure": measure, "step": step, "verdict": verdict, "seeds": 5}
+                for step, verdict in ((0, "rises"), (1, "rises"), (8, "flat"), (16, "falls"))
+            ]
+        rows["runs"] += [run_row(name, size, seed, settled) for size, seed in itertools.product(SIZES, study.seeds)]
+    made = {
+        name: make_table(name, rows[name])
+        for name in ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature")
+    }
+    made["runs"] = make_table("runs", fill(rows["runs"], "runs"))
+    return Evidence(study, DATASET, {name: table for name, table in (made | tables).items() if name not in without})
+
+
+def verdict_of(change: float) -> str:
+    return "rises" if change > MARGIN else "falls" if change < -MARGIN else "flat"
+
+
+def judged_row(name, measure, feature, verdict, change, expected) -> dict:
+    return {
+        "circumstance": name,
+        "measure": measure,
+        "feature": feature,
+        "verdict": verdict,
+        "change": change,
+        "ci_low": change - 0.01,
+        "ci_high": change + 0.01,
+        "slope_per_doubling": change / 7.4,
+        "level": level_of(measure, feature),
+        "p_value": 0.0004,
+        "p_catalogue": 0.004 if feature in ("starting_loss", "end_value") and measure != "printed" else None,
+        "seeds": 10 if feature == "starting_loss" and measure != "printed" else 5,
+        "sizes": len(SIZES),
+        "diverged": 0,
+        "expected": expected,
+        "agrees": None if expected is None else expected == verdict,
+        "slight": False,
+    }
+
+
+def feature_rows(name, measure, feature, change, settled) -> list[dict]:
+    return [
+        {
+            "circumstance": name,
+            "measure": measure,
+            "feature": feature,
+            "size": size,
+            "parameters": parameters,
+            "mean": 0.7 + change * rank / 2,
+            "ci_low": 0.69 + change * rank / 2,
+            "ci_high": 0.71 + change * rank / 2,
+            "seeds": 5,
+            "diverged": 0,
+            "at_horizon": 0,
+            "settled": 5 * settled if feature == "end_value" else None,
+        }
+        for rank, (size, parameters) in enumerate(SIZES.items())
+    ]
+
+
+def crossing_row(name, measure, crossed) -> dict:
+    return {
+        "circumstance": name,
+        "measure": measure,
+        "pair": "extremes",
+        "smaller": min(SIZES.values()),
+        "larger": max(SIZES.values()),
+        "seeds": 5,
+        "crossed": crossed,
+        "always_below": 0,
+        "median_crossing": 96.0 if crossed > 2 else float("inf"),
+    }
+
+
+def run_row(name, size, seed, settled) -> dict:
+    row = {"circumstance": name, "size": size, "parameters": SIZES[size], "seed": seed, "width": int(size[5:])}
+    return row | {
+        "depth": 20,
+        "diverged": False,
+        "steps": 288,
+        "planned_steps": 288,
+        "classes": 2,
+        "objective_settled": settled,
+        "data_loss_settled": settled,
+    }
+
+
+def fill(rows: list[dict], table: str) -> list[dict]:
+    """The rows with a value in every column: zero, or nothing."""
+    empty = {"str": "", "int64": 0, "float64": 0.0, "boolean": False}
+    return [{column: row.get(column, empty[kind]) for column, kind in TABLES[table].items()} for row in rows]
+
+
+def write_tables(evidence: Evidence, folder: Path) -> None:
+    """Writes the tables as the workflow does."""
+    folder.mkdir(parents=True)
+    for name, table in evidence.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def write_results(study: Study, evidence: Evidence, results: Path) -> None:
+    """Writes what a finished study leaves in its results folder, as far as it is published or looked at."""
+    write_tables(evidence, results / "tables")
+    (results / "study.json").write_text(study.record)
+    for name in ("answer.md", "evidence.md", "dataset/seed0.json", "figures/loss_curves.svg", "figures/speed.svg"):
+        (results / name).parent.mkdir(exist_ok=True)
+        (results / name).write_text(f"{name}\n")
+    (results / "tables/losses.csv").write_text("step,objective\n" + "0,0.7\n" * 1000)
+    for run in study.runs():
+        write_record(study, run, results)
+
+
+def write_record(study: Study, run: Run, results: Path, **values) -> None:
+    """Writes the run.json of a finished run."""
+    folder = results / "runs" / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = study.run_settings(run.circumstance, run.size, run.seed).as_dict()
+    record = {"settings": settings, "diverged": False, "versions": {"python": "3.11.2", "torch": "2.13.0"}}
+    (folder / "run.json").write_text(json.dumps(record | values))

@@ -1,0 +1,138 @@
+"""The evidence repeats the tables and claims no more than they hold."""
+
+from dataclasses import replace
+
+import pytest
+from example_study import SIZES, example_evidence, example_study
+
+from widthwise.analysis.tables import make_table
+from widthwise.report.evidence import change_words, mean_words, verdict_words, write_evidence
+from widthwise.report.wording import measured
+
+NO_PENALTY = ["baseline", "no_l2", "l2_in_optimiser"]
+END = ("data_loss", "end_value")
+
+
+def changed(evidence, table, where, **values):
+    """The evidence with other values in the rows of a table for which the query holds."""
+    rows = evidence.tables[table].copy()
+    for column, value in values.items():
+        rows.loc[rows.eval(where), column] = value
+    return replace(evidence, tables=evidence.tables | {table: rows})
+
+
+def test_circumstances_with_the_same_losses_are_told_once():
+    study = example_study(study=NO_PENALTY)
+    same = {END: -0.3}
+    evidence = example_evidence(study, {"no_l2": same, "l2_in_optimiser": same})
+    assert evidence.distinct == [["baseline"], ["no_l2", "l2_in_optimiser"]]
+    almost = example_evidence(study, {"no_l2": same, "l2_in_optimiser": {END: -0.3004}})
+    assert almost.distinct == evidence.distinct
+    other = example_evidence(study, {"no_l2": same, "l2_in_optimiser": {END: -0.31}})
+    assert [len(group) for group in other.distinct] == [1, 1, 1]
+
+
+def test_a_plateau_is_only_claimed_where_every_run_of_a_size_settled():
+    evidence = example_evidence(example_study(), {})
+    assert evidence.plateau_sentence("baseline", "data_loss") == "All 15 runs reached a plateau."
+    some = changed(evidence, "runs", "size == 'width2' and seed == 3", data_loss_settled=False)
+    assert some.plateau_sentence("baseline", "data_loss") == "Not settled: width 2."
+    assert some.has_settled("baseline", "objective")
+    none = example_evidence(example_study(), {}, settled=False)
+    assert none.plateau_sentence("baseline", "data_loss") == "None of the 15 runs reached a plateau."
+    assert not none.has_settled("baseline", "data_loss")
+    assert list(none.settled_sizes("baseline", "data_loss")) == list(SIZES)
+
+
+def test_predictions_are_those_of_the_catalogue_and_untested_ones_did_not_hold():
+    evidence = example_evidence(example_study(), {"no_l2": {END: -0.3}})
+    found = {f"{one.subject}, {one.feature}": one for one in evidence.predictions("no_l2")}
+    assert found["`no_l2`, data loss, end"].held
+    assert found["`no_l2`, data loss, end"].kind == "ends"
+    assert not found["`no_l2`, reported loss, initial decay"].held
+    contrast = found["`no_l2` less `baseline`, data loss, end"]
+    assert (contrast.kind, contrast.expected, contrast.found) == ("contrasts", "flat", "falls")
+    alone = example_evidence(example_study(study=["no_l2"]), {})
+    untested = [prediction for prediction in alone.predictions("no_l2") if prediction.found is None]
+    assert {prediction.kind for prediction in untested} == {"contrasts"}
+    assert not any(prediction.held for prediction in untested)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "falls"),
+        ({"slight": True}, "slightly falls"),
+        ({"diverged": 2}, "falls by at least"),
+        ({"verdict": "undecided"}, "undecided (about 12 seeds would halve the interval)"),
+        ({"verdict": "undecided", "ci_low": float("-inf")}, "undecided"),
+    ],
+)
+def test_a_verdict_in_words(values, words):
+    evidence = example_evidence(example_study(), {"baseline": {END: -0.3}})
+    where = "circumstance == 'baseline' and measure == 'data_loss' and feature == 'end_value'"
+    row = changed(evidence, "verdicts", where, **values).verdict("baseline", *END)
+    assert verdict_words(row) == words
+    assert change_words(row).startswith("−0.300 [")
+
+
+def test_more_backbones_and_not_seeds_narrow_the_interval_of_a_start():
+    start = ("data_loss", "starting_loss")
+    undecided = example_evidence(example_study(), {}, verdicts={("baseline", *start): "undecided"})
+    assert "backbones would halve the interval" in verdict_words(undecided.verdict("baseline", *start))
+
+
+def test_a_size_whose_runs_diverged_has_no_mean():
+    row = {"mean": float("nan"), "diverged": 5, "seeds": 5, "at_horizon": 0}
+    assert mean_words(row) == "diverged"
+    assert mean_words(row | {"diverged": 2}) == "2 of 5 diverged"
+    assert mean_words(row | {"diverged": 0, "mean": 8.17, "at_horizon": 1}) == "≥ 8.170"
+
+
+def test_the_page_holds_every_verdict_and_every_table_that_there_is():
+    study = example_study(study=["baseline", "no_l2", "learning_rates"])
+    rates = make_table(
+        "learning_rates",
+        [
+            {"grid": "learning_rates", "width": 2, "parameters": 15_708, "log2_rate": -8, "ci_low": -9, "ci_high": -7}
+            | {"loss": 0.2, "censored": False, "log2_highest_stable": -6},
+            {"grid": "learning_rates", "width": 8, "parameters": 248_154, "censored": True},
+        ],
+    )
+    by_rate = make_table(
+        "learning_rate_verdicts",
+        [
+            {"grid": "learning_rates", "learning_rate": rate, "verdict": "falls", "change": -0.1, "ci_low": -0.2}
+            | {"ci_high": -0.05, "at_or_below_best": True, "base_width": 8, "seeds": 5}
+            for rate in (4e-5, None)
+        ],
+    )
+    powers = make_table(
+        "coordinate_powers",
+        [
+            {
+                "circumstance": "mup",
+                "layer": "head",
+                "step": step,
+                "power": 0.5,
+                "ci_low": 0.4,
+                "ci_high": 0.6,
+                "seeds": 5,
+            }
+            for step in (1, 2)
+        ],
+    )
+    evidence = example_evidence(
+        study, {}, learning_rates=rates, learning_rate_verdicts=by_rate, coordinate_powers=powers
+    )
+    page = write_evidence(evidence)
+    for measure, feature in evidence.tables["verdicts"][["measure", "feature"]].itertuples(index=False):
+        assert page.count(f"| {measured(measure, feature)} |") >= 2
+    assert "| `learning_rates` | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 |" in page
+    assert "| `learning_rates` | 8 | at the grid's edge |" in page
+    assert "| `learning_rates` | each width's best | falls | −0.100 [−0.200, −0.050] | 5 |" in page
+    assert "| `mup` | head | +0.50 [+0.40, +0.60] | +0.50 [+0.40, +0.60] |" in page
+    assert "- data loss: rises at step 0 to 1, flat at step 8, falls at step 16" in page
+    alone = write_evidence(example_evidence(example_study(study=["baseline"]), {}))
+    for title in ("## Contrasts", "## Learning rates", "## Coordinate check", "## Literature"):
+        assert title not in alone

@@ -1,0 +1,220 @@
+"""The explorer in a browser: it draws what was chosen, offline, however large the study is."""
+
+import json
+
+import numpy
+import pandas
+import pytest
+from figures import synthetic_study as synthetic
+from report.browser import open_browser
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from widthwise.report.explorer import LEAST_STEPS, MOST_POINTS, MOST_STEPS, curves, explorer_page, thinned
+
+DOTS = "#curves .role-mark.mark-symbol path"
+MOST_MB = 2  # of a page that a browser opens inside the report
+TITLES = {
+    "objective": "reported loss (nats)",
+    "data_loss": "data loss (nats)",
+    "penalty": "penalty (nats)",
+    "printed": "printed loss (nats)",
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def tables():
+    study = synthetic.make_study(judged=("baseline", "no_l2", "too_fast"), grids=())
+    return synthetic.make_tables(study)
+
+
+@pytest.fixture(scope="module")
+def path(tables, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pages") / "explorer.html"
+    path.write_text(explorer_page(tables["losses"], tables["printed"], classes=2), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def explorer(browser, path):
+    """The explorer, just opened."""
+    browser.requested()
+    browser.get(path.as_uri())
+    browser.find_element(By.CSS_SELECTOR, DOTS)
+    return browser
+
+
+def choose(browser, **chosen):
+    """Chooses values of the page's lists, and waits for the new drawing."""
+    for control, value in chosen.items():
+        select = Select(browser.find_element(By.ID, control))
+        if select.first_selected_option.get_attribute("value") != value:
+            before = browser.find_element(By.CSS_SELECTOR, "#curves svg")
+            select.select_by_value(value)
+            browser.wait(lambda before=before: browser.find_element(By.CSS_SELECTOR, "#curves svg") != before)
+
+
+def dots(browser):
+    """What the page says of each dot, as pairs of name and value."""
+    return [dict(entry.split(": ", 1) for entry in label.split("; ")) for label in heights(browser)]
+
+
+def heights(browser):
+    """How high each dot stands on the screen, by what the page says of it."""
+    script = "return [...document.querySelectorAll(arguments[0])].map(d => [d.ariaLabel, d.getBoundingClientRect().y])"
+    return dict(browser.execute_script(script, DOTS))
+
+
+def values(browser, measure):
+    return sorted(float(dot[TITLES[measure]].replace("−", "-")) for dot in dots(browser))
+
+
+def large_losses(runs: int, steps: int, *, seeds: int = 10) -> pandas.DataFrame:
+    """Losses of many runs: of 5 sizes and `seeds` seeds in each circumstance."""
+    step = numpy.tile(numpy.arange(steps), runs)
+    run = numpy.repeat(numpy.arange(runs), steps)
+    size = run // seeds % 5
+    columns = {"circumstance": [f"c{number}" for number in run // (5 * seeds)], "size": [f"width{n + 2}" for n in size],
+               "parameters": 10 ** (size + 3), "seed": run % seeds, "step": step}  # fmt: skip
+    loss = 0.7 / (1 + step / 10)
+    return pandas.DataFrame(columns).assign(objective=loss + 0.1, data_loss=loss, penalty=0.1)
+
+
+def study_of(page: str) -> dict:
+    """The data within a page."""
+    return json.loads(page.split("const study = ", 1)[1].split(";\n", 1)[0])
+
+
+# What is shown
+
+
+def test_it_needs_nothing_but_its_file(explorer):
+    assert explorer.requested() <= {"file", "data"}
+    assert explorer.errors() == []
+
+
+@pytest.mark.parametrize("circumstance", ["baseline", "no_l2"])
+@pytest.mark.parametrize("measure", list(TITLES))
+def test_it_draws_what_was_chosen(explorer, tables, circumstance, measure):
+    choose(explorer, circumstance=circumstance, measure=measure)
+    rows = tables["printed" if measure == "printed" else "losses"]
+    rows = rows[rows["circumstance"] == circumstance]
+    means = rows.groupby(["parameters", "step"])[measure].mean()
+    assert values(explorer, measure) == pytest.approx(sorted(means), abs=1e-4)
+    choose(explorer, seeds="each")
+    assert values(explorer, measure) == pytest.approx(sorted(rows[measure]), abs=1e-4)
+    assert {dot["seed"] for dot in dots(explorer)} == {"0", "1", "2"}
+    assert explorer.errors() == []
+
+
+def test_a_logarithmic_scale_leaves_out_what_it_cannot_show(explorer):
+    choose(explorer, steps="log", loss="log")
+    assert {int(dot["step"].replace(",", "")) for dot in dots(explorer)} == set(synthetic.STEPS) - {0}
+    choose(explorer, circumstance="no_l2", measure="penalty")
+    assert dots(explorer) == []
+    choose(explorer, loss="linear")
+    assert set(values(explorer, "penalty")) == {0}
+    assert explorer.errors() == []
+
+
+def test_a_logarithmic_scale_of_losses_spreads_small_ones(explorer):
+    choose(explorer, seeds="each")
+    linear = heights(explorer)
+    choose(explorer, loss="log")
+    logarithmic = heights(explorer)
+    assert linear.keys() == logarithmic.keys()
+    assert linear != logarithmic
+
+
+def test_no_mean_is_one_of_survivors(explorer):
+    choose(explorer, circumstance="too_fast")
+    largest = [int(dot["step"]) for dot in dots(explorer) if dot["size"] == "width 26"]
+    assert max(largest) == synthetic.DIVERGED[3]
+    choose(explorer, seeds="each")
+    largest = [int(dot["step"]) for dot in dots(explorer) if dot["size"] == "width 26"]
+    assert max(largest) == synthetic.STEPS[-1]
+
+
+def test_guessing_is_drawn_but_not_for_the_penalty(explorer):
+    rules = "#curves .role-mark.mark-rule line"
+    assert len(explorer.find_elements(By.CSS_SELECTOR, rules)) == 1
+    choose(explorer, measure="penalty")
+    assert not explorer.execute_script(f"return document.querySelectorAll('{rules}').length")
+
+
+def test_pointing_at_a_dot_tells_size_step_and_value(explorer):
+    dot = explorer.find_elements(By.CSS_SELECTOR, DOTS)[-1]
+    ActionChains(explorer).move_to_element(dot).perform()
+    text = explorer.wait(lambda: explorer.find_element(By.CSS_SELECTOR, "#vg-tooltip-element.visible").text)
+    for name in ("size width", "parameters ", "seed mean of 3", "step ", "reported loss (nats) 0."):
+        assert name in text
+
+
+def test_a_size_can_be_seen_alone(explorer):
+    explorer.find_elements(By.CSS_SELECTOR, "#curves .role-legend-symbol path")[0].click()
+    explorer.wait(lambda: {dot["size"] for dot in dots(explorer)} == {"width 2"})
+
+
+def test_a_study_without_printed_losses_does_not_offer_them(tables):
+    page = explorer_page(tables["losses"], tables["printed"].iloc[:0], classes=3)
+    assert "printed loss" not in page
+    assert "guessing, log(3) = 1.099" in page
+
+
+# Large studies
+
+
+@pytest.mark.parametrize(
+    ("runs", "steps"), [(20, 30), (250, 300), (1_000, 200), (7_000, 40), (30_000, 15), (60_000, 13)]
+)
+def test_a_study_of_any_size_has_curves(runs, steps):
+    losses = large_losses(runs, steps)
+    page = explorer_page(losses, losses.iloc[:0].assign(printed=0.0), classes=2)
+    study = study_of(page)
+    assert len(study["circumstances"]) == losses["circumstance"].nunique()
+    for circumstance in study["circumstances"].values():
+        shown = circumstance["steps"]
+        assert len(shown) >= min(steps, LEAST_STEPS)
+        assert (shown[0], shown[-1]) == (0, steps - 1)
+        assert len(circumstance["runs"]) == len(circumstance["sizes"]) * (1 if study["means"] else 10)
+    assert study["means"] is (runs * LEAST_STEPS > MOST_POINTS)
+    if runs <= 10_000:
+        assert len(page) < MOST_MB * 1e6
+    says = f"Only the means over seeds are shown: {runs:,} runs are too many for one page."
+    assert (says in page) is study["means"]
+
+
+def test_a_page_of_means_draws_them(browser, tmp_path):
+    losses = large_losses(4_000, 20)
+    (tmp_path / "large.html").write_text(explorer_page(losses, losses.iloc[:0].assign(printed=0.0), classes=2))
+    browser.get((tmp_path / "large.html").as_uri())
+    browser.find_element(By.CSS_SELECTOR, DOTS)
+    assert {dot["seed"] for dot in dots(browser)} == {"mean of 10"}
+    assert len({dot["size"] for dot in dots(browser)}) == 5
+    assert browser.errors() == []
+
+
+@pytest.mark.parametrize("count", [LEAST_STEPS, 30, MOST_STEPS])
+@pytest.mark.parametrize("steps", [1, 5, 100, 5_000])
+def test_thinned_steps_keep_both_ends_and_the_beginning(steps, count):
+    kept = thinned(numpy.arange(steps), count)
+    assert len(kept) == min(steps, count)
+    assert (kept[0], kept[-1]) == (0, steps - 1)
+    assert (numpy.diff(kept) > 0).all()
+    if steps > 2 * count:
+        assert kept[len(kept) // 2] < steps / 2
+
+
+def test_a_run_that_diverged_has_the_steps_that_it_reached(tables):
+    losses = tables["losses"].query("circumstance == 'too_fast'")
+    found = curves(losses, tables["printed"].query("circumstance == 'too_fast'"), MOST_STEPS)
+    lengths = {len(run["objective"]) for run in found["runs"]}
+    assert lengths == {len(synthetic.STEPS), synthetic.STEPS.index(synthetic.DIVERGED[3]) + 1}
+    assert [size["size"] for size in found["sizes"]] == [f"width {width}" for width in synthetic.WIDTHS]

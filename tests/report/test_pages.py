@@ -1,0 +1,147 @@
+"""The tables of verdicts and runs as pages, and what stands beside every figure and page in the report."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas
+import pytest
+import write_pages
+from figures import synthetic_study as synthetic
+from report.browser import open_browser
+from selenium.webdriver.common.by import By
+
+from widthwise.figures import FIGURES
+from widthwise.report.pages import runs_page, table_of_runs, table_of_verdicts, verdicts_page
+
+CAPTIONS = Path(__file__).resolve().parents[2] / "rules/captions"
+PAGES = ("answer", "explorer", "table_of_verdicts", "table_of_runs")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return synthetic.make_tables(synthetic.make_study())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
+def row_of(tables, **values) -> pandas.Series:
+    """What verdicts.html shows of one verdict."""
+    verdicts = tables["verdicts"]
+    for column, value in values.items():
+        verdicts = verdicts[verdicts[column] == value]
+    return table_of_verdicts(verdicts).iloc[0]
+
+
+# Verdicts
+
+
+def test_every_verdict_is_shown_with_its_numbers(tables):
+    shown = row_of(tables, circumstance="baseline", measure="objective", feature="end_value")
+    assert shown["measure"] == "reported loss"
+    assert shown["feature"] == "end"
+    assert "↓ falls" in shown["verdict"]
+    assert shown["predicted"] == "✓ falls"
+    assert re.fullmatch(r"−0\.\d{3} \[−0\.\d{3}, −0\.\d{3}\] nats", shown["change [interval]"])
+    assert (shown["level"], shown["p"], shown["p, catalogue"]) == ("2.25%", "< 0.001", "0.010")
+    assert (shown["seeds"], shown["sizes"], shown["diverged"]) == (3, 6, 0)
+    shown = row_of(tables, circumstance="baseline", measure="data_loss", feature="steps_to_midway")
+    assert shown["change [interval]"].endswith("doublings of steps")
+    assert shown["p, catalogue"] == "–"
+    assert shown["predicted"] == ""
+
+
+def test_a_verdict_with_diverged_runs_is_a_bound(tables):
+    shown = row_of(tables, circumstance="too_fast", measure="objective", feature="end_value")
+    assert "↑ rises by at least" in shown["verdict"]
+    assert shown["diverged"] == 1
+    assert shown["predicted"] == "✗ falls"
+
+
+def test_a_slight_change_says_so(tables):
+    rising = tables["verdicts"].query("verdict == 'rises' and diverged == 0").assign(slight=True)
+    assert "↗ slightly rises" in table_of_verdicts(rising)["verdict"].iloc[0]
+
+
+def test_values_that_are_not_finite_are_dashes(tables):
+    verdicts = tables["verdicts"].head(2).assign(change=float("nan"), ci_low=float("nan"), ci_high=float("nan"))
+    verdicts = verdicts.assign(slope_per_doubling=float("nan"), p_value=float("nan"))
+    shown = table_of_verdicts(verdicts.assign(slight=pandas.NA)).iloc[0]
+    assert [shown[name] for name in ("change [interval]", "per doubling", "p")] == ["–", "–", "–"]
+
+
+def test_nothing_is_explained_that_does_not_occur(tables):
+    calm = tables["verdicts"].query("circumstance == 'no_l2'")
+    for words in ("By at least", "Slightly"):
+        assert words in verdicts_page(tables["verdicts"])
+        assert words not in verdicts_page(calm)
+    assert "✓" not in verdicts_page(calm.assign(expected=None, agrees=pandas.NA))
+    assert "diverged before" in runs_page(tables["runs"])
+    assert "diverged before" not in runs_page(tables["runs"].query("not diverged"))
+
+
+# Runs
+
+
+def test_every_run_is_shown_smallest_first(tables):
+    shown = table_of_runs(tables["runs"].sample(frac=1, random_state=0).sort_values("circumstance", kind="stable"))
+    assert len(shown) == len(tables["runs"])
+    first = shown.iloc[:3]
+    assert list(first["", "seed"]) == ["0", "1", "2"]
+    assert set(first["", "parameters"]) == {"15,708"}
+    assert set(first["", "learning rate"]) == {"1e-5"}
+    assert set(first["data loss (nats)", "steps to midway"]) == {"91"}
+
+
+def test_a_run_that_diverged_has_dashes_and_no_missing_word(tables):
+    shown = table_of_runs(tables["runs"].query("diverged")).iloc[0]
+    assert shown["", "diverged"] == "yes"
+    assert shown["reported loss (nats)", "end"] == "–"
+    assert shown["test split", "data loss"] == "–"
+    for page in (runs_page(tables["runs"]), verdicts_page(tables["verdicts"])):
+        assert not re.search(r"nan|<NA>|None", page)
+
+
+# Pages in a browser
+
+
+def test_the_program_writes_pages_that_a_browser_shows_offline(tables, browser, tmp_path):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for name in ("verdicts", "runs", "losses", "printed"):
+        tables[name].to_csv(folder / f"{name}.csv", index=False)
+    command = [sys.executable, write_pages.__file__, "--tables", folder, "--explorer", tmp_path / "explorer.html"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("verdicts", "runs"):
+        browser.requested()
+        browser.get((folder / f"{name}.html").as_uri())
+        assert len(browser.find_elements(By.CSS_SELECTOR, "tbody tr")) == len(tables[name])
+        assert browser.requested() <= {"file", "data"}
+        assert browser.errors() == []
+    browser.get((folder / "verdicts.html").as_uri())
+    marks = [mark.text.split()[1] for mark in browser.find_elements(By.CSS_SELECTOR, ".verdict")]
+    words = tables["verdicts"]["verdict"].where(~tables["verdicts"]["slight"], "slightly")
+    assert marks == list(words)
+    browser.get((tmp_path / "explorer.html").as_uri())
+    assert browser.find_element(By.CSS_SELECTOR, "#curves svg").is_displayed()
+
+
+# Captions
+
+
+def test_every_figure_and_page_has_a_caption_and_nothing_else_has():
+    assert {path.stem for path in CAPTIONS.glob("*.rst")} == {*FIGURES, *PAGES, "workflow"}
+
+
+@pytest.mark.parametrize("name", [*FIGURES, *PAGES])
+def test_a_caption_is_short_and_of_whole_sentences(name):
+    text = " ".join((CAPTIONS / f"{name}.rst").read_text(encoding="utf-8").split())
+    assert text.endswith(".")
+    assert 2 <= len(re.findall(r"\.(?= |$)", text)) <= 5
+    assert not re.search(r"\w_\w", text)

@@ -1,0 +1,191 @@
+"""The catalogue: a tree of circumstances, each one factor from its reference, and grids of learning rates."""
+
+import copy
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from settings import SCHEMA, changed, default_config, errors_of, study_with
+
+from widthwise.study.catalogue import (
+    ROOT,
+    ancestors,
+    catalogue_errors,
+    factors,
+    flatten,
+    grid_errors,
+    grid_members,
+    resolve,
+)
+from widthwise.study.configuration import with_defaults
+
+CATALOGUE = default_config()["circumstances"]
+BASE_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "training.learning_rate": st.floats(1e-6, 1e-3),
+        "training.epochs": st.integers(3, 60),
+        "training.betas": st.tuples(st.floats(0.5, 0.99), st.floats(0.9, 0.9999)).map(list),
+        "network.negative_slope": st.floats(0, 0.5),
+        "network.normalisation_momentum": st.floats(0.001, 0.5),
+        "dataset.noise": st.floats(0, 4),
+        "evaluation.row_interval": st.sampled_from([2, 4, 6, 8]),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        (
+            "study",
+            ["baseline", "no_l1"],
+            "study: unknown circumstance 'no_l1'; did you mean no_l2? allowed: baseline, no_l2, ",
+        ),
+        ("study", ["no_l1"], "study: unknown circumstance 'no_l1'; did you mean no_l2? allowed: baseline, no_l2, "),
+        ("study", ["learning_rates"], "study: only grids of learning rates given; write one more circumstance"),
+        (
+            "analysis.coordinate_check.circumstances",
+            ["high_rate"],
+            "analysis.coordinate_check.circumstances: unknown circumstance 'high_rate'; ",
+        ),
+        (
+            "circumstances.no_l2.overrides.training.batch_size",
+            4,
+            "circumstances.no_l2: 2 factors away from baseline (training.batch_size, training.l2); allowed: exactly ",
+        ),
+        (
+            "circumstances.no_l2.overrides",
+            {},
+            "circumstances.no_l2: 0 factors away from baseline (none); allowed: exactly one",
+        ),
+        ("circumstances.no_l2.reference", None, "circumstances.no_l2.reference: missing; allowed: the circumstance "),
+        (
+            "circumstances.no_l2.reference",
+            "zero_head",
+            "circumstances.no_l2.reference: given 'zero_head', which leads back to no_l2; allowed: no cycle",
+        ),
+        (
+            "circumstances.no_l2.reference",
+            "base",
+            "circumstances.no_l2.reference: given 'base', which the catalogue lacks; did you mean baseline? allowed: ",
+        ),
+        (
+            "circumstances.baseline.reference",
+            "no_l2",
+            "circumstances.baseline: the root of all references; allowed: no reference and no overrides",
+        ),
+        (
+            "circumstances.baseline.overrides",
+            {"training": {"l2": 0}},
+            "circumstances.baseline: the root of all references; allowed: no reference and no overrides",
+        ),
+        (
+            "circumstances.learning_rates.learning_rates",
+            [1e-4, 2e-4, 5e-4],
+            "circumstances.learning_rates.learning_rates: given 0.0005; allowed: twice the rate before it",
+        ),
+    ],
+)
+def test_an_error_is_one_line_that_names_the_key(key, value, line):
+    changes = {"study": ["baseline", "no_l2", "learning_rates"], key: value}
+    errors = errors_of(*changes.items())
+    assert any(error.startswith(line) for error in errors), errors
+    assert not any("zero_head:" in error for error in errors), errors
+
+
+def test_an_unknown_circumstance_is_the_only_error():
+    (error,) = errors_of(("study", ["no_l1"]))
+    assert error.startswith("study: unknown circumstance 'no_l1'")
+
+
+def test_every_circumstance_of_the_catalogue_is_one_factor_from_its_reference_in_a_tree():
+    config = with_defaults(default_config(), SCHEMA)
+    catalogue = config["circumstances"]
+    assert catalogue_errors(catalogue, config, catalogue) == []
+    for name, circumstance in catalogue.items():
+        if name != ROOT:
+            assert ancestors(name, catalogue)[-1] == ROOT
+            assert len(factors(config, circumstance, catalogue[circumstance["reference"]])) == 1
+        assert circumstance["expectation"]
+    study_with(("study", list(catalogue)))
+
+
+@pytest.mark.parametrize(("key", "value"), [("training.learning_rate", 1e-4), ("training.batch_size", 4)])
+def test_a_base_setting_may_become_what_some_other_circumstance_sets(key, value):
+    # time_lapse and small_batch are then their references; a study that does not run them does not mind.
+    study_with((key, value))
+    assert any("0 factors" in error for error in errors_of((key, value), ("study", ["time_lapse", "small_batch"])))
+
+
+@pytest.mark.parametrize(("key", "value"), [("training.l2", 0), ("training.learning_rate", 1e-2)])
+def test_what_only_leads_to_a_circumstance_may_be_what_the_base_is(key, value):
+    # The coordinate check's references are no_l2 and, of the other, zero_head; warmup's is high_learning_rate.
+    study = study_with((key, value), ("study", ["baseline", "default_init", "warmup"]))
+    assert study.coordinate_checks == ["high_learning_rate", "high_learning_rate_mup"]
+
+
+def test_settings_that_mean_nothing_apart_are_one_factor():
+    base = with_defaults(changed(), SCHEMA)
+    together = {
+        "network.activation": {"network": {"activation": "leaky_relu", "negative_slope": 0.01}},
+        "network.initialisation": {"network": {"initialisation": "fixed_std", "initial_std": 0.1}},
+        "training.optimiser": {"training": {"optimiser": "sgd", "learning_rate": 0.1, "momentum": 0}},
+    }
+    relu = {"overrides": {"network": {"activation": "relu"}}}
+    assert factors(base, {"overrides": together["network.activation"]}, relu) == {"network.activation"}
+    for leader in ("network.initialisation", "training.optimiser"):
+        assert factors(base, {"overrides": together[leader]}, {}) == {leader}
+    assert factors(base, {"overrides": {"training": {"learning_rate": 0.1, "momentum": 0}}}, {}) == {
+        "training.learning_rate",
+        "training.momentum",
+    }
+
+
+@given(name=st.sampled_from(list(CATALOGUE)), settings=BASE_SETTINGS)
+def test_a_circumstance_touches_its_own_keys_only(name, settings):
+    base = with_defaults(changed(*settings.items()), SCHEMA)
+    before, overrides = copy.deepcopy(base), CATALOGUE[name].get("overrides", {})
+    resolved = resolve(base, CATALOGUE[name])
+    assert base == before
+    for section, values in resolved.items():
+        own = overrides.get(section, {})
+        assert {key: values[key] for key in own} == own
+        assert {key: value for key, value in values.items() if key not in own} == {
+            key: value for key, value in base[section].items() if key not in own
+        }
+    assert resolve(base | resolved, CATALOGUE[name]) == resolved
+    assert factors(base, CATALOGUE[name], CATALOGUE[name]) == set()
+
+
+def test_flat_settings_have_dotted_keys():
+    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+@given(rate=st.floats(1e-6, 1), count=st.integers(3, 12))
+def test_rates_that_double_are_a_grid_and_others_are_not(rate, count):
+    rates = [rate * 2**power for power in range(count)]
+    assert grid_errors("grid", {"learning_rates": rates}) == []
+    assert len(grid_errors("grid", {"learning_rates": [*rates[:-1], rates[-1] * 1.5]})) == 1
+    members = grid_members("grid", {"learning_rates": rates, "overrides": {"training": {"l2": 0}}})
+    assert [member["overrides"]["training"] for member in members.values()] == [
+        {"l2": 0, "learning_rate": rate} for rate in rates
+    ]
+
+
+def test_a_grid_is_a_circumstance_for_each_rate():
+    study = study_with(("study", ["baseline", "learning_rates"]))
+    rates = CATALOGUE["learning_rates"]["learning_rates"]
+    assert study.judged == ["baseline"]
+    assert study.grids == {"learning_rates": [f"learning_rates_{rate:g}" for rate in rates]}
+    assert list(study.circumstances) == ["baseline", *study.grids["learning_rates"]]
+    members = [study.circumstances[name] for name in study.grids["learning_rates"]]
+    assert [member.training.learning_rate for member in members] == rates
+    assert all(b / a == pytest.approx(2) for a, b in itertools.pairwise(rates))
+    assert {member.expected_best_rate for member in members} == {"falls"}
+
+
+def test_depths_and_rates_do_not_go_together():
+    errors = errors_of(("study", ["baseline", "deep_plain"]), ("circumstances.deep_plain.learning_rates", [1, 2, 4]))
+    assert "circumstances.deep_plain.depths: given with learning_rates; allowed: one of the two" in errors

@@ -1,0 +1,126 @@
+"""The page of all keys is what the schema says, and settings are printed as the programs take them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from widthwise.study.description import describe_configuration, describe_settings
+from widthwise.study.plan import SCHEMA, Study
+from widthwise.study.settings import RunSettings
+
+CONFIG = SCHEMA.parent
+SCHEMA_KEYS = yaml.safe_load(SCHEMA.read_text())
+
+
+def default_config() -> dict:
+    """The default study's configuration, as Snakemake hands it over."""
+    return {
+        key: value
+        for name in ("circumstances.yaml", "config.yaml")
+        for key, value in yaml.safe_load((CONFIG / name).read_text()).items()
+    }
+
+
+def merge(config: dict, layer: dict) -> dict:
+    """As Snakemake layers configuration files."""
+    merged = dict(config)
+    for key, value in layer.items():
+        merged[key] = merge(config.get(key) or {}, value) if isinstance(value, dict) else value
+    return merged
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return describe_configuration(SCHEMA_KEYS, yaml.safe_load((CONFIG / "config.yaml").read_text()))
+
+
+def test_the_page_in_the_checkout_is_what_the_schema_says():
+    command = [sys.executable, "scripts/study.py", "describe-config"]
+    printed = subprocess.run(command, cwd=CONFIG.parent, capture_output=True, text=True, check=True).stdout
+    assert Path(CONFIG / "README.md").read_text() == printed, (
+        "python scripts/study.py describe-config > config/README.md"
+    )
+
+
+def test_the_page_describes_every_key(page):
+    def keys(schema, prefix=""):
+        for name, key in schema.get("properties", {}).items():
+            yield f"{prefix}{name}"
+            yield from keys(key, f"{prefix}{name}.")
+
+    for name, section in (SCHEMA_KEYS["properties"] | SCHEMA_KEYS["$defs"]).items():
+        if "properties" in section:
+            text = page.split(f"### `{name}`\n")[1].split("\n### ")[0]
+            assert all(f"| `{key}` |" in text for key in keys(section))
+
+
+def test_a_row_says_what_is_allowed_and_the_default():
+    schema = {
+        "properties": {
+            "seeds": {
+                "description": "Seeds.",
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0},
+                "minItems": 2,
+            },
+            "training": {"$ref": "#/$defs/training", "default": {}},
+            "entries": {
+                "description": "Entries.",
+                "type": "object",
+                "additionalProperties": {"$ref": "#/$defs/training"},
+            },
+        },
+        "$defs": {
+            "training": {
+                "description": "How.",
+                "required": ["rate"],
+                "properties": {
+                    "rate": {"description": "A rate.", "type": "number", "exclusiveMinimum": 0, "origin": "posted"},
+                    "on": {"description": "Whether.", "type": "boolean", "default": False, "origin": "assumed"},
+                    "part": {
+                        "description": "A part.",
+                        "properties": {"kind": {"description": "Its kind.", "enum": ["a", "b"], "default": "a"}},
+                    },
+                },
+            }
+        },
+    }
+    page = describe_configuration(schema, {"seeds": [0, 1]})
+    allowed = "a list of at least 2 entries, each an integer at least 0"
+    assert f"| `seeds` | Seeds. | {allowed} | `[0, 1]` |  |" in page
+    assert "| `entries` | Entries. | names, each with the keys of [training](#training) |  |  |" in page
+    assert "| `rate` | A rate. | a number above 0 | required | posted |" in page
+    assert "| `on` | Whether. | true, false | `false` | assumed |" in page
+    assert "| `part` | A part. | the keys below |  |  |" in page
+    assert "| `part.kind` | Its kind. | a, b | `a` |  |" in page
+
+
+def test_the_page_shows_a_circumstance_that_can_be_run_and_removed(page):
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    config = merge(default_config(), yaml.safe_load(example))
+    assert Study(config, SCHEMA_KEYS).judged == ["baseline", "stronger_l2"]
+    removed = {"study": ["baseline"], "circumstances": {"stronger_l2": None}, "training": {"l2": None}}
+    study = Study(merge(config, removed), SCHEMA_KEYS)
+    assert "stronger_l2" not in study.config["circumstances"]
+    assert study.config["training"]["l2"] == 1e-4
+
+
+def test_settings_are_printed_as_the_programs_take_them():
+    study = Study(default_config(), SCHEMA_KEYS)
+    printed = json.loads(describe_settings(study, "no_l2/width8/seed1"))
+    assert RunSettings.from_dict(printed) == study.run_settings("no_l2", "width8", 1)
+    assert json.loads(describe_settings(study, "dataset/seed0")) == study.dataset
+    for wrong in ("no_l2/width9/seed1", "dataset/seed9", "dataset/own", ""):
+        with pytest.raises(ValueError, match="write for example dataset/seed0 or baseline/width26/seed0"):
+            describe_settings(study, wrong)
+
+
+def test_own_data_have_no_settings():
+    study = Study(default_config() | {"dataset": {"path": "mine.npz"}}, SCHEMA_KEYS)
+    with pytest.raises(ValueError, match=r"own data have no settings; they are imported from mine\.npz"):
+        describe_settings(study, "dataset/own")

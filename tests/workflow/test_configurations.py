@@ -1,0 +1,149 @@
+"""The schema, and every study and profile that is shipped."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas
+import pytest
+import yaml
+from settings import SCHEMA, default_config, load
+from snakemake.utils import update_config
+from workflow.checkout import ROOT
+
+from widthwise.study.plan import Study
+
+SECTIONS = ("dataset", "network", "training", "evaluation", "analysis")
+NO_STUDIES = {"schema.yaml", "circumstances.yaml", "config.yaml"}
+STUDIES = [
+    path.relative_to(ROOT)
+    for path in sorted((ROOT / "config").rglob("*.yaml"))
+    if "profiles" not in path.parts and path.name not in NO_STUDIES
+]
+SENSITIVITY = Path("config/studies/sensitivity")
+PROFILES = sorted(path.parent.name for path in (ROOT / "config/profiles").glob("*/config.yaml"))
+
+
+def layered(*layers):
+    """The default study with layers over it, as Snakemake puts them."""
+    config = default_config()
+    for layer in layers:
+        update_config(config, layer)
+    return config
+
+
+def settings_of(section):
+    """The settings of one section of the schema, by dotted key: those inside another one too."""
+
+    def flat(properties, prefix=""):
+        for name, schema in properties.items():
+            if "properties" in schema:
+                yield from flat(schema["properties"], f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", schema
+
+    schema = SCHEMA["properties"][section]
+    return dict(flat(SCHEMA["$defs"][section]["properties"] if "$ref" in schema else schema["properties"]))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_has_a_description_a_default_and_an_origin(section):
+    for name, schema in settings_of(section).items():
+        assert schema["description"].endswith("."), name
+        assert "default" in schema, name
+        assert schema["origin"] in ("posted", "assumed"), name
+
+
+def test_what_the_question_posted_is_marked_so():
+    posted = {
+        f"{section}.{name}": schema["default"]
+        for section in SECTIONS
+        for name, schema in settings_of(section).items()
+        if schema["origin"] == "posted"
+    }
+    assert posted == {
+        "dataset.cube_side": 25,
+        "network.kernel_size": 3,
+        "network.normalisation": "batch",
+        "network.activation": "leaky_relu",
+        "network.dropout": 0,
+        "training.optimiser": "adam",
+        "training.learning_rate": 1e-5,
+        "training.l2": 1e-4,
+    }
+
+
+def test_no_object_of_the_schema_takes_unknown_keys():
+    def objects(schema):
+        if isinstance(schema, dict):
+            if schema.get("type") == "object":
+                yield schema
+            for value in schema.values():
+                yield from objects(value)
+
+    found = list(objects(SCHEMA))
+    assert len(found) > 8
+    for schema in found:
+        assert schema.get("additionalProperties", True) is not True, schema.get("description")
+
+
+def test_every_default_stands_in_the_schema_alone():
+    config = load("config.yaml")
+    assert config.keys() & {"widths", "seeds", "study"} == {"widths", "seeds", "study"}
+    for section in config.keys() & set(SECTIONS):
+        for name, value in config[section].items():
+            assert value != settings_of(section)[name]["default"], f"{section}.{name}"
+
+
+def test_the_default_study_has_the_posts_sizes_and_no_changed_setting():
+    study = Study(default_config(), SCHEMA)
+    assert len(study.seeds) >= 3
+    assert study.all_sizes == [f"width{width}" for width in (2, 3, 5, 8, 14, 26)]
+    assert study.changed_posted_settings == {}
+
+
+def test_the_smoke_study_is_small_and_one_study_has_the_whole_catalogue():
+    smoke, whole = (Study(layered(load(name)), SCHEMA) for name in ("smoke.yaml", "studies/catalogue.yaml"))
+    assert len(list(smoke.runs())) == 12
+    assert {*whole.judged, *whole.grids} == set(whole.config["circumstances"])
+    assert len(whole.seeds) >= 5
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=str)
+def test_a_shipped_study_says_how_to_run_it_and_is_valid(path):
+    (command,) = re.findall(r"`snakemake --cores \w+ --configfile (.*?)`", (ROOT / path).read_text())
+    assert command.split()[-1] == str(path)
+    assert Study(
+        layered(*(yaml.safe_load((ROOT / name).read_text()) for name in command.split())), SCHEMA
+    ).circumstances
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in STUDIES if path.parent == SENSITIVITY and path.stem != "baseline"]
+)
+def test_a_study_of_sensitivity_is_the_baseline_except_for_one_factor(name):
+    baseline, other = (load(f"studies/sensitivity/{stem}.yaml") for stem in ("baseline", name))
+    both = [layered(baseline), layered(baseline, other)]
+    here, there = (pandas.json_normalize(config).loc[0].to_dict() for config in both)
+    differing = {key for key in here.keys() | there.keys() if here.get(key) != there.get(key)}
+    if "training.batch_size" in differing:
+        # As many steps, with more epochs.
+        trainings = [Study(config, SCHEMA).config["training"] for config in both]
+        assert len({training["epochs"] / training["batch_size"] for training in trainings}) == 1
+        differing.remove("training.epochs")
+    assert len(differing - {"pathvars.results"}) == 1
+    assert "pathvars.results" in differing
+
+
+@pytest.fixture(scope="module")
+def options():
+    """What snakemake's help says of its options."""
+    command = [sys.executable, "-m", "snakemake", "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_key_of_a_profile_is_an_option_of_snakemake(options, profile):
+    for key in load(f"profiles/{profile}/config.yaml"):
+        assert f"--{key}" in options, key

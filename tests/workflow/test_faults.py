@@ -1,0 +1,350 @@
+"""Faults: after each a clear error or a right result, and nothing half-written that is taken for whole."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from workflow.checkout import (
+    LAST_STEP,
+    RESULTS,
+    ROOT,
+    SMOKE,
+    SMOKE_RUNS,
+    forget,
+    job_counts,
+    losses,
+    make,
+    refusal,
+    run_program,
+    run_snakemake,
+    start_snakemake,
+)
+from workflow.trainers import FILES, RUN, Trainers, smoke_settings, train_arguments, wait_for
+
+TABLE = f"{RESULTS}/tables/no_l2/runs.csv"
+NO_L2 = [name for name in SMOKE_RUNS if name.startswith("no_l2")]
+STEPS_PER_EPOCH = 4
+
+
+@pytest.fixture(scope="module")
+def trainers(tmp_path_factory):
+    return Trainers(tmp_path_factory.mktemp("trainers"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def training_in(folder):
+    """Process ids of train.py at work in a checkout."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            command = (process / "cmdline").read_text()
+            if "scripts/train.py" in command and (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
+
+
+@contextlib.contextmanager
+def standing_still(folder):
+    """Stops the trainers of a checkout meanwhile, as soon as there is one."""
+    stopped = wait_for(lambda: training_in(folder))
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    yield
+    for process in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+
+
+# One training
+
+
+def test_a_run_killed_at_nine_random_moments_twice_over_is_the_run_that_was_not(trainers, finished_smoke, tmp_path):
+    settings = smoke_settings(finished_smoke, epochs=250)
+    trainers.run(train_arguments(finished_smoke, tmp_path / "whole", settings))
+    expected = json.loads((tmp_path / "whole/run.json").read_text())
+
+    def killed_nine_times(chain):
+        folder, moments = tmp_path / f"chain{chain}", random.Random(chain)
+        arguments = train_arguments(finished_smoke, folder, settings, "--checkpoint-interval=0")
+        for kill in range(9):
+            trainer = trainers.start(arguments)
+            wait_for(trainer.log.read_text)
+            # However slow the machine is just then, at least one kill leaves a state to go on from.
+            if kill == 4:
+                wait_for((folder / "checkpoint.pt").exists)
+            time.sleep(moments.uniform(0, expected["seconds"] / 4))
+            trainer.kill()
+        trainers.run(arguments)
+        return folder
+
+    with ThreadPoolExecutor(2) as pool:
+        for folder in pool.map(killed_nine_times, range(2)):
+            assert (folder / "losses.csv").read_bytes() == (tmp_path / "whole/losses.csv").read_bytes()
+            record = json.loads((folder / "run.json").read_text())
+            assert record["losses_digest"] == expected["losses_digest"]
+            assert record["sittings"] > 1
+            assert {path.name for path in folder.iterdir()} == {*FILES.values(), "checkpoint.lock"}
+
+
+def test_two_trainers_of_one_run_take_turns(trainers, finished_smoke, tmp_path):
+    arguments = train_arguments(finished_smoke, tmp_path / "run", smoke_settings(finished_smoke, epochs=300))
+    both = [trainers.start(arguments) for _ in range(2)]
+    outputs = [trainer.wait() for trainer in both]
+    assert all(trainer.succeeded for trainer in both), outputs
+    assert sum("waiting for it to end" in output for output in outputs) == 1
+    assert sum(f"going on from step {300 * STEPS_PER_EPOCH}" in output for output in outputs) == 1
+
+
+def test_a_trainer_outlives_its_parent_unless_told_otherwise(finished_smoke, tmp_path):
+    parents = {}
+    for option in ("", " --parent $PPID"):
+        (folder := tmp_path / f"parent{option}").mkdir()
+        arguments = train_arguments(finished_smoke, folder / "run", smoke_settings(finished_smoke, epochs=20000))
+        command = f"exec {shlex.join([sys.executable, str(ROOT / 'scripts/train.py'), *arguments])}{option}"
+        program = "import subprocess, sys; subprocess.run(sys.argv[1], shell=True)"
+        parents[folder] = subprocess.Popen(
+            [sys.executable, "-c", program, command], cwd=folder, stderr=subprocess.DEVNULL
+        )
+    for folder, parent in parents.items():
+        wait_for((folder / "run/checkpoint.lock").exists)
+        parent.kill()
+        parent.wait()
+    time.sleep(1)
+    left, ended = (training_in(folder) for folder in parents)
+    for process in left + ended:
+        os.kill(process, signal.SIGKILL)
+    assert (len(left), ended) == (1, [])
+
+
+def fill(disk, *, leave):
+    """Fills a disk, except so many bytes."""
+    free = shutil.disk_usage(disk).free
+    (disk / "filler").write_bytes(bytes(free - leave))
+
+
+@pytest.mark.parametrize(("room", "unwritten"), [(0, "checkpoint.pt"), (1, "losses.csv")])
+def test_a_full_disk_is_reported_and_loses_nothing(trainers, finished_smoke, small_disk, room, unwritten):
+    runs, folder = finished_smoke / RESULTS / "runs", small_disk / "run"
+    arguments = train_arguments(finished_smoke, folder, smoke_settings(finished_smoke))
+    pages = -(-(runs / RUN / "checkpoint.pt").stat().st_size // 4096)
+    fill(small_disk, leave=room * pages * 4096)
+    last = trainers.fail(arguments).splitlines()[-1]
+    assert last.endswith(f"{unwritten}: cannot be written: No space left on device")
+    assert {path.name for path in folder.iterdir()} <= {"checkpoint.lock", "checkpoint.pt"}
+    (small_disk / "filler").unlink()
+    assert (f"going on from step {LAST_STEP}" in trainers.run(arguments)) == (room == 1)
+    assert (folder / "losses.csv").read_bytes() == (runs / RUN / "losses.csv").read_bytes()
+
+
+def test_a_full_disk_leaves_no_half_dataset(finished_smoke, small_disk):
+    settings = json.loads((finished_smoke / RESULTS / "dataset/seed0.json").read_text())["settings"]
+    failed = run_program(
+        finished_smoke, "generate_dataset.py", "--settings", json.dumps(settings | {"train_cubes": 1000}), "--draw=0",
+        "--dataset", small_disk / "seed0.h5", "--summary", small_disk / "seed0.json",
+    )  # fmt: skip
+    assert failed.returncode != 0
+    assert "seed0.h5: cannot be written" in failed.stderr.splitlines()[-1]
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_run_that_diverges_ends_there_and_stays_so_when_extended(trainers, finished_smoke, tmp_path, at_once):
+    settings = smoke_settings(finished_smoke, learning_rate=3.0, optimiser="sgd", momentum=0.99)
+    settings["network"] = settings["network"] | {"normalisation": "none"}
+    if at_once:
+        settings["network"] |= {"initialisation": "fixed_std", "initial_std": 1e30}
+    trainers.run(train_arguments(finished_smoke, tmp_path / "run", settings))
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["diverged"]
+    assert record["steps"] < record["planned_steps"] == LAST_STEP
+    assert (record["steps"] == 0) == at_once
+    before = (tmp_path / "run/losses.csv").read_bytes()
+    assert (before.count(b"\n") == 1) == at_once
+    settings["training"]["epochs"] = 15
+    trainers.run(train_arguments(finished_smoke, tmp_path / "run", settings))
+    assert (tmp_path / "run/losses.csv").read_bytes() == before
+
+
+# The whole workflow
+
+
+def test_a_trainer_that_is_killed_is_tried_again_with_more_memory(smoke):
+    # As the kernel does to a process that runs out of memory.
+    forget(smoke, [RUN])
+    workflow = start_snakemake(smoke, f"{RESULTS}/runs/{RUN}/losses.csv", *SMOKE)
+    (trainer,) = wait_for(lambda: training_in(smoke))
+    os.kill(trainer, signal.SIGKILL)
+    output, _ = workflow.communicate()
+    assert workflow.returncode == 0, output
+    first, second = map(int, re.findall(r"^    resources:.* mem_mb=(\d+)", output, re.MULTILINE))
+    assert second == 2 * first
+
+
+def test_a_killed_workflow_takes_its_trainers_along_and_one_command_recovers(smoke, finished_smoke):
+    forget(smoke, NO_L2[:4])
+    for wait in (0.0, 2.5):
+        workflow = start_snakemake(smoke, TABLE, "--rerun-incomplete", *SMOKE)
+        wait_for(lambda: training_in(smoke))
+        time.sleep(wait)
+        workflow.kill()
+        workflow.communicate()
+        wait_for(lambda: not training_in(smoke), seconds=20)
+        make(smoke, "--unlock", *SMOKE)
+    make(smoke, TABLE, "--rerun-incomplete", *SMOKE)
+    assert losses(smoke) == losses(finished_smoke)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_workflow_that_is_asked_to_stop_goes_on_at_the_next_call(smoke, finished_smoke, number):
+    forget(smoke, NO_L2[:3])
+    workflow = start_snakemake(smoke, TABLE, *SMOKE)
+    with standing_still(smoke):
+        time.sleep(2)  # Snakemake may miss an interrupt that comes while it starts a job
+        if number == signal.SIGINT:  # Ctrl-C reaches the whole group
+            os.killpg(workflow.pid, number)
+        else:
+            workflow.send_signal(number)
+    output, _ = workflow.communicate()
+    assert workflow.returncode != 0, output
+    assert not training_in(smoke)
+    make(smoke, TABLE, *SMOKE)
+    assert losses(smoke) == losses(finished_smoke)
+
+
+def test_two_workflows_at_once_are_one_and_advice(smoke, finished_smoke):
+    forget(smoke, NO_L2[:2])
+    first = start_snakemake(smoke, TABLE, *SMOKE)
+    with standing_still(smoke):
+        second = run_snakemake(smoke, TABLE, *SMOKE)
+    assert second.returncode != 0
+    assert "cannot be locked" in second.stdout
+    assert "--unlock" in second.stdout
+    output, _ = first.communicate()
+    assert first.returncode == 0, output
+    assert losses(smoke) == losses(finished_smoke)
+
+
+def gather(folder, circumstance):
+    """Calls the program that gathers a circumstance's runs; returns the last line that it printed."""
+    results = RESULTS
+    done = run_program(
+        folder, "gather_circumstance.py", "--study", results / "study.json", "--circumstance", circumstance,
+        "--runs-folder", results / "runs", "--tables", results / "tables" / circumstance,
+    )  # fmt: skip
+    assert done.returncode != 0
+    return done.stderr.splitlines()[-1]
+
+
+def remedy_in(error):
+    """The command that an error tells."""
+    return re.search(r"to make (?:it|them) again: (rm -r .*?), then run snakemake as before", error)[1]
+
+
+SPOILT = {
+    "an empty log": ("losses.csv", lambda content: b""),
+    "a log cut off": ("losses.csv", lambda content: content[:-40]),
+    "a number changed": ("losses.csv", lambda content: content.replace(b"0.6", b"0.5", 1)),
+    "an empty record": ("run.json", lambda content: b""),
+    "a record cut off": ("run.json", lambda content: content[:100]),
+}
+
+
+def test_a_spoilt_result_is_named_and_is_made_again_by_the_command_that_the_error_tells(smoke, finished_smoke):
+    remedies = set()
+    for name, (file, spoil) in SPOILT.items():
+        path = RESULTS / "runs/no_l2/width3/seed0" / file
+        whole = (smoke / path).read_bytes()
+        assert spoil(whole) != whole, name
+        (smoke / path).write_bytes(spoil(whole))
+        error = gather(smoke, "no_l2")
+        assert f"{path}: " in error, name
+        remedies.add(remedy_in(error))
+        if name != list(SPOILT)[-1]:
+            (smoke / path).write_bytes(whole)
+    (remedy,) = remedies
+    subprocess.run(remedy, shell=True, cwd=smoke, check=True)
+    (smoke / TABLE).unlink()  # as Snakemake does when the job fails
+    assert job_counts(make(smoke, TABLE, *SMOKE))["train"] == 1
+    assert losses(smoke) == losses(finished_smoke)
+
+
+def test_runs_with_other_settings_are_refused_until_the_command_told_has_been_followed(smoke):
+    (smoke / "faster.yaml").write_text("training: {learning_rate: 2.0e-3}")
+    lost = f"{RESULTS}/runs/no_l2/width3/seed0/losses.csv"
+    (smoke / lost).unlink()
+    # Snakemake is told to make again what is older than its inputs, whatever the settings.
+    by_time = (lost, TABLE, "--rerun-triggers", "mtime", *SMOKE, "faster.yaml")
+    output = refusal(smoke, *by_time)
+    assert job_counts(output)["train"] == 1
+    log = f"{RESULTS}/logs/gather_circumstance/no_l2.log"
+    assert log in output
+    error = (smoke / log).read_text().splitlines()[-1]
+    others = [name for name in NO_L2 if name != "no_l2/width3/seed0"]
+    assert [name for name in NO_L2 if name in error] == others
+    assert "training.learning_rate is 0.001, not 0.002" in error
+    subprocess.run(remedy_in(error), shell=True, cwd=smoke, check=True)
+    assert job_counts(make(smoke, *by_time))["train"] == len(others)
+    records = [json.loads((smoke / RESULTS / "runs" / name / "run.json").read_text()) for name in NO_L2]
+    assert {record["settings"]["training"]["learning_rate"] for record in records} == {0.002}
+
+
+def test_a_truncated_dataset_is_named_and_is_made_again_without_training_again(smoke):
+    dataset = smoke / RESULTS / "dataset/seed0.h5"
+    dataset.write_bytes(dataset.read_bytes()[:5000])
+    forget(smoke, ["no_l2/width2/seed0"])
+    log = f"{RESULTS}/logs/train/no_l2/width2/seed0.log"
+    assert log in refusal(smoke, TABLE, *SMOKE)
+    text = (smoke / log).read_text()
+    assert "Traceback" in text
+    last = text.splitlines()[-1]
+    assert "dataset/seed0.h5 is not a complete HDF5 file" in last
+    assert "remove it, and it is made again" in last
+    assert not (smoke / RESULTS / "runs/no_l2/width2/seed0/losses.csv").exists()
+    dataset.unlink()
+    make(smoke, TABLE, *SMOKE)
+    logs = {name: (smoke / RESULTS / f"logs/train/{name}.log").read_text() for name in NO_L2}
+    trained = [name for name, text in logs.items() if f"going on from step {LAST_STEP}" not in text]
+    assert "no_l2/width2/seed0" in trained
+    # Those of the other seed did not even start again.
+    assert len(trained) == 1 + sum(name.endswith("seed1") for name in NO_L2)
+
+
+@pytest.mark.parametrize("obstacle", ["a file", "a disk that can only be read"])
+def test_a_results_folder_that_cannot_be_written_is_reported_before_any_job(checkout, small_disk, obstacle):
+    if obstacle == "a file":
+        (checkout / "results").write_text("")
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        (checkout / "results").symlink_to(small_disk)
+    output = refusal(checkout, *SMOKE)
+    assert re.search(r"^pathvars\.results: results/smoke cannot be written: results ", output, re.MULTILINE), output
+
+
+def test_a_foreign_checkpoint_is_set_aside_and_the_run_starts_again(smoke, finished_smoke):
+    runs = smoke / RESULTS / "runs"
+    shutil.copy(runs / "no_l2/width3/seed0/checkpoint.pt", runs / "no_l2/width3/seed1/checkpoint.pt")
+    (runs / "no_l2/width3/seed1/losses.csv").unlink()
+    make(smoke, f"{RESULTS}/runs/no_l2/width3/seed1/losses.csv", *SMOKE)
+    assert losses(smoke) == losses(finished_smoke)
+    log = (smoke / RESULTS / "logs/train/no_l2/width3/seed1.log").read_text()
+    assert "is of a run with other settings and dataset; kept as checkpoint.set_aside.pt" in log

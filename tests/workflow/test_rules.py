@@ -1,0 +1,161 @@
+"""What every rule declares, and what its environment provides, as Snakemake itself has read them."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from workflow.checkout import ROOT, SMOKE, planned, refusal
+from workflow.own_data import MINE, save_npz, small_cubes
+
+from widthwise.study.code_digest import code_digest, sources
+
+# A study in which every rule of synthetic data has a job.
+EVERYTHING = """
+study: [baseline, deep_plain, learning_rates]
+analysis: {coordinate_check: {circumstances: [baseline]}}
+circumstances:
+  deep_plain: {depths: [4, 5, 6], width: 2}
+  learning_rates: {reference: baseline, overrides: null, learning_rates: [1.0e-3, 2.0e-3, 4.0e-3]}
+"""
+FIGURES = [
+    "task", "loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing", "segmentation",
+    "coordinate_check", "best_learning_rates", "depth_trend", "speed",
+]  # fmt: skip
+COMPUTING_WITH_NETWORKS = {"train", "measure_starts", "check_coordinates", "predict_masks"}
+# It only writes what Snakemake itself knows: no program runs, and no environment is needed.
+WITHOUT_PROGRAM = "describe_study"
+# The package of a module, where the two have different names.
+PACKAGES = {"markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python", "yaml": "pyyaml"}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """The configuration files of a study that has every figure."""
+    path = tmp_path_factory.mktemp("everything") / "everything.yaml"
+    path.write_text(EVERYTHING)
+    return *SMOKE, str(path)
+
+
+def described(folder, *configfiles):
+    program = ROOT / "tests/workflow/describe_rules.py"
+    command = [sys.executable, str(program), *map(str, configfiles)]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.fixture(scope="module")
+def rules(clean_checkout, tmp_path_factory):
+    """Every rule that runs something, of synthetic and of own data."""
+    folder = tmp_path_factory.mktemp("own")
+    cubes = save_npz(folder / "cubes.npz", small_cubes())
+    (folder / "own.yaml").write_text(MINE.replace("cubes.npz", str(cubes)))
+    return described(clean_checkout) | described(clean_checkout, folder / "own.yaml")
+
+
+def lacking(rules, has):
+    """The names of the rules for which something does not hold."""
+    return [name for name, rule in rules.items() if not has(name, rule)]
+
+
+def test_every_rule_says_in_a_sentence_of_its_own_what_it_makes(rules):
+    assert {"generate_dataset", "import_dataset", "measure_speed", *FIGURES} <= rules.keys()
+    assert lacking(rules, lambda name, rule: re.fullmatch(r"[A-Z].*\.", rule["docstring"], re.DOTALL)) == []
+    texts = [rule["docstring"] for rule in rules.values()]
+    assert [name for name, rule in rules.items() if texts.count(rule["docstring"]) > 1] == []
+
+
+def test_every_rule_declares_what_a_scheduler_and_a_reader_of_logs_need(rules):
+    assert lacking(rules, lambda name, rule: len(rule["log"]) == 1 and "{log" in rule["command"]) == []
+    assert lacking(rules, lambda name, rule: rule["threads"]) == []
+    assert lacking(rules, lambda name, rule: {"mem_mb", "runtime"} <= set(rule["resources"])) == []
+    assert lacking(rules, lambda name, rule: name == WITHOUT_PROGRAM or rule["conda"]) == []
+    assert lacking(rules, lambda name, rule: not rule["unnamed"]) == []
+    # Snakemake refuses a benchmark of a result that may come from its cache.
+    recorded = lacking(rules, lambda name, rule: bool(rule["benchmark"]) != rule["cached"])
+    assert recorded == [WITHOUT_PROGRAM]
+
+
+def test_what_computes_with_networks_is_submitted_to_a_cluster_and_nothing_else(rules):
+    assert {name for name, rule in rules.items() if rule["submitted"]} == COMPUTING_WITH_NETWORKS
+    assert lacking(rules, lambda name, rule: name not in COMPUTING_WITH_NETWORKS or "device" in rule["resources"]) == []
+
+
+def test_every_rule_runs_a_program_and_depends_on_all_of_its_code(clean_checkout, rules):
+    assert lacking(rules, lambda name, rule: rule["program"]) == [WITHOUT_PROGRAM]
+    for name, rule in rules.items():
+        if name != WITHOUT_PROGRAM:
+            assert rule["code"] == code_digest(clean_checkout / f"scripts/{rule['program']}.py", *rule["modules"]), name
+    assert {name: rules[name]["modules"] for name in FIGURES} == {
+        name: [f"widthwise.figures.{name}"] for name in FIGURES
+    }
+
+
+def imported_packages(program, modules):
+    """The packages that a program, and everything of ours that it imports, import from elsewhere."""
+    names = set()
+    for source in sources(program, *modules):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module.split(".")[0])
+    return {PACKAGES.get(name, name) for name in names - set(sys.stdlib_module_names) - {"widthwise"}}
+
+
+def pip_pins(lines):
+    """Package -> version, of lines as in "numpy==2.4.6"."""
+    return dict(re.fullmatch(r"([\w-]+)==([\w.]+)", line).groups() for line in lines)
+
+
+def pip_lines(name):
+    """The packages that a file for pip lists itself."""
+    lines = (ROOT / "envs" / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "-r "))]
+
+
+def conda_pins(name):
+    """What a conda file has pip install."""
+    return pip_pins(yaml.safe_load((ROOT / "envs" / name).read_text())["dependencies"][-1]["pip"])
+
+
+def test_a_rules_environment_provides_what_its_program_imports(clean_checkout, rules):
+    missing = {}
+    for name, rule in rules.items():
+        if name != WITHOUT_PROGRAM:
+            imported = imported_packages(clean_checkout / f"scripts/{rule['program']}.py", rule["modules"])
+            missing[name] = imported - conda_pins(rule["conda"]).keys()
+    assert {name: packages for name, packages in missing.items() if packages} == {}
+
+
+def test_every_requirement_is_pinned_and_the_environments_have_the_pins_of_the_runtime(rules):
+    runtime, *_ = (pip_pins(pip_lines(name)) for name in ("runtime.txt", "slurm.txt", "test.txt"))
+    files = {path.name for path in (ROOT / "envs").glob("*.yaml")}
+    assert files == {rule["conda"] for rule in rules.values() if rule["conda"]}
+    for name in files:
+        assert conda_pins(name).items() <= runtime.items(), name
+
+
+@pytest.mark.parametrize("target", ["{}", "results/smoke/figures/{}.svg", "results/smoke/figures/{}.pdf",
+                                    "results/smoke/figures/{}.png"])  # fmt: skip
+def test_every_figure_is_a_target_by_its_rules_name_and_by_each_of_its_files(clean_checkout, everything, target):
+    jobs = planned(clean_checkout, *map(target.format, FIGURES), *everything)
+    assert {name: jobs.get(name) for name in FIGURES} == dict.fromkeys(FIGURES, 1)
+
+
+def test_all_makes_every_figure_for_which_the_study_has_something(clean_checkout, everything):
+    jobs = planned(clean_checkout, *everything)
+    assert jobs.keys() & set(FIGURES) == set(FIGURES) - {"speed"}
+    jobs = planned(clean_checkout, *SMOKE)
+    assert set(FIGURES) - jobs.keys() == {"coordinate_check", "best_learning_rates", "depth_trend", "speed"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["runs/baseline/width26/seed0/losses.csv", "runs/baseline/width02/seed0/losses.csv",
+     "runs/baseline/width2/seed9/run.json", "runs/fixed_std_init/width2/seed0/losses.csv", "dataset/seed9.h5"],
+)  # fmt: skip
+def test_a_target_outside_the_study_is_no_job(clean_checkout, target):
+    assert f"No rule to produce results/smoke/{target}" in refusal(clean_checkout, f"results/smoke/{target}", *SMOKE)
