@@ -49,6 +49,9 @@ for path in SUMMARIES:
             f"{path} is dated in the future, so that every run would look outdated; touch it"
         )
 
+# What is measured once for all seeds is measured on the first seed's dataset: another seed then changes nothing.
+FIRST_DRAW = f"<results>/dataset/{STUDY.draws[0]}"
+
 # The synthetic datasets are equally large; a user's own is known once it has been read.
 SOURCE = {}
 if STUDY.own_file:
@@ -78,7 +81,7 @@ def claim_results():
 
 def tell_reasons(log):
     """Prints the last line of each failed job's log, where it says what is wrong."""
-    told = Path(log).read_text(encoding="utf-8", errors="replace")
+    told = "".join(Path(path).read_text(errors="replace") for path in log)
     for path in dict.fromkeys(re.findall(r"^ *log: (\S.*?) \(check log file", told, re.MULTILINE)):
         lines = Path(path).read_text(errors="replace").split("\n") if Path(path).exists() else []
         if lines := [line for line in lines if line.strip()]:
@@ -93,6 +96,21 @@ def summary_of(path):
 def code(script, *modules):
     """A digest of a script's code and of what it imports, as a parameter: other code, another result."""
     return code_digest(Path("scripts", f"{script}.py"), *modules)
+
+
+def run_of(wildcards):
+    """The settings of the run that the wildcards name."""
+    return STUDY.run_settings(wildcards.circumstance, wildcards.size, wildcards.seed)
+
+
+def start_of(wildcards):
+    """The settings of the starting losses that the wildcards name."""
+    return STUDY.start_settings(wildcards.circumstance, wildcards.size)
+
+
+def first_steps_of(wildcards):
+    """The settings of the first steps that the wildcards name."""
+    return STUDY.first_steps_settings(wildcards.circumstance, wildcards.size)
 
 
 def one_of(names):
@@ -117,3 +135,8 @@ def figure(name, category):
     """A figure's three files, by format; the first stands in the report."""
     files = {extension: f"<results>/figures/{name}.{extension}" for extension in EXTENSIONS}
     return files | {"svg": reported(files["svg"], name, category)}
+
+
+def drawing(name):
+    """What sets a figure apart: the module that draws it, and a digest of the code behind it."""
+    return {"name": name, "code": code("draw_figure", f"widthwise.figures.{name}")}

@@ -34,11 +34,6 @@ localrules:
     speed,
 
 
-def drawing(name):
-    """The parameters that tell a figure's rule from the others: its module, and the code behind it."""
-    return {"name": name, "code": code("draw_figure", f"widthwise.figures.{name}")}
-
-
 rule task:
     """Shows the task: training cubes of every class, and a slice of a test volume with its mask."""
     input:

@@ -20,6 +20,8 @@ rule describe_study:
         study="<results>/study.json",
     log:
         "<logs>/describe_study.log",
+    conda:
+        "../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=100,

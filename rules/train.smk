@@ -8,25 +8,6 @@ rule's output, which Snakemake would remove before it starts a job again.
 """
 
 
-def run_of(wildcards):
-    """The settings of the run that the wildcards name."""
-    return STUDY.run_settings(wildcards.circumstance, wildcards.size, wildcards.seed)
-
-
-def start_of(wildcards):
-    """The settings of the starting losses that the wildcards name."""
-    return STUDY.start_settings(wildcards.circumstance, wildcards.size)
-
-
-def first_steps_of(wildcards):
-    """The settings of the first steps that the wildcards name."""
-    return STUDY.first_steps_settings(wildcards.circumstance, wildcards.size)
-
-
-# What is measured once for all seeds is measured on the first seed's dataset: another seed then changes nothing.
-FIRST_DRAW = f"<results>/dataset/{STUDY.draws[0]}"
-
-
 rule train:
     """Trains the network of one circumstance, size and seed, on from its checkpoint if it has one."""
     input:

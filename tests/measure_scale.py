@@ -2,9 +2,9 @@
 
     python tests/measure_scale.py 100 1000 10000
 
-It prints a table: a dry run of the whole study, one of a single run as every job on a cluster plans it, and the tables.
-A study of n runs has 10 circumstances, 10 widths and n / 100 seeds; one of 100 runs has 5 widths and 2 seeds. Nothing is
-trained: the logs are made up, of 61 rows each.
+It prints a table: a dry run of the whole study, one of a single run as every job on a cluster plans it, and the
+tables. A study of n runs has 10 circumstances, 10 widths and n / 100 seeds; one of 100 runs has 5 widths and 2 seeds.
+Nothing is trained: the logs are made up, of 61 rows each.
 """
 
 import argparse
@@ -73,13 +73,13 @@ def make_up_run(study: Study, run: Run, folder: Path) -> None:
     """Writes a log and a record such as train.py writes."""
     settings = study.run_settings(run.circumstance, run.size, run.seed)
     columns = identity(settings, 3900 * settings.network.width**2)
-    head = ",".join(map(str, columns.values()))
     rows = [
-        f"{head},{step},{step / STEPS_PER_EPOCH},{0.5 + 0.4 / (step + 1)},{0.5 + 0.2 / (step + 1)},{0.2 / (step + 1)},0.5,9"
+        [*columns.values(), step, step / STEPS_PER_EPOCH, 0.5 + 0.4 / (step + 1), 0.5 + 0.2 / (step + 1)]
+        + [0.2 / (step + 1), 0.5, 9.0]
         for step in range(STEPS + 1)
     ]
     names = [*columns, "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "sum_of_squares"]
-    text = "\n".join([",".join(names), *rows, ""])
+    text = "".join(",".join(map(str, row)) + "\n" for row in [names, *rows])
     folder.mkdir(parents=True)
     (folder / "losses.csv").write_text(text)
     training = {"learning_rate": settings.training.learning_rate, "batch_size": settings.training.batch_size}

@@ -191,13 +191,13 @@ def make_crossings(study) -> pandas.DataFrame:
 
 def make_coordinates(circumstances=("too_fast", "mup")) -> tuple[pandas.DataFrame, pandas.DataFrame]:
     """coordinates.csv and coordinate_powers.csv: changes grow with width in the first circumstance only."""
-    layers = [*(f"stage{s}_convolution{c}" for s in (1, 2, 3) for c in (1, 2)), "head"]
+    layers = [*(f"stage{s}_convolution{c}" for s in (1, 2, 3) for c in (1, 2)), "logits"]
     rows, powers = [], []
     for place, circumstance in enumerate(circumstances):
         power = 0.9 if place == 0 else 0.0
         for step in (1, 5):
             for depth, layer in enumerate(layers):
-                of_layer = power if layer == "head" else power / 2
+                of_layer = power if layer == "logits" else power / 2
                 powers.append(
                     {"circumstance": circumstance, "layer": layer, "step": step, "power": of_layer,
                      "ci_low": of_layer - 0.1, "ci_high": of_layer + 0.1, "seeds": 3}

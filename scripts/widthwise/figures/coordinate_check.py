@@ -17,7 +17,7 @@ from widthwise.figures.layout import explain, label_below, remark, row_grid, tit
 from widthwise.report.wording import circumstance_label, counted, listed, number
 from widthwise.study.plan import Study
 
-HEAD = "head"
+LOGITS = "logits"
 MARKS = {"marker": "o", "markersize": 4, "linestyle": "none", "color": "#000000"}
 FIRST, LAST = MARKS | {"markerfacecolor": "white"}, MARKS
 
@@ -33,12 +33,12 @@ def draw(study: Study, coordinates: pandas.DataFrame, coordinate_powers: pandas.
     title(figure, finding(coordinate_powers, steps[0]))
     for row, circumstance in zip(rows, circumstances, strict=True):
         changes, powers = (table[table["circumstance"] == circumstance] for table in (coordinates, coordinate_powers))
-        draw_changes(row[0], changes[changes["layer"] == HEAD], looks)
+        draw_changes(row[0], changes[changes["layer"] == LOGITS], looks)
         draw_powers(row[1], powers, looks)
         title_row(row, [circumstance], "root mean square")
         remark(row[0], f"after {counted(steps[0], 'step')}: {growth(powers, steps[0])}")
         row[1].set_ylabel("power of width")
-    scale(rows, coordinates[coordinates["layer"] == HEAD], coordinate_powers)
+    scale(rows, coordinates[coordinates["layer"] == LOGITS], coordinate_powers)
     label_below([row[:1] for row in rows], "width")
     label_below([row[1:] for row in rows], "layer")
     seeds = counted(coordinate_powers["seeds"].max(), "seed")
@@ -83,7 +83,7 @@ def scale(rows: Sequence[Sequence[Axes]], logits: pandas.DataFrame, powers: pand
 
 def logits_power(powers: pandas.DataFrame, step: int) -> pandas.DataFrame:
     """Returns the powers of the logits' change after one of the steps."""
-    return powers[(powers["layer"] == HEAD) & (powers["step"] == step)]
+    return powers[(powers["layer"] == LOGITS) & (powers["step"] == step)]
 
 
 def growth(powers: pandas.DataFrame, step: int) -> str:
