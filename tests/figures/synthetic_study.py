@@ -198,14 +198,18 @@ def make_coordinates(circumstances=("too_fast", "mup")) -> tuple[pandas.DataFram
         for step in (1, 5):
             for depth, layer in enumerate(layers):
                 of_layer = power if layer == "logits" else power / 2
+                # Under a zero head, only the head changes at the first step: no power, and an unbounded interval.
+                still = step == 1 and layer != "logits"
                 powers.append(
-                    {"circumstance": circumstance, "layer": layer, "step": step, "power": of_layer,
-                     "ci_low": of_layer - 0.1, "ci_high": of_layer + 0.1, "seeds": 3}
+                    {"circumstance": circumstance, "layer": layer, "step": step,
+                     "power": numpy.nan if still else of_layer,
+                     "ci_low": -numpy.inf if still else of_layer - 0.1,
+                     "ci_high": numpy.inf if still else of_layer + 0.1, "seeds": 3}
                 )  # fmt: skip
                 rows += [
                     {"circumstance": circumstance, "size": f"width{width}", "width": width, "depth": 20,
                      "parameters": count, "seed": seed, "step": step, "layer": layer,
-                     "rms_change": 0.01 * step * (1 + depth / 5) * width**of_layer * (1 + 0.05 * seed)}
+                     "rms_change": 0.0 if still else 0.01 * step * (1 + depth / 5) * width**of_layer * (1 + 0.05 * seed)}
                     for width, count in WIDTHS.items()
                     for seed in SEEDS
                 ]  # fmt: skip
@@ -215,8 +219,9 @@ def make_coordinates(circumstances=("too_fast", "mup")) -> tuple[pandas.DataFram
 def make_learning_rates(study) -> tuple[pandas.DataFrame, pandas.DataFrame]:
     """learning_rates.csv and learning_rate_slopes.csv."""
     rates = [
-        {"grid": grid, "width": width, "parameters": count, "log2_rate": best, "ci_low": best - 0.3,
-         "ci_high": best + 0.3, "loss": 0.2, "censored": width == 2, "log2_highest_stable": best + 1}
+        {"grid": grid, "width": width, "parameters": count, "log2_rate": best,
+         "ci_low": -numpy.inf if width == 2 else best - 0.3, "ci_high": numpy.inf if width == 2 else best + 0.3,
+         "loss": 0.2, "censored": width == 2, "log2_highest_stable": best + 1}
         for grid in study.grids
         for width, count in WIDTHS.items()
         for best in [numpy.log2(2e-3 / width)]

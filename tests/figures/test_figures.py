@@ -306,7 +306,7 @@ def test_a_width_without_a_best_rate_has_no_mark(studies):
 def test_a_layer_that_does_not_change_has_no_power(studies):
     study, inputs = studies["default"]
     powers = inputs["coordinate_powers"].copy()
-    still = (powers["step"] == 1) & ((powers["layer"] != "head") | (powers["circumstance"] == "mup"))
+    still = (powers["step"] == 1) & ((powers["layer"] != "logits") | (powers["circumstance"] == "mup"))
     powers.loc[still, ["power", "ci_low", "ci_high"]] = numpy.nan
     figure = drawn("coordinate_check", study, inputs | {"coordinate_powers": powers})
     assert "no power of width" in words(figure)

@@ -4,6 +4,7 @@ A best rate that falls as width grows makes one fixed rate too high for wide net
 """
 
 import math
+from typing import Any
 
 import numpy
 import pandas
@@ -24,6 +25,7 @@ from widthwise.study.plan import Study
 
 OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linestyle": "none"}
 CENSORED = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
+MOST_SHOWN = 3  # doublings of an interval on either side of a best rate
 
 
 def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes: pandas.DataFrame) -> Figure:
@@ -94,8 +96,13 @@ def draw_best(axes: Axes, row: dict, colour: str) -> None:
     if row["censored"] or not math.isfinite(row["log2_rate"]):
         axes.plot(2.0 ** row["log2_rate"], row["loss"], color=colour, **CENSORED)
         return
-    rate, low, high = (2.0 ** row[column] for column in ("log2_rate", "ci_low", "ci_high"))
+    rate, low, high = 2.0 ** row["log2_rate"], *interval_shown(row["log2_rate"], row["ci_low"], row["ci_high"])
     axes.errorbar(rate, row["loss"], xerr=[[rate - low], [high - rate]], color=colour, elinewidth=0.8, **OPTIMUM)
+
+
+def interval_shown(log2_rate: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    """An interval's two rates, cut off `MOST_SHOWN` doublings from the best rate: it may be very long, or unbounded."""
+    return 2.0 ** numpy.maximum(low, log2_rate - MOST_SHOWN), 2.0 ** numpy.minimum(high, log2_rate + MOST_SHOWN)
 
 
 def draw_rates(axes: Axes, rates: pandas.DataFrame, grids: list[str]) -> list[Artist]:
@@ -103,7 +110,7 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, grids: list[str]) -> list[Ar
     handles = []
     for style, grid in zip(series_styles(len(grids)), grids, strict=True):
         rows = rates[rates["grid"] == grid].sort_values("width")
-        best, low, high = (2.0 ** rows[column] for column in ("log2_rate", "ci_low", "ci_high"))
+        best, (low, high) = 2.0 ** rows["log2_rate"], interval_shown(rows["log2_rate"], rows["ci_low"], rows["ci_high"])
         axes.errorbar(rows["width"], best, yerr=[best - low, high - best], capsize=2, elinewidth=0.8, **style)
         stable = style | {"linestyle": "none", "markerfacecolor": "white"}
         axes.plot(rows["width"], 2.0 ** rows["log2_highest_stable"], **stable)
@@ -112,7 +119,7 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, grids: list[str]) -> list[Ar
     widths = numpy.array(sorted(rates["width"].unique()))
     middle = 2.0 ** rates["log2_rate"].median() * numpy.median(widths) / widths
     handles += axes.plot(widths, middle, color="#999999", linewidth=1, linestyle=":", label="in proportion to 1/width")
-    shown = 2.0 ** rates[["log2_rate", "ci_low", "ci_high", "log2_highest_stable"]].stack().dropna()
+    shown = 2.0 ** rates[["log2_rate", "log2_highest_stable"]].stack().dropna()
     if len(shown):
         tick_log_ends(axes, shown.min(), shown.max(), rate_label)
     log_axis(axes, widths, [str(width) for width in widths])

@@ -4,7 +4,6 @@ Under a parametrisation that suits width, a step changes a wide network's output
 go as width to the power 0.
 """
 
-import math
 from collections.abc import Sequence
 
 import pandas
@@ -32,13 +31,13 @@ def draw(study: Study, coordinates: pandas.DataFrame, coordinate_powers: pandas.
     figure, rows = row_grid(len(circumstances), ["change of the logits", "power of width, layer by layer"], height=2.6)
     title(figure, finding(coordinate_powers, steps[0]))
     for row, circumstance in zip(rows, circumstances, strict=True):
-        changes, powers = (table[table["circumstance"] == circumstance] for table in (coordinates, coordinate_powers))
+        changes, powers = (table[table["circumstance"] == circumstance] for table in (coordinates, known))
         draw_changes(row[0], changes[changes["layer"] == LOGITS], looks)
-        draw_powers(row[1], powers, looks)
+        draw_powers(row[1], powers, list(coordinate_powers["layer"].unique()), looks)
         title_row(row, [circumstance], "root mean square")
         remark(row[0], f"after {counted(steps[0], 'step')}: {growth(powers, steps[0])}")
         row[1].set_ylabel("power of width")
-    scale(rows, coordinates[coordinates["layer"] == LOGITS], coordinate_powers)
+    scale(rows, coordinates[coordinates["layer"] == LOGITS], known)
     label_below([row[:1] for row in rows], "width")
     label_below([row[1:] for row in rows], "layer")
     seeds = counted(coordinate_powers["seeds"].max(), "seed")
@@ -60,9 +59,8 @@ def draw_changes(axes: Axes, logits: pandas.DataFrame, looks: dict[int, dict]) -
     log_axis(axes, widths, [str(width) for width in widths])
 
 
-def draw_powers(axes: Axes, powers: pandas.DataFrame, looks: dict[int, dict]) -> None:
+def draw_powers(axes: Axes, powers: pandas.DataFrame, layers: list[str], looks: dict[int, dict]) -> None:
     """Draws the power of width of each layer's change, in the order of the layers."""
-    layers = list(powers["layer"].unique())
     for place, (step, look) in enumerate(looks.items()):
         rows = powers[powers["step"] == step].set_index("layer").reindex(layers)
         at = [layer + 0.16 * (place - 0.5) for layer in range(len(layers))]
@@ -88,9 +86,10 @@ def logits_power(powers: pandas.DataFrame, step: int) -> pandas.DataFrame:
 
 def growth(powers: pandas.DataFrame, step: int) -> str:
     """Says how the logits' change goes with width: "width^0.90 [0.80, 1.00]"."""
-    row = logits_power(powers, step).squeeze()
-    if not math.isfinite(row["power"]):
+    logits = logits_power(powers, step).dropna(subset="power")
+    if logits.empty:
         return "no power of width"
+    row = logits.iloc[0]
     return f"width^{number(row['power'], 2)} [{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
 
 

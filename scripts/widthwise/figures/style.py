@@ -3,6 +3,7 @@
 The look applies within `figure_style`, never globally.
 """
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,8 +69,10 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
     """Writes the figure to each path, in the format of its ending. The same figure gives the same bytes."""
     for path in paths:
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+        content = io.BytesIO()  # on a full disk, savefig itself may raise an AttributeError
+        figure.savefig(content, format=path.suffix[1:], metadata=metadata)
         with atomic_write(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+            temporary.write_bytes(content.getvalue())
     pyplot.close(figure)
 
 
