@@ -41,7 +41,7 @@ onstart:
 
 
 onerror:
-    tell_reasons(log)
+    tell_reasons()
 
 
 include: "rules/dataset.smk"

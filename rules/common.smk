@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.pathvars import Pathvars
+from snakemake_interface_logger_plugins.common import LogEvent
 
 sys.path.insert(0, str(Path("scripts").resolve()))
 # Jobs run in the environment that runs snakemake, activated or not; --sdm conda puts its own before it.
@@ -28,6 +29,7 @@ from widthwise.study.settings import canonical_json
 # Seconds by which the clocks of two machines may differ.
 MOST_CLOCK_SKEW = 60
 CLAIMS = []
+LOGS_OF_FAILED = {}
 
 try:
     STUDY = Study(config, yaml.safe_load(Path("config/schema.yaml").read_text()))
@@ -79,10 +81,26 @@ def claim_results():
         )
 
 
-def tell_reasons(log):
+def follow(record):
+    """A filter of Snakemake's logger: notes the logs of jobs that fail, and completes an error that has no remedy."""
+    match getattr(record, "event", None):
+        case LogEvent.JOB_ERROR:
+            LOGS_OF_FAILED[record.jobid] = record.log
+        case LogEvent.JOB_FINISHED:
+            LOGS_OF_FAILED.pop(record.job_id, None)
+    if "marked for report but does not exist" in str(record.msg):
+        record.msg = (
+            f"{record.msg} Make it first: the same command with --cores N instead of --report."
+        )
+    return True
+
+
+logger.addFilter(follow)
+
+
+def tell_reasons():
     """Prints the last line of each failed job's log, where it says what is wrong."""
-    told = "".join(Path(path).read_text(errors="replace") for path in log)
-    for path in dict.fromkeys(re.findall(r"^ *log: (\S.*?) \(check log file", told, re.MULTILINE)):
+    for path in dict.fromkeys(path for paths in LOGS_OF_FAILED.values() for path in paths):
         lines = Path(path).read_text(errors="replace").split("\n") if Path(path).exists() else []
         if lines := [line for line in lines if line.strip()]:
             logger.error(f"{path}: {lines[-1]}")

@@ -83,6 +83,13 @@ def parse_arguments() -> argparse.Namespace:
             metavar="FILE",
             help="YAML files layered on the default study, as with snakemake's --configfile",
         )
+        command.add_argument(
+            "--config",
+            nargs="+",
+            default=[],
+            metavar="KEY=VALUE",
+            help="values that replace those of the files, as with snakemake's --config",
+        )
     return parser.parse_args()
 
 
@@ -90,7 +97,7 @@ def print_settings(arguments: argparse.Namespace) -> None:
     from widthwise.study.command_line import read_study
     from widthwise.study.description import describe_settings
 
-    study = read_study(arguments.configfile)
+    study = read_study(arguments.configfile, arguments.config)
     try:
         print(describe_settings(study, arguments.what))
     except ValueError as error:
@@ -103,7 +110,7 @@ def show_status(arguments: argparse.Namespace) -> None:
     from widthwise.report.status import overview
     from widthwise.study.command_line import read_study, results_folder
 
-    study = read_study(arguments.configfile)
+    study = read_study(arguments.configfile, arguments.config)
     results = results_folder(study)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     with contextlib.suppress(KeyboardInterrupt):
@@ -119,7 +126,7 @@ def print_estimate(arguments: argparse.Namespace) -> None:
     from widthwise.report.status import estimate
     from widthwise.study.command_line import read_study, results_folder
 
-    study = read_study(arguments.configfile)
+    study = read_study(arguments.configfile, arguments.config)
     try:
         print(*estimate(study, results_folder(study), arguments.cores), sep="\n")
     except FileNotFoundError as error:
@@ -131,7 +138,7 @@ def print_comparison(arguments: argparse.Namespace) -> None:
     from widthwise.report.publication import REFERENCE
     from widthwise.study.command_line import read_study, results_folder
 
-    folders = arguments.folders or [results_folder(read_study(arguments.configfile))]
+    folders = arguments.folders or [results_folder(read_study(arguments.configfile, arguments.config))]
     try:
         if len(folders) > 1:
             print(side_by_side(folders))
@@ -145,7 +152,7 @@ def publish_study(arguments: argparse.Namespace) -> None:
     from widthwise.report.publication import PublicationError, publish
     from widthwise.study.command_line import read_study, results_folder
 
-    study = read_study(arguments.configfile)
+    study = read_study(arguments.configfile, arguments.config)
     try:
         print(publish(study, results_folder(study), arguments.name, tables_only=arguments.tables_only))
     except PublicationError as error:

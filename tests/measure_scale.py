@@ -74,9 +74,8 @@ def make_up_run(study: Study, run: Run, folder: Path) -> None:
     settings = study.run_settings(run.circumstance, run.size, run.seed)
     columns = identity(settings, 3900 * settings.network.width**2)
     rows = [
-        [*columns.values(), step, step / STEPS_PER_EPOCH, 0.5 + 0.4 / (step + 1), 0.5 + 0.2 / (step + 1)]
-        + [0.2 / (step + 1), 0.5, 9.0]
-        for step in range(STEPS + 1)
+        (*columns.values(), step, step / STEPS_PER_EPOCH, 0.5 + 2 * penalty, 0.5 + penalty, penalty, 0.5, 9.0)
+        for step, penalty in ((step, 0.2 / (step + 1)) for step in range(STEPS + 1))
     ]
     names = [*columns, "step", "epoch", "objective", "data_loss", "penalty", "accuracy", "sum_of_squares"]
     text = "".join(",".join(map(str, row)) + "\n" for row in [names, *rows])

@@ -97,13 +97,14 @@ def test_floating_point_images_come_through_unchanged_in_pieces_of_any_size(
     labels = numpy.arange(len(images)) % 2
     path = save(
         folder / "file.npz",
-        {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels},
+        {"train_images": images, "train_labels": labels, "test_images": images.astype(">f4"), "test_labels": labels},
     )
     whole, own = import_whole(path, folder / "whole.h5")
     with patch.object(formats, "PIECE_BYTES", piece_bytes):
         in_pieces, _ = import_whole(path, folder / "pieces.h5")
     assert own.scaling is None
     assert numpy.array_equal(whole["train/images"], images.astype(numpy.float32)[:, None])
+    assert numpy.array_equal(whole["test/images"], whole["train/images"])
     assert all(numpy.array_equal(whole[name], in_pieces[name]) for name in whole)
 
 
@@ -372,17 +373,29 @@ REPLACE = "replace it with a finite number$"
         (changed(train_labels=labels(-1, 1)), "train_labels holds -1: save whole numbers from 0 to 255"),
         (changed(train_labels=labels(0, 256)), "train_labels holds 256: save whole numbers from 0 to 255"),
         (changed(train_labels=labels(0, 2)), "train_labels has no cube of class 1, but of class 2: number classes"),
-        (changed(train_labels=labels("a", "b")), "train_labels holds <U1: save whole numbers"),
-        (changed(train_labels=numpy.zeros((24, 2))), r"train_labels has shape \(24, 2\): save it as \(n,\) or"),
+        (changed(train_labels=labels("a", "b")), "train_labels holds text: save numbers, .* `numpy.unique"),
+        (changed(train_labels=labels(0, 1j)), "train_labels holds complex128: save whole numbers$"),
+        (changed(train_labels=labels(1, 2)), "train_labels has classes 1 to 2: number them from 0, with `labels - 1`$"),
+        (changed(train_labels=numpy.zeros((24, 14))), r"train_labels has shape \(24, 14\): save one class per cube, "),
+        (changed(train_labels=numpy.zeros((1, 24))), r"train_labels has shape \(1, 24\), n last .*: save `labels\.T`$"),
+        (changed(train_labels=numpy.zeros((24, 1, 1))), r"train_labels has shape \(24, 1, 1\): save it as \(n,\) or"),
+        (changed(train_labels=numpy.int64(1)), r"train_labels has shape \(\): save it as \(n,\) or \(n, 1\)$"),
         (changed(train_labels=numpy.array([Trap()] * 24, dtype=object)), "train_labels holds Python objects or text"),
         (changed(test_labels=numpy.arange(6)), "test_labels has class 5, training does not"),
         (changed(train_images=IMAGES[0]), r"train_images has shape \(8, 8, 8\): save it as \(n, side, side, side\)"),
-        (changed(train_images=IMAGES[:, None]), r"train_images has shape \(24, 1, 8, 8, 8\): save it as \(n, side"),
+        (changed(train_images=IMAGES[:, None]), r"train_images has shape \(24, 1, 8, 8, 8\): .* `images\[:, 0\]`$"),
+        (changed(train_images=IMAGES[..., None]), r"train_images has shape \(24, 8, 8, 8, 1\): .*\[\.\.\., 0\]`$"),
+        (changed(train_images=IMAGES.T.copy()), r"train_images has shape \(8, 8, 8, 24\), n last .* with `images\.T`"),
+        (changed(train_images=numpy.zeros((24, 28, 28, 3), "u1")), r"train_images has shape \(24, 28, 28, 3\), which"),
+        (changed(train_images=numpy.zeros((24, 28, 28), "u1")), r"train_images has shape \(24, 28, 28\): save it as"),
         (changed(train_images=IMAGES[:, :7]), "train_images has cubes of 7 x 8 x 8 voxels: cut or pad them to three"),
         (changed(train_images=IMAGES[:, :7, :7, :7]), "train_images has cubes of 7 x 7 x 7 voxels: .* of 8 to 64"),
         (changed(test_images=numpy.zeros((6, 9, 9, 9), "u1")), "test_images has sides of 9 voxels, .* of 8: cut both"),
         (changed(test_images=numpy.zeros((6, 8, 8, 8))), "test_images is floating point, the training .* uint8"),
-        (changed(train_images=IMAGES.astype("i2")), r"train_images holds int16: convert with `\.astype\('float32'\)`"),
+        *(
+            (changed(train_images=IMAGES.astype(kind)), rf"train_images holds {kind}: convert with `\.astype\('float")
+            for kind in ("int16", "uint16", "bool")
+        ),
         (changed(train_images=IMAGES * 0), "train_images is 0 in every voxel: save images that vary"),
         (changed(train_images=IMAGES * 0 + 0.5, test_images=IMAGES[:6] / 9), r"train_images is 0\.5 in every voxel"),
         (changed(test_images=IMAGES[:1]), "test_images has 1 cubes: save at least 2"),

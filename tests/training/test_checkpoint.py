@@ -1,6 +1,9 @@
 """A run's state on disk: whole or not there, of this run or set aside."""
 
 import errno
+import fcntl
+import hashlib
+import io
 import logging
 import os
 import pickle
@@ -45,23 +48,17 @@ def test_what_is_saved_is_what_is_loaded(path):
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_torn_or_damaged_checkpoint_is_set_aside_or_harmless(path, data):
+def test_a_torn_or_damaged_checkpoint_is_set_aside(path, data):
     Checkpoint(path, RUN, interval=30).save(STATE)
     content = bytearray(path.read_bytes())
     if data.draw(st.booleans(), label="torn"):
         del content[data.draw(st.integers(0, len(content) - 1), label="length") :]
-        harmless = False
     else:
         content[data.draw(st.integers(0, len(content) - 1), label="position")] ^= data.draw(st.integers(1, 255))
-        harmless = True  # where the byte is one of the padding
     path.write_bytes(content)
-    state = load(path)
-    if state is None:
-        assert not path.exists()
-        assert path.with_name("checkpoint.set_aside.pt").read_bytes() == content
-    else:
-        assert harmless
-        assert same(state)
+    assert load(path) is None
+    assert not path.exists()
+    assert path.with_name("checkpoint.set_aside.pt").read_bytes() == content
 
 
 @pytest.mark.parametrize("other", [{"code": "other"}, {"settings": {"seed": 1, "training": {"epochs": None}}}])
@@ -78,10 +75,11 @@ def test_code_in_a_checkpoint_is_not_run(path, tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "owned"),)
 
-    torch.save({"belongs_to": RUN, "state": Evil()}, path)
-    assert load(path) is None
-    path.write_bytes(pickle.dumps(Evil()))
-    assert load(path) is None
+    serialised = io.BytesIO()
+    torch.save({"belongs_to": RUN, "state": Evil()}, serialised)
+    for content in (serialised.getvalue(), pickle.dumps(Evil())):
+        path.write_bytes(content + hashlib.sha256(content).digest())
+        assert load(path) is None
     assert not (tmp_path / "owned").exists()
 
 
@@ -137,3 +135,12 @@ def test_there_is_one_writer_at_a_time(path, caplog):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_where_there_are_no_locks_training_goes_on_with_a_warning(path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with only_writer(path):
+        assert f"{path.parent}: cannot be locked (Function not implemented); train it from one place" in caplog.text

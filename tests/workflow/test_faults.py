@@ -27,7 +27,6 @@ from workflow.checkout import (
     make,
     refusal,
     run_program,
-    run_snakemake,
     start_snakemake,
 )
 from workflow.trainers import FILES, RUN, Trainers, smoke_settings, train_arguments, wait_for
@@ -231,22 +230,23 @@ def test_a_workflow_that_is_asked_to_stop_goes_on_at_the_next_call(smoke, finish
     assert losses(smoke) == losses(finished_smoke)
 
 
-def test_two_workflows_at_once_are_one_and_advice(smoke, finished_smoke):
-    forget(smoke, NO_L2[:2])
+def test_two_workflows_at_once_are_one_and_advice(smoke, finished_smoke, checkout):
+    forget(smoke, NO_L2[:1])
+    (checkout / "there.yaml").write_text(f"pathvars: {{results: {smoke / RESULTS}}}")
     first = start_snakemake(smoke, TABLE, *SMOKE)
     with standing_still(smoke):
-        second = run_snakemake(smoke, TABLE, *SMOKE)
-    assert second.returncode != 0
-    assert "cannot be locked" in second.stdout
-    assert "--unlock" in second.stdout
+        second = refusal(smoke, TABLE, *SMOKE)
+        elsewhere = refusal(checkout, *SMOKE, "there.yaml")
+    assert "cannot be locked" in second
+    assert "--unlock" in second
+    assert re.search(rf"^{smoke / RESULTS} is in use by the snakemake of ", elsewhere, re.MULTILINE), elsewhere
     output, _ = first.communicate()
     assert first.returncode == 0, output
     assert losses(smoke) == losses(finished_smoke)
 
 
-def gather(folder, circumstance):
-    """Calls the program that gathers a circumstance's runs; returns the last line that it printed."""
-    results = RESULTS
+def gather(folder, circumstance, results=RESULTS):
+    """Calls the program that gathers a circumstance's runs, which must fail; returns the last line that it printed."""
     done = run_program(
         folder, "gather_circumstance.py", "--study", results / "study.json", "--circumstance", circumstance,
         "--runs-folder", results / "runs", "--tables", results / "tables" / circumstance,
@@ -288,6 +288,18 @@ def test_a_spoilt_result_is_named_and_is_made_again_by_the_command_that_the_erro
     assert losses(smoke) == losses(finished_smoke)
 
 
+def test_the_command_that_an_error_tells_works_for_a_folder_with_a_space(smoke):
+    results = (smoke / RESULTS).rename(smoke / "results/of mine").relative_to(smoke)
+    spoilt = [results / "runs/no_l2/width3/seed0", results / "runs/no_l2/width4/seed1"]
+    for folder in spoilt:
+        record = json.loads((smoke / folder / "run.json").read_text())
+        record["settings"]["training"]["l2"] = 1
+        (smoke / folder / "run.json").write_text(json.dumps(record))
+    remedy = shlex.split(remedy_in(gather(smoke, "no_l2", results)))
+    assert remedy[:2] == ["rm", "-r"]
+    assert sorted(remedy[2:]) == sorted(map(str, spoilt))
+
+
 def test_runs_with_other_settings_are_refused_until_the_command_told_has_been_followed(smoke):
     (smoke / "faster.yaml").write_text("training: {learning_rate: 2.0e-3}")
     lost = f"{RESULTS}/runs/no_l2/width3/seed0/losses.csv"
@@ -297,11 +309,11 @@ def test_runs_with_other_settings_are_refused_until_the_command_told_has_been_fo
     output = refusal(smoke, *by_time)
     assert job_counts(output)["train"] == 1
     log = f"{RESULTS}/logs/gather_circumstance/no_l2.log"
-    assert log in output
     error = (smoke / log).read_text().splitlines()[-1]
     others = [name for name in NO_L2 if name != "no_l2/width3/seed0"]
     assert [name for name in NO_L2 if name in error] == others
     assert "training.learning_rate is 0.001, not 0.002" in error
+    assert f"{log}: {error}" in output
     subprocess.run(remedy_in(error), shell=True, cwd=smoke, check=True)
     assert job_counts(make(smoke, *by_time))["train"] == len(others)
     records = [json.loads((smoke / RESULTS / "runs" / name / "run.json").read_text()) for name in NO_L2]
@@ -313,10 +325,12 @@ def test_a_truncated_dataset_is_named_and_is_made_again_without_training_again(s
     dataset.write_bytes(dataset.read_bytes()[:5000])
     forget(smoke, ["no_l2/width2/seed0"])
     log = f"{RESULTS}/logs/train/no_l2/width2/seed0.log"
-    assert log in refusal(smoke, TABLE, *SMOKE)
+    output = refusal(smoke, TABLE, *SMOKE)
     text = (smoke / log).read_text()
     assert "Traceback" in text
     last = text.splitlines()[-1]
+    # The reason is shown, and not only where it is.
+    assert f"{log}: {last}" in output
     assert "dataset/seed0.h5 is not a complete HDF5 file" in last
     assert "remove it, and it is made again" in last
     assert not (smoke / RESULTS / "runs/no_l2/width2/seed0/losses.csv").exists()
@@ -338,6 +352,12 @@ def test_a_results_folder_that_cannot_be_written_is_reported_before_any_job(chec
         (checkout / "results").symlink_to(small_disk)
     output = refusal(checkout, *SMOKE)
     assert re.search(r"^pathvars\.results: results/smoke cannot be written: results ", output, re.MULTILINE), output
+
+
+def test_a_dataset_from_the_future_is_reported_before_any_job(smoke):
+    path = RESULTS / "dataset/seed1.json"
+    os.utime(smoke / path, (time.time() + 3600,) * 2)
+    assert re.search(rf"^{path} is dated in the future", refusal(smoke, *SMOKE), re.MULTILINE)
 
 
 def test_a_foreign_checkpoint_is_set_aside_and_the_run_starts_again(smoke, finished_smoke):

@@ -51,7 +51,7 @@ def test_own_cubes_in_any_balance_go_the_whole_way_to_the_answer(finished):
     assert run["dataset"]["digest"] == summary["digest"]
     assert "noise" not in json.dumps(run)
     answer, evidence = (results / "answer.md").read_text(), (results / "evidence.md").read_text()
-    assert "cubes.npz" in answer + evidence
+    assert "24 training cubes of 8 voxels a side in 3 classes" in answer + evidence
     assert "synthetic" not in answer
 
 
@@ -68,6 +68,10 @@ def change_a_voxel_in_secret(folder):
     os.utime(save_npz(path, arrays), ns=(time + 1, time + 1))
 
 
+def remove(folder):
+    (folder / "cubes.npz").unlink()
+
+
 def train_longer(folder):
     (folder / "mine.yaml").write_text(MINE.replace("epochs: 2", "epochs: 3"))
 
@@ -76,6 +80,7 @@ def train_longer(folder):
     ("change", "imported", "trained"),
     [
         pytest.param(move_and_touch, 0, 0, id="moved and touched"),
+        pytest.param(remove, 0, 0, id="removed"),
         pytest.param(change_a_voxel_in_secret, 1, 6, id="another voxel"),
         pytest.param(train_longer, 0, 6, id="epochs"),
     ],

@@ -51,7 +51,7 @@ def rules(clean_checkout, tmp_path_factory):
     """Every rule that runs something, of synthetic and of own data."""
     folder = tmp_path_factory.mktemp("own")
     cubes = save_npz(folder / "cubes.npz", small_cubes())
-    (folder / "own.yaml").write_text(MINE.replace("cubes.npz", str(cubes)))
+    (folder / "own.yaml").write_text(MINE.replace("cubes.npz", str(cubes)).replace("results/mine", str(folder)))
     return described(clean_checkout) | described(clean_checkout, folder / "own.yaml")
 
 

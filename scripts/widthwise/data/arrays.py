@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy
 
-from widthwise.data.formats import ArrayFile, open_arrays
+from widthwise.data.formats import TEXT_REMEDY, ArrayFile, open_arrays
 from widthwise.data.storage import Pieces
 
 SIDES = range(8, 65)
@@ -90,17 +90,33 @@ def read_own_data(path: Path) -> OwnData:
 def split_images(file: ArrayFile, name: str) -> Pieces:
     """Returns a split's cubes (n, side, side, side), as `checked_numbers` does."""
     images = checked_numbers(file, name)
-    if len(images.shape) != 4:
-        raise file.error(name, f"has shape {images.shape}: save it as (n, side, side, side)")
-    if len(set(images.shape[1:])) != 1 or images.shape[1] not in SIDES:
-        raise file.error(
-            name,
-            f"has cubes of {' x '.join(map(str, images.shape[1:]))} voxels: cut or pad them to three equal sides of "
-            f"{SIDES[0]} to {SIDES[-1]}",
-        )
+    fault = shape_fault(images.shape)
+    if fault:
+        raise file.error(name, fault)
     if images.shape[0] < 2:
         raise file.error(name, f"has {images.shape[0]} cubes: save at least 2")
     return images
+
+
+def shape_fault(shape: tuple[int, ...]) -> str | None:
+    """Returns why images of this shape are no cubes, and the remedy; None if they are."""
+    if len(shape) == 5 and 1 in (shape[1], shape[4]):
+        return (
+            f"has shape {shape}: take out the axis of channels with `images[{':, 0' if shape[1] == 1 else '..., 0'}]`"
+        )
+    if len(shape) != 4:
+        return f"has shape {shape}: save it as (n, side, side, side), one channel in three dimensions"
+    first, *_, last = shape
+    if len(set(shape[1:])) == 1 and last in SIDES:
+        return None
+    if len(set(shape[:3])) == 1 and first in SIDES:
+        return f"has shape {shape}, n last as MATLAB has it: reverse the axes, with `images.T` in numpy"
+    if last in (3, 4):
+        return f"has shape {shape}, which are flat images in colour: save cubes, (n, side, side, side)"
+    return (
+        f"has cubes of {' x '.join(map(str, shape[1:]))} voxels: cut or pad them to three equal sides of "
+        f"{SIDES[0]} to {SIDES[-1]}"
+    )
 
 
 def check_alike(file: ArrayFile, test: Pieces, train: Pieces) -> None:
@@ -123,7 +139,14 @@ def check_types(file: ArrayFile, name: str, images: Pieces, train: Pieces) -> No
 def split_labels(file: ArrayFile, name: str, count: int) -> numpy.ndarray:
     """Returns a split's labels (count,) uint8."""
     labels = whole_numbers(file, name, MOST_CLASSES)
-    if len(labels.shape) not in (1, 2) or labels.shape[1:] not in ((), (1,)):
+    if labels.shape == (1, count):
+        raise file.error(name, f"has shape {labels.shape}, n last as MATLAB has it: save `labels.T`")
+    if len(labels.shape) == 2 and labels.shape[1] > 1:
+        raise file.error(
+            name,
+            f"has shape {labels.shape}: save one class per cube, `labels.argmax(axis=1)` if each row has one 1",
+        )
+    if labels.shape[1:] not in ((), (1,)) or not labels.shape:
         raise file.error(name, f"has shape {labels.shape}: save it as (n,) or (n, 1)")
     if labels.shape[0] != count:
         raise file.error(name, f"has {labels.shape[0]} labels for {count} cubes: save one label for each cube")
@@ -136,6 +159,8 @@ def count_classes(file: ArrayFile, labels: dict[str, numpy.ndarray]) -> int:
     present = numpy.flatnonzero(counts)
     if len(present) == 1:
         raise file.error("train/labels", f"has one class only, {present[0]}: save cubes of two or more")
+    if len(present) == len(counts) - 1 and not counts[0]:
+        raise file.error("train/labels", f"has classes 1 to {len(counts) - 1}: number them from 0, with `labels - 1`")
     if not counts.all():
         raise file.error(
             "train/labels",
@@ -192,6 +217,8 @@ def checked_numbers(file: ArrayFile, name: str) -> Pieces:
 def whole_numbers(file: ArrayFile, name: str, below: int) -> Pieces:
     """Returns an array as uint8, checked to be whole numbers from 0 to `below` - 1."""
     array = file.array(name)
+    if array.dtype.kind in "SUT":
+        raise file.error(name, f"holds text: {TEXT_REMEDY}")
     if array.dtype.kind not in "biuf":
         raise file.error(name, f"holds {array.dtype}: save whole numbers")
 

@@ -21,6 +21,7 @@ from numpy.lib import format as npy
 from widthwise.data.storage import HDF5_ERRORS, IN_USE, Pieces, is_locked
 
 PIECE_BYTES = 2**23
+TEXT_REMEDY = "save numbers, from text with `numpy.unique(labels, return_inverse=True)[1]`"
 NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What h5py, zipfile and numpy raise for a damaged file.
 READ_ERRORS = (*HDF5_ERRORS, EOFError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
@@ -67,7 +68,7 @@ class ArrayFile(ABC):
     def pieces(self, name: str, shape: tuple[int, ...], dtype: numpy.dtype) -> Pieces:
         """Returns an array of this shape and type, read by `read_pieces`."""
         if dtype.hasobject:
-            raise self.error(name, "holds Python objects or text, which are not unpickled: save numbers")
+            raise self.error(name, f"holds Python objects or text, which are not unpickled: {TEXT_REMEDY}")
         count = max(1, PIECE_BYTES // max(1, math.prod(shape[1:]) * dtype.itemsize))
         return Pieces(shape, dtype, partial(self.read_pieces, name, count))
 

@@ -9,6 +9,7 @@ import difflib
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,8 @@ TYPE_NAMES = {
     "number": "a number",
     "boolean": "true or false",
 }
+# Text that YAML reads as a number or a truth value, unless it is quoted.
+YAML_VALUE = re.compile(r"[-+]?(\d+|\d+\.\d*(e[-+]\d+)?)|true|false", re.IGNORECASE)
 BOUND_NAMES = {
     "minimum": "at least {}",
     "exclusiveMinimum": "above {}",
@@ -63,7 +66,10 @@ def with_defaults(config: dict, schema: dict) -> dict:
 
 def is_finite_number(checker: Any, instance: Any) -> bool:
     """Whether it is a finite number; YAML's .nan and .inf are refused."""
-    return Draft202012Validator.TYPE_CHECKER.is_type(instance, "number") and math.isfinite(instance)
+    try:
+        return Draft202012Validator.TYPE_CHECKER.is_type(instance, "number") and math.isfinite(instance)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 Validator = validators.extend(
@@ -114,9 +120,14 @@ def allowed_values(schema: dict) -> str:
 
 
 def hint(error: ValidationError) -> str:
-    """What to write instead, where a number was read as text."""
+    """What to write instead, where a number or a truth value was read as text."""
     if error.validator != "type" or not isinstance(error.instance, str):
         return ""
+    if YAML_VALUE.fullmatch(error.instance):
+        return (
+            f" (text: write {error.instance} without quotes, and in a file for --configfile: in lists and mappings of "
+            "--config, snakemake reads it as text)"
+        )
     try:
         number = float(error.instance)
     except ValueError:

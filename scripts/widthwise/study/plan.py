@@ -48,6 +48,8 @@ SCHEMA = Path(__file__).resolve().parents[3] / "config/schema.yaml"
 PLACES = ("pathvars", "device")
 # Keys that hold paths.
 PATHS = (("pathvars", "results"), ("dataset", "path"))
+# What Snakemake replaces in a path, or a variable that is not set.
+UNFIT = "${}<>\n"
 # Training settings that decide a starting loss.
 START_KEYS = ("batch_size", "random_labels", "class_weights")
 SYNTHETIC_CLASSES = 2
@@ -209,10 +211,11 @@ class Study:
             if text is None:
                 continue
             path = self.config[section][key] = expanded_path(text)
-            if unfit := [character for character in "${}\n" if character in path]:
-                errors.append(
-                    f"{section}.{key}: {text} given; write a path without {unfit[0]!r}, or set the environment variable"
-                )
+            if path.startswith("-"):
+                errors.append(f"{section}.{key}: {text} given; write a path that does not begin with '-'")
+            elif unfit := [character for character in UNFIT if character in path]:
+                remedy = ", or set the environment variable" if unfit[0] == "$" else ""
+                errors.append(f"{section}.{key}: {text!r} given; write a path without {unfit[0]!r}{remedy}")
         return errors
 
     @classmethod

@@ -4,6 +4,7 @@ Checked for synthetic data when the configuration is read, and for a user's own 
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from widthwise.study.settings import EvaluationSettings, end_window_start
@@ -54,7 +55,8 @@ def missing_rows(
             f"evaluation.row_interval, {evaluation.row_interval}"
         )
     start = end_window_start(steps, end_window)
-    rows = sum(evaluation.has_row(step, steps_per_epoch) for step in range(start + 1, steps + 1))
+    every_row = (step for step in range(start + 1, steps + 1) if evaluation.has_row(step, steps_per_epoch))
+    rows = len(list(islice(every_row, LEAST_ROWS_AT_THE_END)))
     if rows < LEAST_ROWS_AT_THE_END:
         errors.append(
             f"evaluation.row_interval: {evaluation.row_interval} given, which leaves {rows} rows in the last "
