@@ -21,9 +21,10 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 from widthwise.data.source import SourceError, source_of
 from widthwise.files import claim
+from widthwise.study.circumstances import size_value
 from widthwise.study.code_digest import code_digest
 from widthwise.study.cost import memory_mb, requested_mb, requested_minutes, run_work, start_work
-from widthwise.study.plan import Study, StudyError, size_value
+from widthwise.study.plan import Study, StudyError
 from widthwise.study.settings import canonical_json
 
 # Seconds by which the clocks of two machines may differ.

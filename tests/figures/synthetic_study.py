@@ -209,7 +209,7 @@ def make_coordinates(circumstances=("too_fast", "mup")) -> tuple[pandas.DataFram
                 rows += [
                     {"circumstance": circumstance, "size": f"width{width}", "width": width, "depth": 20,
                      "parameters": count, "seed": seed, "step": step, "layer": layer,
-                     "rms_change": 0.0 if still else 0.01 * step * (1 + depth / 5) * width**of_layer * (1 + 0.05 * seed)}
+                     "rms_change": (not still) * 0.01 * step * (1 + depth / 5) * width**of_layer * (1 + 0.05 * seed)}
                     for width, count in WIDTHS.items()
                     for seed in SEEDS
                 ]  # fmt: skip

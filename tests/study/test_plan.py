@@ -13,8 +13,9 @@ from test_catalogue import BASE_SETTINGS, CATALOGUE
 
 from widthwise.data.volumes import make_dataset
 from widthwise.study.architecture import parameter_count
+from widthwise.study.circumstances import size_value
 from widthwise.study.identity import IDENTITY, identity, run_name
-from widthwise.study.plan import PLACES, Study, size_value
+from widthwise.study.plan import PLACES, Study
 from widthwise.study.settings import canonical_json
 
 DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}

@@ -7,7 +7,7 @@ import time
 
 import pandas
 import pytest
-from workflow.checkout import RESULTS, SMOKE, WIDTHS, copy_checkout, losses, make, start_snakemake
+from workflow.checkout import RESULTS, SMOKE, WIDTHS, copy_checkout, copy_study, losses, make, start_snakemake
 from workflow.slurm_cluster import Cluster, missing_programs
 
 # The shipped profiles wait for clusters that are slower than this one.
@@ -80,16 +80,16 @@ def test_more_runs_than_an_array_holds(cluster, finished_smoke, tmp_path):
     assert sorted(jobs.groupby(jobs["job"].str.split("_").str[0]).size()) == [1, 2]
 
 
-def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, smoke):
+def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, smoke, finished_smoke, tmp_path):
     study = "pathvars: {results: results/%s}\nstudy: [no_l2]\ntraining: {epochs: 700}\nevaluation: {row_interval: 8}\n"
     names = [f"no_l2/width{width}/seed0" for width in WIDTHS]
 
-    def arguments(results):
-        (smoke / f"{results}.yaml").write_text(study % results)
+    def arguments(folder, results):
+        (folder / f"{results}.yaml").write_text(study % results)
         return *(f"results/{results}/runs/{name}/losses.csv" for name in names), *SMOKE, f"{results}.yaml"
 
     since = time.time()
-    workflow = start_snakemake(smoke, *arguments("disturbed"), *SLURM)
+    workflow = start_snakemake(smoke, *arguments(smoke, "disturbed"), *SLURM)
 
     def at_work(but):
         """A training job, other than these, that has taken steps."""
@@ -126,6 +126,9 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
     cluster.stop_controller()
     time.sleep(3)
     cluster.start_controller()
+    # Meanwhile the same runs without a disturbance, in another checkout: this one is locked.
+    undisturbed = copy_study(finished_smoke, tmp_path / "undisturbed")
+    make(undisturbed, *arguments(undisturbed, "at_once"))
     output, _ = workflow.communicate()
     assert workflow.returncode == 0, output
 
@@ -134,5 +137,4 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
     assert states[disturbed[0]] == "TIMEOUT"
     assert states[disturbed[1]] == "COMPLETED"
     assert states[disturbed[2]].startswith("CANCELLED")
-    make(smoke, *arguments("at_once"))
-    assert losses(smoke, "results/disturbed") == losses(smoke, "results/at_once")
+    assert losses(smoke, "results/disturbed") == losses(undisturbed, "results/at_once")

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import yaml
 
-from widthwise.study.architecture import parameter_count, stages_of_depth
 from widthwise.study.catalogue import (
     SECTIONS,
     ancestors,
@@ -21,7 +20,15 @@ from widthwise.study.catalogue import (
     flatten,
     grid_errors,
     grid_members,
-    resolve,
+)
+from widthwise.study.circumstances import (
+    START_KEYS,
+    Circumstance,
+    circumstance_of,
+    contradictions_of_a_circumstance,
+    size_value,
+    sizes_alike,
+    start_key,
 )
 from widthwise.study.configuration import (
     alternatives,
@@ -35,10 +42,8 @@ from widthwise.study.requirements import missing_data
 from widthwise.study.settings import (
     AnalysisSettings,
     EvaluationSettings,
-    NetworkSettings,
     RunSettings,
     StartSettings,
-    TrainingSettings,
     canonical_json,
     whole_numbers_as_integers,
 )
@@ -50,9 +55,6 @@ PLACES = ("pathvars", "device")
 PATHS = (("pathvars", "results"), ("dataset", "path"))
 # What Snakemake replaces in a path, or a variable that is not set.
 UNFIT = "${}<>\n"
-# Training settings that decide a starting loss.
-START_KEYS = ("batch_size", "random_labels", "class_weights")
-SYNTHETIC_CLASSES = 2
 OWN_DRAW = "own"
 
 
@@ -75,61 +77,6 @@ class Run:
     def name(self) -> str:
         """The run's folder, as in "baseline/width8/seed1"."""
         return f"{self.circumstance}/{self.size}/seed{self.seed}"
-
-
-@dataclass(frozen=True)
-class Circumstance:
-    """One entry of the catalogue, resolved: its texts, what is expected of it, and its settings.
-
-    `base_network` has every setting of its networks except the size: `width` and, where depth grows, `stages`.
-    `expectation` and `expected_contrast` map measure -> feature -> verdict.
-    """
-
-    name: str
-    hypothesis: str
-    source: str
-    look_for: str | None
-    change: str | None
-    reference: str | None
-    expectation: dict[str, dict[str, str]]
-    expected_contrast: dict[str, dict[str, str]]
-    expected_best_rate: str | None
-    learning_rates: tuple[float, ...] | None
-    depths: tuple[int, ...] | None
-    sizes: tuple[str, ...]
-    base_network: NetworkSettings
-    training: TrainingSettings
-
-    def network(self, size: str) -> NetworkSettings:
-        """The network of one size."""
-        if self.depths:
-            return replace(self.base_network, stages=stages_of_depth(size_value(size), self.base_network.stages))
-        return replace(self.base_network, width=size_value(size))
-
-
-def circumstance_of(name: str, entry: dict, config: dict) -> Circumstance:
-    """Resolves an entry of the catalogue over the study's base settings."""
-    resolved = resolve(config, entry)
-    depths = entry.get("depths")
-    expectation = dict(entry["expectation"])
-    return Circumstance(
-        name=name,
-        hypothesis=entry["hypothesis"],
-        source=entry["source"],
-        look_for=entry.get("look_for"),
-        change=entry.get("change"),
-        reference=entry.get("reference"),
-        expected_contrast=expectation.pop("contrast", {}),
-        expected_best_rate=expectation.pop("best_learning_rate", None),
-        expectation=expectation,
-        learning_rates=tuple(entry["learning_rates"]) if "learning_rates" in entry else None,
-        depths=tuple(depths) if depths else None,
-        sizes=tuple(f"depth{n}" for n in depths) if depths else tuple(f"width{n}" for n in config["widths"]),
-        base_network=NetworkSettings.from_dict(
-            resolved["network"] | {"width": entry.get("width", config["widths"][0])}
-        ),
-        training=TrainingSettings.from_dict(resolved["training"]),
-    )
 
 
 class Study:
@@ -371,12 +318,6 @@ class Study:
         return rows
 
 
-def start_key(circumstance: Circumstance) -> tuple:
-    """What decides a circumstance's starting losses."""
-    training = circumstance.training
-    return circumstance.base_network, circumstance.sizes, *(getattr(training, key) for key in START_KEYS)
-
-
 def posted_settings(schema: dict) -> dict[str, Any]:
     """What the post states, by dotted key: the default of each setting that the schema marks so."""
     sections = {name: schema["$defs"].get(name, key) for name, key in schema["properties"].items()}
@@ -429,51 +370,3 @@ def contradictions_of_a_generator(dataset: dict) -> list[str]:
             f"{dataset['train_cubes']} training cubes; write one nearer to 0.5"
         )
     return errors
-
-
-def contradictions_of_a_circumstance(entry: dict, config: dict) -> list[str]:
-    """Errors between the settings of a circumstance's runs that no schema can state."""
-    resolved = resolve(config, entry)
-    network, training = resolved["network"], resolved["training"]
-    errors, depths = [], entry.get("depths", [])
-    stages, multipliers = len(network["stages"]), len(network["multipliers"])
-    if stages != multipliers:
-        errors.append(
-            f"network.multipliers: {multipliers} given for {stages} stages; write one for each entry of network.stages"
-        )
-    if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
-        errors.append(f"training.l2_as: decoupled given with {training['optimiser']}; write optimiser, or use adam")
-    if ("depths" in entry) != ("width" in entry):
-        errors.append("width: write it where, and only where, `depths` says that depth grows at that width")
-    errors += [
-        f"depths: {depth} given for {stages} stages; write at least {stages + 1}, one convolution a stage and the head"
-        for depth in depths
-        if depth < stages + 1
-    ]
-    if network["residual"]:
-        errors += [
-            f"network.residual: a depth of {depth} given; write an even depth, so that convolutions pair up"
-            for depth in depths or [sum(network["stages"]) + 1]
-            if depth % 2
-        ]
-    return errors
-
-
-def sizes_alike(circumstance: Circumstance) -> list[str]:
-    """A line for each two sizes with the same number of parameters: nothing can be said of how a loss grows with it."""
-    seen: dict[int, str] = {}
-    errors = []
-    for size in circumstance.sizes:
-        parameters = parameter_count(circumstance.network(size), SYNTHETIC_CLASSES)
-        if parameters in seen:
-            errors.append(
-                f"circumstances.{circumstance.name}: {seen[parameters]} and {size} have the same number of parameters, "
-                f"{parameters}; leave one out"
-            )
-        seen[parameters] = size
-    return errors
-
-
-def size_value(size: str) -> int:
-    """The number in a size's name: 8 of "width8"."""
-    return int(size.removeprefix("width").removeprefix("depth"))
