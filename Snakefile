@@ -38,6 +38,7 @@ wildcard_constraints:
 
 onstart:
     claim_results()
+    renew_study_file()
 
 
 onerror:

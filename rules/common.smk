@@ -82,6 +82,13 @@ def claim_results():
         )
 
 
+def renew_study_file():
+    """Rewrites study.json where it is of another configuration: with --rerun-triggers mtime no rule would."""
+    path = RESULTS / "study.json"
+    if path.exists() and path.read_text(encoding="utf-8") != f"{STUDY.record}\n":
+        path.write_text(f"{STUDY.record}\n", encoding="utf-8")
+
+
 def follow(record):
     """A filter of Snakemake's logger: notes the logs of jobs that fail, and completes an error that has no remedy."""
     match getattr(record, "event", None):

@@ -65,8 +65,8 @@ rule task:
         " > {log:q} 2>&1"
 
 
-# The post's own figure: the objective against steps, one line for each size, one panel for each circumstance.
 use rule task as loss_curves with:
+    """The post's own figure: the objective against steps, one line for each size, one panel for each circumstance."""
     input:
         study="<results>/study.json",
         losses="<results>/tables/losses.csv",
@@ -83,8 +83,8 @@ use rule task as loss_curves with:
         **drawing("loss_curves"),
 
 
-# Objective, data loss and penalty side by side.
 use rule task as loss_parts with:
+    """Objective, data loss and penalty side by side."""
     input:
         study="<results>/study.json",
         losses="<results>/tables/losses.csv",
@@ -100,8 +100,8 @@ use rule task as loss_parts with:
         **drawing("loss_parts"),
 
 
-# Start, initial decay and end against parameters.
 use rule task as feature_trends with:
+    """Start, initial decay and end against parameters."""
     input:
         study="<results>/study.json",
         features="<results>/tables/features.csv",
@@ -117,8 +117,8 @@ use rule task as feature_trends with:
         **drawing("feature_trends"),
 
 
-# All verdicts at a glance: circumstance against feature.
 use rule task as verdict_map with:
+    """All verdicts at a glance: circumstance against feature."""
     input:
         study="<results>/study.json",
         verdicts="<results>/tables/verdicts.csv",
@@ -132,8 +132,8 @@ use rule task as verdict_map with:
         **drawing("verdict_map"),
 
 
-# From which step on a larger network's loss stays below a smaller one's.
 use rule task as crossing with:
+    """From which step on a larger network's loss stays below a smaller one's."""
     input:
         study="<results>/study.json",
         crossings="<results>/tables/crossings.csv",
@@ -147,8 +147,8 @@ use rule task as crossing with:
         **drawing("crossing"),
 
 
-# A held-out slice, its mask, and what networks of three sizes predict.
 use rule task as segmentation with:
+    """A held-out slice, its mask, and what networks of three sizes predict."""
     input:
         study="<results>/study.json",
         predictions="<results>/tables/segmentation.npz",
@@ -162,8 +162,8 @@ use rule task as segmentation with:
         **drawing("segmentation"),
 
 
-# How much each layer's output changes in the first steps, against width.
 use rule task as coordinate_check with:
+    """How much each layer's output changes in the first steps, against width."""
     input:
         study="<results>/study.json",
         coordinates="<results>/tables/coordinates.csv",
@@ -178,8 +178,8 @@ use rule task as coordinate_check with:
         **drawing("coordinate_check"),
 
 
-# The best learning rate against width, one panel for each grid.
 use rule task as best_learning_rates with:
+    """The best learning rate against width, one panel for each grid."""
     input:
         study="<results>/study.json",
         runs="<results>/tables/runs.csv",
@@ -195,8 +195,8 @@ use rule task as best_learning_rates with:
         **drawing("best_learning_rates"),
 
 
-# The data loss' end against depth, plain and with shortcuts.
 use rule task as depth_trend with:
+    """The data loss' end against depth, plain and with shortcuts."""
     input:
         study="<results>/study.json",
         features="<results>/tables/features.csv",
@@ -212,8 +212,8 @@ use rule task as depth_trend with:
         **drawing("depth_trend"),
 
 
-# Throughput against the machine's limit, and the seconds of a run against parameters, steps and data.
 use rule task as speed with:
+    """Throughput against the machine's limit, and the seconds of a run against parameters, steps and data."""
     input:
         study="<results>/study.json",
         speed_table="<results>/tables/speed.csv",

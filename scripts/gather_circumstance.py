@@ -6,6 +6,7 @@ mean objective of every epoch).
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def refuse_other_settings(records: dict[Path, dict[str, Any]], expected: dict[st
 
 def remedy(folders: list[Path]) -> str:
     """The command after which snakemake makes these runs again."""
-    return f"to make it again: rm -r {' '.join(map(str, folders))}, then run snakemake as before"
+    return f"to make it again: rm -r {shlex.join(map(str, folders))}, then run snakemake as before"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ coordinates.csv, and coordinate_powers.csv, which says how they go with width. I
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import pandas
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument("--coordinates", type=Path, nargs="*", default=[], help="first steps, one file per network")
     arguments = parser.parse_args()
     log = start_logging("gather_study")
+    if not (arguments.circumstances or arguments.starts or arguments.coordinates):
+        sys.exit("nothing to gather: analysis.coordinate_check.circumstances names no circumstance")
 
     study = Study.read(arguments.study)
     tables: dict[str, pandas.DataFrame] = {}
