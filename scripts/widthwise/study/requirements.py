@@ -59,7 +59,7 @@ def missing_rows(
     rows = len(list(islice(every_row, LEAST_ROWS_AT_THE_END)))
     if rows < LEAST_ROWS_AT_THE_END:
         errors.append(
-            f"evaluation.row_interval: {evaluation.row_interval} given, which leaves {rows} of the log's rows in the last "
+            f"evaluation.row_interval: {evaluation.row_interval} given, which leaves {rows} rows in the last "
             f"{steps - start} of {steps} steps, over which the end value is a mean; at least "
             f"{LEAST_ROWS_AT_THE_END} are needed: write a smaller one, or train for more epochs"
         )
