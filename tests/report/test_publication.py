@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from example_study import ROOT, example_evidence, example_study, write_record, write_results
@@ -38,16 +39,16 @@ def reference(results):
     return results / "reference"
 
 
-@pytest.mark.parametrize(
-    "study", sorted(sums.parent for sums in REFERENCE.rglob("SHA256SUMS")), ids=lambda path: path.name
-)
-def test_what_is_published_is_whole(study):
-    sums = checksums(study)
-    files = [path for path in study.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
-    assert {str(path.relative_to(study)) for path in files} == sums.keys()
-    assert {"answer.md", "study.json", "tables/verdicts.csv", "tables/runs.csv"} <= sums.keys()
-    for path in files:
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[str(path.relative_to(study))], path
+def test_what_is_published_is_whole():
+    published = {path.relative_to(REFERENCE) for path in REFERENCE.rglob("*") if path.is_file()}
+    listed = {Path("README.md")}
+    for study in (sums.parent for sums in REFERENCE.rglob("SHA256SUMS")):
+        sums = checksums(study)
+        assert {"answer.md", "study.json", "tables/verdicts.csv", "tables/runs.csv"} <= sums.keys()
+        for name, digest in sums.items():
+            assert hashlib.sha256((study / name).read_bytes()).hexdigest() == digest, study / name
+        listed |= {(study / name).relative_to(REFERENCE) for name in (*sums, "SHA256SUMS")}
+    assert published == listed
 
 
 def test_what_is_published_is_small():
