@@ -102,6 +102,16 @@ def test_the_posts_own_measure_is_told_where_it_differs():
     assert "Its mean over each epoch" not in write_answer(example_evidence(example_study(), {}))
 
 
+def test_a_start_that_is_slightly_higher_is_hardly_harder():
+    evidence = example_evidence(example_study(), {"no_l2": {DATA_START: 0.1}})
+    verdicts = evidence.tables["verdicts"].copy()
+    rising = (verdicts["verdict"] == "rises") & (verdicts["feature"] == "starting_loss")
+    for slight, opening in ((False, "Yes: "), (True, "Hardly: ")):
+        verdicts.loc[rising, "slight"] = slight
+        answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
+        assert answers(answer, "no_l2")[2].startswith(opening)
+
+
 def test_larger_networks_that_truly_end_higher():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {REPORTED_END: 0.2, DATA_END: 0.2}}))
     assert "and a higher data loss in `no_l2` (+0.200)" in answer

@@ -251,7 +251,8 @@ def starts_harder(evidence: Evidence, name: str) -> str:
     """Is the data loss higher before any update?"""
     row = evidence.verdict(name, "data_loss", "starting_loss")
     smallest, largest = map(mean_words, evidence.ends_of_range(name, "data_loss", "starting_loss"))
-    opening = {"rises": "Yes", "falls": "No", "flat": "No"}.get(row["verdict"], "No clear answer")
+    openings = {"rises": "Hardly" if row["slight"] else "Yes", "falls": "No", "flat": "No"}
+    opening = openings.get(row["verdict"], "No clear answer")
     values = f"{smallest} in the smallest, {largest} in the largest"
     return f"{opening}: in larger networks the data loss {movement(row, 'starts')}: {values}."
 
