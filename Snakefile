@@ -39,6 +39,7 @@ wildcard_constraints:
 onstart:
     claim_results()
     renew_study_file()
+    tell_strength()
 
 
 onerror:

@@ -25,6 +25,7 @@ from widthwise.study.circumstances import size_value
 from widthwise.study.code_digest import code_digest
 from widthwise.study.cost import memory_mb, requested_mb, requested_minutes, run_work, start_work
 from widthwise.study.plan import Study, StudyError
+from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
 from widthwise.study.settings import canonical_json
 
 # Seconds by which the clocks of two machines may differ.
@@ -79,6 +80,16 @@ def claim_results():
     except BlockingIOError as error:
         raise WorkflowError(
             f"{RESULTS} is in use by the snakemake of {error.strerror}; wait for it, or choose another pathvars.results"
+        )
+
+
+def tell_strength():
+    """Says before the runs if they are too few for a published verdict."""
+    seeds, sizes = len(STUDY.seeds), min(len(STUDY.sizes(name)) for name in STUDY.judged)
+    if seeds < PUBLISHED_SEEDS or sizes < PUBLISHED_SIZES:
+        logger.info(
+            f"{seeds} seeds and {sizes} sizes give an indication; a published verdict needs {PUBLISHED_SEEDS} seeds "
+            f"and {PUBLISHED_SIZES} sizes."
         )
 
 

@@ -11,8 +11,8 @@ import pytest
 from example_study import ROOT, SIZES, example_evidence, example_study, write_results
 
 from widthwise.analysis.tables import make_table
-from widthwise.analysis.verdicts import PUBLISHED_SEEDS, PUBLISHED_SIZES
 from widthwise.report.answer import write_answer
+from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
 
 REPORTED_START, REPORTED_END = ("objective", "starting_loss"), ("objective", "end_value")
 DATA_START, DATA_END = ("data_loss", "starting_loss"), ("data_loss", "end_value")

@@ -146,3 +146,16 @@ def test_a_figure_that_does_not_fit_on_the_disk_is_named(tmp_path, extension):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+# Strength
+
+
+def test_a_study_too_small_to_publish_says_so_before_its_runs(clean_checkout, tmp_path):
+    results = tmp_path / "small"
+    (tmp_path / "small.yaml").write_text(f"pathvars: {{results: '{results}'}}")
+    (tmp_path / "enough.yaml").write_text("{seeds: [0, 1, 2, 3, 4], widths: [2, 3, 4, 5]}")
+    study = (*SMOKE, str(tmp_path / "small.yaml"))
+    told = "a published verdict needs 5 seeds and 4 sizes"
+    assert told in make(clean_checkout, f"{results}/study.json", *study)
+    assert told not in make(clean_checkout, f"{results}/study.json", *study, str(tmp_path / "enough.yaml"))

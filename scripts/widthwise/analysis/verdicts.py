@@ -16,8 +16,6 @@ from widthwise.analysis.features import FEATURES, ROW_MEASURES
 from widthwise.analysis.inference import DECAY, END, ROUNDING, START, TIME, Response, holm, judge, t_interval
 from widthwise.analysis.tables import make_table
 
-# What a direction needs to be published.
-PUBLISHED_SEEDS, PUBLISHED_SIZES = 5, 4
 LEAST_SIZES = 3  # for a verdict
 LEVELS = {
     (measure, feature): level

@@ -11,7 +11,6 @@ from operator import attrgetter
 
 import pandas
 
-from widthwise.analysis.verdicts import PUBLISHED_SEEDS, PUBLISHED_SIZES
 from widthwise.report.evidence import (
     Evidence,
     Prediction,
@@ -36,6 +35,7 @@ from widthwise.report.wording import (
     span,
 )
 from widthwise.study.catalogue import factors, flatten, resolve
+from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 QUESTION = "https://stats.stackexchange.com/questions/438992"

@@ -10,6 +10,8 @@ from typing import Any
 from widthwise.study.settings import EvaluationSettings, end_window_start
 
 LEAST_ROWS_AT_THE_END = 4
+# What a direction needs to be published.
+PUBLISHED_SEEDS, PUBLISHED_SIZES = 5, 4
 
 
 def missing_data(requirements: Mapping[str, Any], train_counts: Sequence[int]) -> list[str]:
