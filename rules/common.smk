@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path("scripts").resolve()))
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 from widthwise.data.source import SourceError, source_of
-from widthwise.files import claim
+from widthwise.files import atomic_write, claim
 from widthwise.study.circumstances import size_value
 from widthwise.study.code_digest import code_digest
 from widthwise.study.cost import memory_mb, requested_mb, requested_minutes, run_work, start_work
 from widthwise.study.plan import Study, StudyError
-from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
+from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
 from widthwise.study.settings import canonical_json
 
 # Seconds by which the clocks of two machines may differ.
@@ -86,18 +86,16 @@ def claim_results():
 def tell_strength():
     """Says before the runs if they are too few for a published verdict."""
     seeds, sizes = len(STUDY.seeds), min(len(STUDY.sizes(name)) for name in STUDY.judged)
-    if seeds < PUBLISHED_SEEDS or sizes < PUBLISHED_SIZES:
-        logger.info(
-            f"{seeds} seeds and {sizes} sizes give an indication; a published verdict needs {PUBLISHED_SEEDS} seeds "
-            f"and {PUBLISHED_SIZES} sizes."
-        )
+    if not is_publishable(seeds, sizes):
+        logger.info(f"{seeds} seeds and {sizes} sizes give an indication; {PUBLICATION_NEEDS}.")
 
 
 def renew_study_file():
     """Rewrites study.json where it is of another configuration: with --rerun-triggers mtime no rule would."""
     path = RESULTS / "study.json"
     if path.exists() and path.read_text(encoding="utf-8") != f"{STUDY.record}\n":
-        path.write_text(f"{STUDY.record}\n", encoding="utf-8")
+        with atomic_write(path) as aside:
+            aside.write_text(f"{STUDY.record}\n", encoding="utf-8")
 
 
 def follow(record):
@@ -148,6 +146,11 @@ def start_of(wildcards):
 def first_steps_of(wildcards):
     """The settings of the first steps that the wildcards name."""
     return STUDY.first_steps_settings(wildcards.circumstance, wildcards.size)
+
+
+def memory_of(settings, batch_size, summary):
+    """What a job that computes with this network asks for, in MB."""
+    return requested_mb(memory_mb(settings.network, batch_size, summary_of(summary)))
 
 
 def one_of(names):

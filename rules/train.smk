@@ -28,13 +28,7 @@ rule train:
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt
-        * requested_mb(
-            memory_mb(
-                run_of(wildcards).network,
-                run_of(wildcards).training.batch_size,
-                summary_of(input.summary),
-            )
-        ),
+        * memory_of(run := run_of(wildcards), run.training.batch_size, input.summary),
         runtime=lambda wildcards, input, attempt: attempt
         * requested_minutes(run_work(run_of(wildcards), summary_of(input.summary))),
         device=STUDY.config["device"],
@@ -76,12 +70,8 @@ rule measure_starts:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: requested_mb(
-            memory_mb(
-                start_of(wildcards).network,
-                start_of(wildcards).batch_size,
-                summary_of(input.summary),
-            )
+        mem_mb=lambda wildcards, input: memory_of(
+            start := start_of(wildcards), start.batch_size, input.summary
         ),
         runtime=lambda wildcards, input: requested_minutes(
             start_work(start_of(wildcards), summary_of(input.summary))
@@ -118,12 +108,8 @@ rule check_coordinates:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: requested_mb(
-            memory_mb(
-                first_steps_of(wildcards).network,
-                first_steps_of(wildcards).training.batch_size,
-                summary_of(input.summary),
-            )
+        mem_mb=lambda wildcards, input: memory_of(
+            run := first_steps_of(wildcards), run.training.batch_size, input.summary
         ),
         runtime="1h",
         device=STUDY.config["device"],

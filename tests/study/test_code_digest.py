@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from settings import ROOT
 
-from widthwise.study.code_digest import code_digest, sources, syntax_tree
+from widthwise.study.code_digest import code_digest, read_module, sources
 
 FILES = {
     "draw.py": '"""Draws."""\nfrom library.look import colour\n\nprint(colour(1))\n',
@@ -30,7 +30,7 @@ def digest_after(script: Path, name: str, old: str, new: str) -> str:
     path = script.parent / name
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    syntax_tree.cache_clear()
+    read_module.cache_clear()
     return code_digest(script)
 
 
@@ -77,7 +77,7 @@ def test_modules_that_are_imported_by_name_are_told(script):
     assert before != code_digest(script)
     path = script.parent / "library/unused.py"
     path.write_text("THREE = 3\n")
-    syntax_tree.cache_clear()
+    read_module.cache_clear()
     assert code_digest(script, "library.unused") != before
 
 

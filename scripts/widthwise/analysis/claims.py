@@ -14,7 +14,7 @@ import pandas
 from widthwise.analysis.comparisons import TIME_LAPSE_MARGIN, seed_powers, time_lapse
 from widthwise.analysis.inference import UNKNOWN, Interval, t_interval
 from widthwise.analysis.learning_rates import Grid, agreement, best_rate_slope
-from widthwise.analysis.tables import make_table
+from widthwise.analysis.tables import make_table, rows_with
 from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, has_starts
 
 LOGITS = "logits"
@@ -76,9 +76,7 @@ def of_row(
     table: pandas.DataFrame, name: str, expected: str, circumstance: str, measure: str, feature: str
 ) -> Finding | None:
     """The row of a table of verdicts; none if it is not there."""
-    found = table[
-        (table["circumstance"] == circumstance) & (table["measure"] == measure) & (table["feature"] == feature)
-    ]
+    found = rows_with(table, circumstance=circumstance, measure=measure, feature=feature)
     if found.empty:
         return None
     row = found.iloc[0]

@@ -191,6 +191,14 @@ def make_table(name: str, rows: pandas.DataFrame | Iterable[Mapping[str, Any]]) 
     return pandas.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
+def rows_with(table: pandas.DataFrame, **values: object) -> pandas.DataFrame:
+    """The rows of a table that have these values in these columns; none of an empty table."""
+    for column, value in values.items():
+        if not table.empty:
+            table = table[table[column] == value]
+    return table
+
+
 def read_table(source: Path, name: str | None = None) -> pandas.DataFrame:
     """Reads a table from CSV, with the types declared for `name`, or for the file's name if that is not given.
 

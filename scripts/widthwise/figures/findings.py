@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas
 
+from widthwise.analysis.tables import rows_with
 from widthwise.report.wording import MEASURES, circumstance_label, counted
 
 START = {
@@ -26,9 +27,7 @@ END = {
 
 def verdict_row(verdicts: pandas.DataFrame, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
     """Returns one row of verdicts.csv, or None if there is no such row."""
-    rows = verdicts[
-        (verdicts["circumstance"] == circumstance) & (verdicts["measure"] == measure) & (verdicts["feature"] == feature)
-    ]
+    rows = rows_with(verdicts, circumstance=circumstance, measure=measure, feature=feature)
     return None if rows.empty else rows.iloc[0]
 
 

@@ -35,7 +35,7 @@ from widthwise.report.wording import (
     span,
 )
 from widthwise.study.catalogue import factors, flatten, resolve
-from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
+from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 QUESTION = "https://stats.stackexchange.com/questions/438992"
@@ -459,10 +459,8 @@ def certainty(evidence: Evidence) -> str:
         "12% of ends were falsely called rising or falling, most of them slightly, where 2.25% are claimed "
         "(`scripts/simulate_inference.py`).",
     ]
-    if seeds < PUBLISHED_SEEDS or sizes < PUBLISHED_SIZES:
-        lines.append(
-            f"- This is an indication: a published verdict needs {PUBLISHED_SEEDS} seeds and {PUBLISHED_SIZES} sizes."
-        )
+    if not is_publishable(seeds, sizes):
+        lines.append(f"- This is an indication: {PUBLICATION_NEEDS}.")
     return "## How sure\n\n" + "\n".join(lines)
 
 

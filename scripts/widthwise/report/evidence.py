@@ -12,6 +12,7 @@ import numpy
 import pandas
 
 from widthwise.analysis.inference import seeds_to_halve
+from widthwise.analysis.tables import rows_with
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
@@ -72,11 +73,7 @@ class Evidence:
 
     def rows(self, table: str, **values: object) -> pandas.DataFrame:
         """The rows of a table with these values; none where the study lacks the table."""
-        found = self.tables.get(table, pandas.DataFrame())
-        for column, value in values.items():
-            if not found.empty:
-                found = found[found[column] == value]
-        return found
+        return rows_with(self.tables.get(table, pandas.DataFrame()), **values)
 
     def row(self, table: str, **values: object) -> pandas.Series | None:
         """The single row of a table with these values, or None."""

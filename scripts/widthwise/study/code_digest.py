@@ -6,6 +6,7 @@ where the checkout lies. Imports are found in the source, without importing anyt
 
 import ast
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def code_digest(script: Path, *modules: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(sources(script, *modules), key=lambda path: path.relative_to(script.parent)):
         digest.update(path.relative_to(script.parent).as_posix().encode())
-        digest.update(ast.unparse(syntax_tree(path)).encode())
+        digest.update(read_module(path).code.encode())
     return digest.hexdigest()
 
 
@@ -35,26 +36,32 @@ def sources(script: Path, *modules: str) -> set[Path]:
 
 def imported_files(path: Path, root: Path) -> set[Path]:
     """The files under `root` that one file imports, and the `__init__` files of their packages."""
-    names = set()
-    for node in ast.walk(syntax_tree(path)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     files = set()
-    for name in names:
+    for name in read_module(path).imports:
         parts = name.split(".")
         files.add(root.joinpath(*parts).with_suffix(".py"))
         files |= {root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)}
     return {file for file in files if file.is_file()}
 
 
-@cache
-def syntax_tree(path: Path) -> ast.Module:
-    """The file's syntax tree without docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Module:
+    """A file's code without comments, docstrings and formatting, and the names that it may import."""
+
+    code: str
+    imports: frozenset[str]
+
+
+@cache  # most programs share most files
+def read_module(path: Path) -> Module:
+    """Parses a file."""
+    tree, imports = ast.parse(path.read_text(encoding="utf-8")), set()
     for node in ast.walk(tree):
         may_have_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if may_have_docstring and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return tree
+        elif isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return Module(ast.unparse(tree), frozenset(imports))

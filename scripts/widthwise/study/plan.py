@@ -236,7 +236,7 @@ class Study:
     @property
     def draws(self) -> list[str]:
         """The datasets' names: one for each seed where data are synthetic, else one."""
-        return [OWN_DRAW] if self.own_file else [f"seed{seed}" for seed in self.seeds]
+        return list(dict.fromkeys(self.draw(seed) for seed in self.seeds))
 
     def draw(self, seed: int | str) -> str:
         """The dataset that the runs of a seed train on."""
@@ -247,11 +247,7 @@ class Study:
         """How much data there is, as dataset/{draw}.json has it; None for own data, which the config does not count."""
         if self.own_file:
             return None
-        counts = {}
-        for split in ("train", "test"):
-            cubes = self.dataset[f"{split}_cubes"]
-            positives = round(cubes * self.dataset["positive_fraction"])
-            counts[split] = [cubes - positives, positives]
+        counts = {split: synthetic_counts(self.dataset, split) for split in ("train", "test")}
         return {"class_counts": counts, "cube_side": self.dataset["cube_side"]}
 
     @property
@@ -356,6 +352,13 @@ def contradictions_of_the_analysis(analysis: AnalysisSettings) -> list[str]:
     ]
 
 
+def synthetic_counts(dataset: dict, split: str) -> list[int]:
+    """Cubes of each class in a split of the synthetic data, background first."""
+    cubes = dataset[f"{split}_cubes"]
+    positives = round(cubes * dataset["positive_fraction"])
+    return [cubes - positives, positives]
+
+
 def contradictions_of_a_generator(dataset: dict) -> list[str]:
     """Errors between the settings of the synthetic data that no schema can state."""
     errors, side = [], dataset["cube_side"]
@@ -363,8 +366,7 @@ def contradictions_of_a_generator(dataset: dict) -> list[str]:
         errors.append(
             f"dataset.volume_side: {dataset['volume_side']} given, less than dataset.cube_side; write at least {side}"
         )
-    positives = round(dataset["train_cubes"] * dataset["positive_fraction"])
-    if not 0 < positives < dataset["train_cubes"]:
+    if not all(synthetic_counts(dataset, "train")):
         errors.append(
             f"dataset.positive_fraction: {dataset['positive_fraction']} given, which leaves a class without any of the "
             f"{dataset['train_cubes']} training cubes; write one nearer to 0.5"

@@ -12,6 +12,12 @@ from widthwise.study.settings import EvaluationSettings, end_window_start
 LEAST_ROWS_AT_THE_END = 4
 # What a direction needs to be published.
 PUBLISHED_SEEDS, PUBLISHED_SIZES = 5, 4
+PUBLICATION_NEEDS = f"a published verdict needs {PUBLISHED_SEEDS} seeds and {PUBLISHED_SIZES} sizes"
+
+
+def is_publishable(seeds: int, sizes: int) -> bool:
+    """Whether verdicts over so many seeds and sizes may be published."""
+    return seeds >= PUBLISHED_SEEDS and sizes >= PUBLISHED_SIZES
 
 
 def missing_data(requirements: Mapping[str, Any], train_counts: Sequence[int]) -> list[str]:
