@@ -1,6 +1,7 @@
 """Widthwise: does a wider network have a higher training loss, and when?
 
-config -> datasets -> runs -> tables -> verdicts, answer and figures; one file of rules for each stage.
+config -> datasets -> runs -> tables -> verdicts, answer and figures; one file of rules for each stage. With loss
+curves that exist already it begins with their tables.
 """
 
 from pathlib import Path
@@ -46,20 +47,32 @@ onerror:
     tell_reasons()
 
 
-include: "rules/dataset.smk"
-include: "rules/train.smk"
-include: "rules/tables.smk"
+if STUDY.curves:
+
+    include: "rules/curves.smk"
+
+else:
+
+    include: "rules/dataset.smk"
+    include: "rules/train.smk"
+    include: "rules/tables.smk"
+    include: "rules/benchmark.smk"
+
+
 include: "rules/report.smk"
 include: "rules/figures.smk"
-include: "rules/benchmark.smk"
 
 
 rule all:
     """Makes the whole study. Losses are named too: one that was lost is made again, though its tables stand."""
     default_target: True
     input:
+        GATHERED_NETWORKS.values(),
         [f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs()],
-        expand("<results>/tables/{name}/runs.csv", name=STUDY.circumstances),
+        expand(
+            "<results>/tables/{name}/runs.csv",
+            name={run.circumstance: None for run in STUDY.runs()},
+        ),
         expand("<results>/tables/{name}.csv", name=["losses", "runs", "verdicts", "literature"]),
         expand("<results>/tables/{name}.html", name=["verdicts", "runs"]),
         multiext("<results>/answer", ".md", ".html"),
@@ -69,8 +82,10 @@ rule all:
     localrule: True
 
 
-rule benchmark:
-    """Times every size's training step against the textbook's and against the machine's limit."""
-    input:
-        expand("<results>/figures/speed.{extension}", extension=EXTENSIONS),
-    localrule: True
+if not STUDY.curves:
+
+    rule benchmark:
+        """Times every size's training step against the textbook's and against the machine's limit."""
+        input:
+            expand("<results>/figures/speed.{extension}", extension=EXTENSIONS),
+        localrule: True

@@ -3,11 +3,13 @@
 Reads the configuration and stops with every error in it before anything is planned.
 """
 
+import hashlib
 import json
 import os
 import re
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -21,20 +23,23 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 from widthwise.data.source import SourceError, source_of
 from widthwise.files import atomic_write, claim
+from widthwise.study.architecture import Task, complexity_of
 from widthwise.study.circumstances import size_value
 from widthwise.study.code_digest import code_digest
 from widthwise.study.cost import memory_mb, requested_mb, requested_minutes, run_work, start_work
-from widthwise.study.plan import Study, StudyError
+from widthwise.study.curves import study_of
+from widthwise.study.plan import StudyError
 from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
 from widthwise.study.settings import canonical_json
 
 # Seconds by which the clocks of two machines may differ.
 MOST_CLOCK_SKEW = 60
 CLAIMS = []
-LOGS_OF_FAILED = {}
+STARTED = time.time()
+FAILED = {}
 
 try:
-    STUDY = Study(config, yaml.safe_load(Path("config/schema.yaml").read_text()))
+    STUDY = study_of(config, yaml.safe_load(Path("config/schema.yaml").read_text()))
 except StudyError as error:
     raise WorkflowError(f"The configuration has errors:\n{error}")
 
@@ -50,11 +55,16 @@ SUMMARIES = [RESULTS / "dataset" / f"{draw}.json" for draw in STUDY.draws]
 for path in SUMMARIES:
     if path.exists() and path.stat().st_mtime > time.time() + MOST_CLOCK_SKEW:
         raise WorkflowError(
-            f"{path} is dated in the future, so that every run would look outdated; touch it"
+            f"{path} is dated in the future, so that every run would look outdated; give it the date of an older file: "
+            f"touch -r Snakefile {path}"
         )
 
 # What is measured once for all seeds is measured on the first seed's dataset: another seed then changes nothing.
-FIRST_DRAW = f"<results>/dataset/{STUDY.draws[0]}"
+FIRST_DRAW = None if STUDY.curves else f"<results>/dataset/{STUDY.draws[0]}"
+
+# What loss curves alone do not have.
+SUMMARY = {} if STUDY.curves else {"dataset": f"{FIRST_DRAW}.json"}
+PRINTED = {} if STUDY.curves else {"printed": "<results>/tables/printed.csv"}
 
 # The synthetic datasets are equally large; a user's own is known once it has been read.
 SOURCE = {}
@@ -84,7 +94,17 @@ def claim_results():
 
 
 def tell_strength():
-    """Says before the runs if they are too few for a published verdict."""
+    """Says before the runs what of the configuration has no effect, and if they are too few for a published verdict."""
+    if STUDY.curves:
+        for sentence in STUDY.limitations:
+            logger.info(f"{STUDY.curves}: {sentence}")
+        return
+    if STUDY.left_out:
+        logger.info(
+            f"left out, the same as their reference with these settings: {', '.join(STUDY.left_out)}."
+        )
+    if STUDY.unused_settings:
+        logger.info(f"not used by {STUDY.factory}: {', '.join(STUDY.unused_settings)}.")
     seeds, sizes = len(STUDY.seeds), min(len(STUDY.sizes(name)) for name in STUDY.judged)
     if not is_publishable(seeds, sizes):
         logger.info(f"{seeds} seeds and {sizes} sizes give an indication; {PUBLICATION_NEEDS}.")
@@ -92,22 +112,32 @@ def tell_strength():
 
 def renew_study_file():
     """Rewrites study.json where it is of another configuration: with --rerun-triggers mtime no rule would."""
-    path = RESULTS / "study.json"
-    if path.exists() and path.read_text(encoding="utf-8") != f"{STUDY.record}\n":
-        with atomic_write(path) as aside:
+    if not study_file_is_current():
+        with atomic_write(RESULTS / "study.json") as aside:
             aside.write_text(f"{STUDY.record}\n", encoding="utf-8")
 
 
+def study_file_is_current():
+    """Whether study.json, if there is one, is of this configuration."""
+    path = RESULTS / "study.json"
+    return not path.exists() or path.read_text(encoding="utf-8") == f"{STUDY.record}\n"
+
+
 def follow(record):
-    """A filter of Snakemake's logger: notes the logs of jobs that fail, and completes an error that has no remedy."""
+    """A filter of Snakemake's logger: notes the jobs that fail, and completes messages that have no remedy."""
     match getattr(record, "event", None):
         case LogEvent.JOB_ERROR:
-            LOGS_OF_FAILED[record.jobid] = record.log
+            FAILED[record.jobid] = (record.rule_msg, record.log)
         case LogEvent.JOB_FINISHED:
-            LOGS_OF_FAILED.pop(record.job_id, None)
+            FAILED.pop(record.job_id, None)
     if "marked for report but does not exist" in str(record.msg):
         record.msg = (
             f"{record.msg} Make it first: the same command with --cores N instead of --report."
+        )
+    if str(record.msg).startswith("Nothing to be done") and not study_file_is_current():
+        record.msg = (
+            f"{record.msg} But {RESULTS}/study.json has other settings than the configuration, and Snakemake does not "
+            "know what the results were made with: --forcerun describe_study compares every run with the configuration."
         )
     return True
 
@@ -116,11 +146,21 @@ logger.addFilter(follow)
 
 
 def tell_reasons():
-    """Prints the last line of each failed job's log, where it says what is wrong."""
-    for path in dict.fromkeys(path for paths in LOGS_OF_FAILED.values() for path in paths):
-        lines = Path(path).read_text(errors="replace").split("\n") if Path(path).exists() else []
-        if lines := [line for line in lines if line.strip()]:
-            logger.error(f"{path}: {lines[-1]}")
+    """Prints why jobs failed: the last line of each log, or without one what the cluster said. Each reason once."""
+    logs = {}
+    for message, paths in FAILED.values():
+        for path in map(Path, paths):
+            # An older log is of another job.
+            lines = path.read_text(errors="replace").split("\n") if is_new(path) else []
+            if lines := [line for line in lines if line.strip()] or (message or "").split("\n")[:1]:
+                logs.setdefault(lines[-1].strip(), []).append(path)
+    for reason, (first, *others) in logs.items():
+        logger.error(f"{first}{f' and {len(others)} more' if others else ''}: {reason}")
+
+
+def is_new(path):
+    """Whether this call of snakemake wrote the file."""
+    return path.exists() and path.stat().st_mtime > STARTED - MOST_CLOCK_SKEW
 
 
 def summary_of(path):
@@ -131,6 +171,11 @@ def summary_of(path):
 def code(script, *modules):
     """A digest of a script's code and of what it imports, as a parameter: other code, another result."""
     return code_digest(Path("scripts", f"{script}.py"), *modules)
+
+
+def digest_of(settings):
+    """A digest of settings that are too many for a command line."""
+    return hashlib.sha256(canonical_json(settings).encode()).hexdigest()
 
 
 def run_of(wildcards):
@@ -148,9 +193,41 @@ def first_steps_of(wildcards):
     return STUDY.first_steps_settings(wildcards.circumstance, wildcards.size)
 
 
-def memory_of(settings, batch_size, summary):
+def network_of(circumstance, size):
+    """The file that says what a user's own network costs."""
+    return f"<results>/networks/{STUDY.network_sources[circumstance]}/{size}.json"
+
+
+# A user's own networks are tried, and what they cost is written down, before any is trained. Each has a job of its own,
+# so that another width or circumstance changes none of the others' inputs.
+NETWORKS = (
+    {"networks": lambda wildcards: [network_of(wildcards.circumstance, wildcards.size)]}
+    if STUDY.factory
+    else {}
+)
+NETWORKS_OPTION = " --networks {input.networks:q}" if STUDY.factory else ""
+GATHERED_NETWORKS = {"networks": "<results>/networks.json"} if STUDY.factory else {}
+
+
+def job_complexity(settings, input):
+    """What training the network of these settings costs."""
+    networks = {}
+    for path in input.networks if STUDY.factory else ():
+        networks |= read_json(path)
+    return complexity_of(settings.network, Task.of(summary_of(input.summary)), networks)
+
+
+@cache
+def read_json(path):
+    """The content of a file that was read for other jobs already."""
+    return json.loads(Path(path).read_text())
+
+
+def memory_of(settings, batch_size, input):
     """What a job that computes with this network asks for, in MB."""
-    return requested_mb(memory_mb(settings.network, batch_size, summary_of(summary)))
+    return requested_mb(
+        memory_mb(job_complexity(settings, input), batch_size, summary_of(input.summary))
+    )
 
 
 def one_of(names):

@@ -1,16 +1,16 @@
 """Makes the datasets that runs train on: one for each seed, or a user's own.
 
-Needs the config's `dataset`, and the file that it may name; makes dataset/{draw}.h5 and .json. Consumers depend on the
+Needs the config's `dataset`, and the data that it may name; makes dataset/{draw}.h5 and .json. Consumers depend on the
 small .json file, which holds the content's digest, and take the .h5 file as `ancient`: a large file is compared by its
 time, and a touch would retrain everything.
 """
 
 if STUDY.own_file:
 
-    # The file itself is no input: neither its time nor its place makes it another. Its content's digest is a parameter.
+    # The data themselves are no input: neither time nor place makes them other ones. Their digest is a parameter.
     # Functions of the output are not compared: what they give decides nothing of what is written.
     rule import_dataset:
-        """Checks a user's own file and writes its images in the study's layout."""
+        """Checks a user's own data and writes their images in the study's layout."""
         output:
             images="<results>/dataset/own.h5",
             summary="<results>/dataset/own.json",
@@ -27,12 +27,16 @@ if STUDY.own_file:
             runtime="4h",
         params:
             content=SOURCE["sha256"],
+            settings=canonical_json(
+                {key: STUDY.config["dataset"][key] for key in ("channels", "standardise", "names")}
+            ),
             source=lambda wildcards, output: canonical_json(SOURCE),
             requirements=lambda wildcards, output: canonical_json(STUDY.data_requirements),
             code=code("import_dataset"),
         shell:
             "python scripts/import_dataset.py"
             " --source {params.source:q}"
+            " --settings {params.settings:q}"
             " --requirements {params.requirements:q}"
             " --dataset {output.images:q}"
             " --summary {output.summary:q}"

@@ -7,13 +7,13 @@ the study has something to show in.
 
 # A user's own data need not have a volume to predict a mask in: `segmentation` is then drawn when it is asked for.
 FIGURES = [
-    "task",
+    *([] if STUDY.curves else ["task"]),
     "loss_curves",
-    "loss_parts",
+    *(["loss_parts"] if not STUDY.curves or STUDY.has_parts else []),
     "feature_trends",
-    "verdict_map",
+    *(["verdict_map"] if not STUDY.curves or STUDY.has_verdicts else []),
     "crossing",
-    *([] if STUDY.own_file else ["segmentation"]),
+    *([] if STUDY.own_file or STUDY.curves else ["segmentation"]),
     *(["coordinate_check"] if STUDY.coordinate_checks else []),
     *(["best_learning_rates"] if STUDY.grids else []),
     *(["depth_trend"] if any(STUDY.circumstances[name].depths for name in STUDY.judged) else []),
@@ -21,31 +21,27 @@ FIGURES = [
 
 
 localrules:
-    task,
     loss_curves,
     loss_parts,
     feature_trends,
     verdict_map,
     crossing,
-    segmentation,
-    coordinate_check,
-    best_learning_rates,
-    depth_trend,
-    speed,
 
 
-rule task:
-    """Shows the task: training cubes of every class, and a slice of a test volume with its mask."""
+rule loss_curves:
+    """The post's own figure: the objective against steps, one line for each size, one panel for each circumstance."""
     input:
+        **PRINTED,
         study="<results>/study.json",
-        images=ancient(f"{FIRST_DRAW}.h5"),
-        summary=f"{FIRST_DRAW}.json",
+        losses="<results>/tables/losses.csv",
+        verdicts="<results>/tables/verdicts.csv",
+        runs="<results>/tables/runs.csv",
     output:
-        **figure("task", "4 Task and networks"),
+        **figure("loss_curves", "2 Loss curves"),
     log:
-        "<logs>/figures/task.log",
+        "<logs>/figures/loss_curves.log",
     benchmark:
-        "<benchmarks>/figures/task.tsv"
+        "<benchmarks>/figures/loss_curves.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -53,7 +49,7 @@ rule task:
         mem_mb=2000,
         runtime="10m",
     params:
-        **drawing("task"),
+        **drawing("loss_curves"),
         inputs=lambda wildcards, input: [
             f"{name}={path}" for name, path in input.items() if name != "study"
         ],
@@ -65,25 +61,7 @@ rule task:
         " > {log:q} 2>&1"
 
 
-use rule task as loss_curves with:
-    """The post's own figure: the objective against steps, one line for each size, one panel for each circumstance."""
-    input:
-        study="<results>/study.json",
-        losses="<results>/tables/losses.csv",
-        printed="<results>/tables/printed.csv",
-        verdicts="<results>/tables/verdicts.csv",
-        runs="<results>/tables/runs.csv",
-    output:
-        **figure("loss_curves", "2 Loss curves"),
-    log:
-        "<logs>/figures/loss_curves.log",
-    benchmark:
-        "<benchmarks>/figures/loss_curves.tsv"
-    params:
-        **drawing("loss_curves"),
-
-
-use rule task as loss_parts with:
+use rule loss_curves as loss_parts with:
     """Objective, data loss and penalty side by side."""
     input:
         study="<results>/study.json",
@@ -100,7 +78,7 @@ use rule task as loss_parts with:
         **drawing("loss_parts"),
 
 
-use rule task as feature_trends with:
+use rule loss_curves as feature_trends with:
     """Start, initial decay and end against parameters."""
     input:
         study="<results>/study.json",
@@ -117,7 +95,7 @@ use rule task as feature_trends with:
         **drawing("feature_trends"),
 
 
-use rule task as verdict_map with:
+use rule loss_curves as verdict_map with:
     """All verdicts at a glance: circumstance against feature."""
     input:
         study="<results>/study.json",
@@ -132,7 +110,7 @@ use rule task as verdict_map with:
         **drawing("verdict_map"),
 
 
-use rule task as crossing with:
+use rule loss_curves as crossing with:
     """From which step on a larger network's loss stays below a smaller one's."""
     input:
         study="<results>/study.json",
@@ -147,84 +125,106 @@ use rule task as crossing with:
         **drawing("crossing"),
 
 
-use rule task as segmentation with:
-    """A held-out slice, its mask, and what networks of three sizes predict."""
-    input:
-        study="<results>/study.json",
-        predictions="<results>/tables/segmentation.npz",
-    output:
-        **figure("segmentation", "4 Task and networks"),
-    log:
-        "<logs>/figures/segmentation.log",
-    benchmark:
-        "<benchmarks>/figures/segmentation.tsv"
-    params:
-        **drawing("segmentation"),
+if not STUDY.curves:
 
+    localrules:
+        task,
+        segmentation,
+        coordinate_check,
+        best_learning_rates,
+        depth_trend,
+        speed,
 
-use rule task as coordinate_check with:
-    """How much each layer's output changes in the first steps, against width."""
-    input:
-        study="<results>/study.json",
-        coordinates="<results>/tables/coordinates.csv",
-        coordinate_powers="<results>/tables/coordinate_powers.csv",
-    output:
-        **figure("coordinate_check", "4 Task and networks"),
-    log:
-        "<logs>/figures/coordinate_check.log",
-    benchmark:
-        "<benchmarks>/figures/coordinate_check.tsv"
-    params:
-        **drawing("coordinate_check"),
+    use rule loss_curves as task with:
+        """Shows the task: training cubes of every class, and a slice of a test volume with its mask."""
+        input:
+            study="<results>/study.json",
+            images=ancient(f"{FIRST_DRAW}.h5"),
+            summary=f"{FIRST_DRAW}.json",
+        output:
+            **figure("task", "4 Task and networks"),
+        log:
+            "<logs>/figures/task.log",
+        benchmark:
+            "<benchmarks>/figures/task.tsv"
+        params:
+            **drawing("task"),
 
+    use rule loss_curves as segmentation with:
+        """A held-out slice, its mask, and what networks of three sizes predict."""
+        input:
+            study="<results>/study.json",
+            predictions="<results>/tables/segmentation.npz",
+        output:
+            **figure("segmentation", "4 Task and networks"),
+        log:
+            "<logs>/figures/segmentation.log",
+        benchmark:
+            "<benchmarks>/figures/segmentation.tsv"
+        params:
+            **drawing("segmentation"),
 
-use rule task as best_learning_rates with:
-    """The best learning rate against width, one panel for each grid."""
-    input:
-        study="<results>/study.json",
-        runs="<results>/tables/runs.csv",
-        optima="<results>/tables/learning_rates.csv",
-        slopes="<results>/tables/learning_rate_slopes.csv",
-    output:
-        **figure("best_learning_rates", "3 Features and verdicts"),
-    log:
-        "<logs>/figures/best_learning_rates.log",
-    benchmark:
-        "<benchmarks>/figures/best_learning_rates.tsv"
-    params:
-        **drawing("best_learning_rates"),
+    use rule loss_curves as coordinate_check with:
+        """How much each layer's output changes in the first steps, against width."""
+        input:
+            study="<results>/study.json",
+            coordinates="<results>/tables/coordinates.csv",
+            coordinate_powers="<results>/tables/coordinate_powers.csv",
+        output:
+            **figure("coordinate_check", "4 Task and networks"),
+        log:
+            "<logs>/figures/coordinate_check.log",
+        benchmark:
+            "<benchmarks>/figures/coordinate_check.tsv"
+        params:
+            **drawing("coordinate_check"),
 
+    use rule loss_curves as best_learning_rates with:
+        """The best learning rate against width, one panel for each grid."""
+        input:
+            study="<results>/study.json",
+            runs="<results>/tables/runs.csv",
+            optima="<results>/tables/learning_rates.csv",
+            slopes="<results>/tables/learning_rate_slopes.csv",
+        output:
+            **figure("best_learning_rates", "3 Features and verdicts"),
+        log:
+            "<logs>/figures/best_learning_rates.log",
+        benchmark:
+            "<benchmarks>/figures/best_learning_rates.tsv"
+        params:
+            **drawing("best_learning_rates"),
 
-use rule task as depth_trend with:
-    """The data loss' end against depth, plain and with shortcuts."""
-    input:
-        study="<results>/study.json",
-        features="<results>/tables/features.csv",
-        verdicts="<results>/tables/verdicts.csv",
-        runs="<results>/tables/runs.csv",
-    output:
-        **figure("depth_trend", "3 Features and verdicts"),
-    log:
-        "<logs>/figures/depth_trend.log",
-    benchmark:
-        "<benchmarks>/figures/depth_trend.tsv"
-    params:
-        **drawing("depth_trend"),
+    use rule loss_curves as depth_trend with:
+        """The data loss' end against depth, plain and with shortcuts."""
+        input:
+            study="<results>/study.json",
+            features="<results>/tables/features.csv",
+            verdicts="<results>/tables/verdicts.csv",
+            runs="<results>/tables/runs.csv",
+        output:
+            **figure("depth_trend", "3 Features and verdicts"),
+        log:
+            "<logs>/figures/depth_trend.log",
+        benchmark:
+            "<benchmarks>/figures/depth_trend.tsv"
+        params:
+            **drawing("depth_trend"),
 
-
-use rule task as speed with:
-    """Throughput against the machine's limit, and the seconds of a run against parameters, steps and data."""
-    input:
-        study="<results>/study.json",
-        speed_table="<results>/tables/speed.csv",
-        speed="<results>/tables/speed.json",
-        seconds="<results>/tables/run_seconds.csv",
-        summary=f"{FIRST_DRAW}.json",
-    output:
-        **figure("speed", "5 Runs"),
-    log:
-        "<logs>/figures/speed.log",
-    benchmark:
-        "<benchmarks>/figures/speed.tsv"
-    params:
-        **drawing("speed"),
+    use rule loss_curves as speed with:
+        """Throughput against the machine's limit, and the seconds of a run against parameters, steps and data."""
+        input:
+            **GATHERED_NETWORKS,
+            study="<results>/study.json",
+            speed_table="<results>/tables/speed.csv",
+            speed="<results>/tables/speed.json",
+            seconds="<results>/tables/run_seconds.csv",
+            summary=f"{FIRST_DRAW}.json",
+        output:
+            **figure("speed", "5 Runs"),
+        log:
+            "<logs>/figures/speed.log",
+        benchmark:
+            "<benchmarks>/figures/speed.tsv"
+        params:
+            **drawing("speed"),

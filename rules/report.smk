@@ -13,10 +13,10 @@ localrules:
 rule write_answer:
     """Answers the question from the tables alone."""
     input:
+        **SUMMARY,
         study="<results>/study.json",
         runs="<results>/tables/runs.csv",
         tables=expand("<results>/tables/{name}.csv", name=[*JUDGED, *COORDINATES]),
-        dataset=f"{FIRST_DRAW}.json",
     output:
         markdown="<results>/answer.md",
         evidence="<results>/evidence.md",
@@ -33,12 +33,13 @@ rule write_answer:
         runtime="10m",
     params:
         tables=subpath(input.runs, parent=True),
+        dataset=lambda wildcards, input: [f"--dataset={input[name]}" for name in SUMMARY],
         code=code("write_answer"),
     shell:
         "python scripts/write_answer.py"
         " --study {input.study:q}"
         " --tables {params.tables:q}"
-        " --dataset {input.dataset:q}"
+        " {params.dataset:q}"
         " --markdown {output.markdown:q}"
         " --evidence {output.evidence:q}"
         " --html {output.html:q}"
@@ -48,10 +49,11 @@ rule write_answer:
 rule write_pages:
     """Typesets the tables of verdicts and runs, and makes the page on which to look through every loss curve."""
     input:
+        **PRINTED,
+        study="<results>/study.json",
         verdicts="<results>/tables/verdicts.csv",
         runs="<results>/tables/runs.csv",
         losses="<results>/tables/losses.csv",
-        printed="<results>/tables/printed.csv",
     output:
         verdicts=reported(
             "<results>/tables/verdicts.html", "table_of_verdicts", "3 Features and verdicts"
@@ -73,6 +75,7 @@ rule write_pages:
         code=code("write_pages"),
     shell:
         "python scripts/write_pages.py"
+        " --study {input.study:q}"
         " --tables {params.tables:q}"
         " --explorer {output.explorer:q}"
         " > {log:q} 2>&1"

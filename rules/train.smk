@@ -7,12 +7,82 @@ a resource, which Snakemake does not compare: no run is made again because it wa
 rule's output, which Snakemake would remove before it starts a job again.
 """
 
+if STUDY.factory:
+
+    rule describe_network:
+        """Tries a user's own network on a mini-batch, and writes what it costs."""
+        input:
+            images=ancient(f"{FIRST_DRAW}.h5"),
+            summary=f"{FIRST_DRAW}.json",
+        output:
+            network="<results>/networks/{circumstance}/{size}.json",
+        log:
+            "<logs>/describe_network/{circumstance}/{size}.log",
+        benchmark:
+            "<benchmarks>/describe_network/{circumstance}/{size}.tsv"
+        wildcard_constraints:
+            circumstance=one_of(set(STUDY.network_sources.values())),
+        priority: 1001  # all of them before any training
+        conda:
+            "../envs/train.yaml"
+        threads: 1
+        resources:
+            mem_mb=8000,
+            runtime="1h",
+        params:
+            settings=lambda wildcards: canonical_json(
+                STUDY.trial_settings(wildcards.circumstance, wildcards.size)
+            ),
+            code=code("describe_network"),
+        shell:
+            "python scripts/describe_network.py"
+            " --settings {params.settings:q}"
+            " --threads {threads}"
+            " --dataset {input.images:q}"
+            " --summary {input.summary:q}"
+            " --network {output.network:q}"
+            " > {log:q} 2>&1"
+
+    rule gather_networks:
+        """Puts the user's own networks together, and checks that they grow with their size."""
+        input:
+            study="<results>/study.json",
+            networks=list(
+                dict.fromkeys(
+                    network_of(name, size)
+                    for name in STUDY.circumstances
+                    for size in STUDY.sizes(name)
+                )
+            ),
+        output:
+            networks="<results>/networks.json",
+        log:
+            "<logs>/gather_networks.log",
+        benchmark:
+            "<benchmarks>/gather_networks.tsv"
+        priority: 1001
+        conda:
+            "../envs/tables.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime="10m",
+        params:
+            code=code("gather_networks"),
+        shell:
+            "python scripts/gather_networks.py"
+            " --study {input.study:q}"
+            " --networks {input.networks:q}"
+            " --gathered {output.networks:q}"
+            " > {log:q} 2>&1"
+
 
 rule train:
     """Trains the network of one circumstance, size and seed, on from its checkpoint if it has one."""
     input:
-        images=lambda wildcards: ancient(f"<results>/dataset/{STUDY.draw(wildcards.seed)}.h5"),
-        summary=lambda wildcards: f"<results>/dataset/{STUDY.draw(wildcards.seed)}.json",
+        **NETWORKS,
+        images=ancient(f"<results>/dataset/{STUDY.draw('{seed}')}.h5"),
+        summary=f"<results>/dataset/{STUDY.draw('{seed}')}.json",
     output:
         losses="<results>/runs/{circumstance}/{size}/seed{seed}/losses.csv",
         run="<results>/runs/{circumstance}/{size}/seed{seed}/run.json",
@@ -28,13 +98,16 @@ rule train:
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt
-        * memory_of(run := run_of(wildcards), run.training.batch_size, input.summary),
+        * memory_of(run := run_of(wildcards), run.training.batch_size, input),
         runtime=lambda wildcards, input, attempt: attempt
-        * requested_minutes(run_work(run_of(wildcards), summary_of(input.summary))),
+        * requested_minutes(
+            run_work(
+                run := run_of(wildcards), job_complexity(run, input), summary_of(input.summary)
+            )
+        ),
         device=STUDY.config["device"],
     params:
         settings=lambda wildcards: canonical_json(run_of(wildcards)),
-        folder=subpath(output.run, parent=True),
         code=code("train"),
     # exec: so that the program is Snakemake's own child, and ends with it.
     shell:
@@ -47,7 +120,7 @@ rule train:
         " --losses {output.losses:q}"
         " --run {output.run:q}"
         " --weights {output.weights:q}"
-        " --checkpoint {params.folder:q}/checkpoint.pt"
+        f"{NETWORKS_OPTION}"
         " --parent $PPID"
         " > {log:q} 2>&1"
 
@@ -55,6 +128,7 @@ rule train:
 rule measure_starts:
     """Measures the starting losses of many initialisations of one network, forward only."""
     input:
+        **NETWORKS,
         images=ancient(f"{FIRST_DRAW}.h5"),
         summary=f"{FIRST_DRAW}.json",
     output:
@@ -71,10 +145,10 @@ rule measure_starts:
     threads: 1
     resources:
         mem_mb=lambda wildcards, input: memory_of(
-            start := start_of(wildcards), start.batch_size, input.summary
+            start := start_of(wildcards), start.batch_size, input
         ),
         runtime=lambda wildcards, input: requested_minutes(
-            start_work(start_of(wildcards), summary_of(input.summary))
+            start_work(start := start_of(wildcards), job_complexity(start, input))
         ),
         device=STUDY.config["device"],
     params:
@@ -109,7 +183,7 @@ rule check_coordinates:
     threads: 1
     resources:
         mem_mb=lambda wildcards, input: memory_of(
-            run := first_steps_of(wildcards), run.training.batch_size, input.summary
+            run := first_steps_of(wildcards), run.training.batch_size, input
         ),
         runtime="1h",
         device=STUDY.config["device"],

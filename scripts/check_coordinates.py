@@ -10,7 +10,6 @@ from pathlib import Path
 
 from widthwise.files import write_rows
 from widthwise.program import start_logging
-from widthwise.study.identity import identity
 from widthwise.study.settings import RunSettings
 from widthwise.training.coordinates import changes, normalised_outputs
 from widthwise.training.device import network_parser, start_computing
@@ -27,11 +26,11 @@ def main() -> None:
     log = start_logging("check_coordinates")
 
     settings = RunSettings.from_dict(arguments.settings)
-    _, arrays, classes, device = start_computing(arguments)
+    _, arrays, task, device = start_computing(arguments)
     rows = []
     for seed in range(SEEDS):
-        training = prepare_training(replace(settings, seed=seed), arrays, classes, device)
-        columns = identity(training.run, training.network.parameter_count)
+        training = prepare_training(replace(settings, seed=seed), arrays, task, device)
+        columns = training.identity
         rows += [[*columns.values(), *change] for change in changes(training, normalised_outputs(training))]
     write_rows(arguments.coordinates, [*columns, "step", "layer", "rms_change"], rows)
     log.info("%s: %d seeds", settings.size, SEEDS)

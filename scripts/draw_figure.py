@@ -19,7 +19,7 @@ from widthwise.analysis.tables import read_table
 from widthwise.data.storage import map_arrays
 from widthwise.figures import FIGURES
 from widthwise.figures.style import figure_style, save
-from widthwise.study.plan import Study
+from widthwise.study.curves import read_study
 
 
 def read_json(path: Path) -> dict:
@@ -70,7 +70,7 @@ def main() -> None:
     figure = importlib.import_module(f"widthwise.figures.{arguments.name}")
     inputs = read_inputs(figure, dict(arguments.inputs))
     with figure_style():
-        save(figure.draw(Study.read(arguments.study), **inputs), arguments.figures)
+        save(figure.draw(read_study(arguments.study), **inputs), arguments.figures)
 
 
 if __name__ == "__main__":

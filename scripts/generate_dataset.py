@@ -43,7 +43,7 @@ def main() -> None:
             "settings": arguments.settings,
             "draw": arguments.draw,
             "class_counts": class_counts,
-            "cube_side": arguments.settings["cube_side"],
+            "shape": list(splits["train"][0].shape[1:]),
         },
     )
     log.info("dataset %s made in %.1f s: %s", digest[:12], time.perf_counter() - start, class_counts)

@@ -1,7 +1,7 @@
-"""Imports a user's own cubes: checks the file, and writes it in our layout, with a JSON summary.
+"""Imports a user's own images: checks them, and writes them in our layout, with a JSON summary.
 
-`widthwise.data.arrays` says what the file must hold and how images are scaled. It may be larger than memory. The
-study's requirements are checked too. The summary (content digest, source, class counts) is what other jobs depend on.
+`widthwise.data.arrays` says what the data must be and how images are scaled. They may be larger than memory. The
+study's requirements are checked too. The summary (content digest, source, shape, classes) is what other jobs depend on.
 """
 
 import argparse
@@ -11,32 +11,42 @@ import time
 from pathlib import Path
 
 from widthwise.data.arrays import OwnData, read_own_data
-from widthwise.data.formats import DataError
+from widthwise.data.samples import SourceError
 from widthwise.data.storage import write_dataset
 from widthwise.files import atomic_write, write_json
 from widthwise.program import start_logging
 from widthwise.study.requirements import missing_data
 
+MOST_CHANNELS = 8  # in the log
 
-def log_statistics(log: logging.Logger, path: str, own: OwnData) -> None:
-    """Logs what the training images' numbers are, and warns if they should be standardised."""
+
+def log_findings(log: logging.Logger, path: str, own: OwnData) -> None:
+    """Logs what was found, and warns if the training images should be standardised."""
+    for note in own.notes:
+        log.info("%s: %s", path, note)
     found = own.statistics
-    numbers = f"mean {found.mean:.4g}, standard deviation {found.standard_deviation:.4g}"
-    log.info("%s: training images have %s, least %.4g, greatest %.4g", path, numbers, found.least, found.greatest)
+    for channel in range(len(found.mean))[:MOST_CHANNELS]:
+        log.info(
+            "%s: training images have mean %.4g, standard deviation %.4g, least %.4g, greatest %.4g%s",
+            path,
+            found.mean[channel],
+            found.standard_deviation[channel],
+            found.least[channel],
+            found.greatest[channel],
+            f" in channel {channel}" if len(found.mean) > 1 else "",
+        )
     if own.scaling:
-        log.info("%s: uint8 images are standardised by this mean and standard deviation", path)
+        log.info("%s: images are standardised by the mean and the standard deviation", path)
     elif not found.near_standardised:
         log.warning(
-            "%s: warning: training images are far from standardised (%s): subtract the mean and divide by the "
-            "standard deviation",
-            path,
-            numbers,
+            "%s: warning: training images are far from standardised: leave out dataset.standardise, or scale them", path
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=json.loads, required=True, help="JSON: path, size, time and SHA-256 of a file")
+    parser.add_argument("--source", type=json.loads, required=True, help="JSON: path and SHA-256 of the data")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: channels, standardise and names")
     parser.add_argument("--requirements", type=json.loads, required=True, help="JSON: what the study needs of its data")
     parser.add_argument("--dataset", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--summary", type=Path, required=True, help="JSON file to write")
@@ -45,12 +55,13 @@ def main() -> None:
 
     start = time.perf_counter()
     path = arguments.source["path"]
-    own = read_own_data(Path(path))
+    own = read_own_data(Path(path), **arguments.settings)
     missing = missing_data(arguments.requirements, own.class_counts["train"])
     if missing:
-        raise DataError("\n".join(f"{path}: training cubes {own.class_counts['train']}: {line}" for line in missing))
-    log.info("%s: only train, test and volume are used", path)
-    log_statistics(log, path, own)
+        raise SourceError(
+            "\n".join(f"{path}: training samples {own.class_counts['train']}: {line}" for line in missing)
+        )
+    log_findings(log, path, own)
     with atomic_write(arguments.dataset) as temporary:
         digest = write_dataset(temporary, own.arrays, {"source": path})
     write_json(
@@ -58,8 +69,9 @@ def main() -> None:
         {
             "digest": digest,
             "source": arguments.source,
+            "shape": own.shape,
+            "classes": own.classes,
             "class_counts": own.class_counts,
-            "cube_side": own.cube_side,
             "scaling": own.scaling,
         },
     )

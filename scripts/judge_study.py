@@ -2,7 +2,8 @@
 
 Reads losses.csv, runs.csv, printed.csv, starts.csv and, if the study follows first steps, coordinates.csv. Writes
 verdicts.csv, features.csv, contrasts.csv, crossings.csv, slopes_by_step.csv and literature.csv; and learning_rates.csv,
-learning_rate_slopes.csv and learning_rate_verdicts.csv if the study has grids of rates.
+learning_rate_slopes.csv and learning_rate_verdicts.csv if the study has grids of rates. Loss curves that were not made
+here have losses.csv and runs.csv alone.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import pandas
 from widthwise.analysis import learning_rates
 from widthwise.analysis.claims import Evidence, literature
 from widthwise.analysis.comparisons import contrasts, crossings, curves_of_study, slopes_by_step
+from widthwise.analysis.given_curves import starts_of_curves
 from widthwise.analysis.tables import make_table, read_table, write_table
-from widthwise.analysis.verdicts import all_responses, feature_means, judge_study
+from widthwise.analysis.verdicts import LEVELS, LEVELS_OF_CURVES, all_responses, feature_means, judge_study
 from widthwise.program import start_logging
-from widthwise.study.plan import Study
+from widthwise.study.curves import AnyStudy, read_study
+from widthwise.study.requirements import LEAST_SIZES
 
 
 def main() -> None:
@@ -26,8 +29,9 @@ def main() -> None:
     arguments = parser.parse_args()
     log = start_logging("judge_study")
 
-    study = Study.read(arguments.study)
-    found = {name: read_table(arguments.tables / f"{name}.csv") for name in ("losses", "runs", "printed", "starts")}
+    study = read_study(arguments.study)
+    names = ("losses", "runs") if study.curves else ("losses", "runs", "printed", "starts")
+    found = {name: read_table(arguments.tables / f"{name}.csv") for name in names}
     coordinates = arguments.tables / "coordinates.csv"
     if study.coordinate_checks and coordinates.exists():
         found["coordinates"] = read_table(coordinates)
@@ -38,21 +42,29 @@ def main() -> None:
         log.info("%s, %s, %s: %s", row.circumstance, row.measure, row.feature, row.verdict)
 
 
-def judge(study: Study, found: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
+def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
     """Every table that is judged from those that were found, by name."""
     runs, losses = found["runs"], found["losses"]
     catalogue = {name: study.circumstances[name] for name in study.judged}
-    responses = all_responses(runs, found["starts"], study.judged)
-    of_judged = [table[table["circumstance"].isin(study.judged)] for table in (losses, found["printed"], runs)]
-    curves = list(curves_of_study(*of_judged))
+    levels = LEVELS_OF_CURVES if study.curves else LEVELS
+    # Two sizes of given curves are described, not judged.
+    starts = starts_of_curves(runs, losses) if study.curves else found["starts"]
+    described = all_responses(runs, starts, study.judged, 2 if study.curves else LEAST_SIZES)
+    responses = {key: response for key, response in described.items() if len(response.parameters) >= LEAST_SIZES}
+    losses_of, printed_of, runs_of = (
+        None if table is None else table[table["circumstance"].isin(study.judged)]
+        for table in (losses, found.get("printed"), runs)
+    )
+    curves = list(curves_of_study(losses_of, printed_of, runs_of))
     judged = {
-        "verdicts": judge_study(responses, {name: entry.expectation for name, entry in catalogue.items()}),
-        "features": feature_means(responses, runs),
+        "verdicts": judge_study(responses, {name: entry.expectation for name, entry in catalogue.items()}, levels),
+        "features": feature_means(described, runs),
         "contrasts": contrasts(
             responses,
             {name: study.sizes(name) for name in study.judged},
             study.references,
             {name: entry.expected_contrast for name, entry in catalogue.items()},
+            levels,
         ),
         "crossings": crossings(curves),
         "slopes_by_step": slopes_by_step(curves),

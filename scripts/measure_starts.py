@@ -27,9 +27,9 @@ def main() -> None:
     log = start_logging("measure_starts")
 
     settings = StartSettings.from_dict(arguments.settings)
-    _, arrays, classes, device = start_computing(arguments)
-    starts = list(measure_starts(settings, arrays, classes, device))
-    columns = network_identity(settings, starts[0].parameters)
+    _, arrays, task, device = start_computing(arguments)
+    starts = list(measure_starts(settings, arrays, task, device))
+    columns = network_identity(settings, starts[0].parameters, starts[0].depth)
     rows = ([*columns.values(), *(getattr(start, column) for column in COLUMNS)] for start in starts)
     write_rows(arguments.starts, [*columns, *COLUMNS], rows)
     log.info("%d initialisations of %s", len(starts), settings.size)

@@ -31,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     log = start_logging("predict_masks")
 
-    _, arrays, classes, device = start_computing(arguments)
+    _, arrays, task, device = start_computing(arguments)
     if "volume/mask" not in arrays:
         raise ValueError(f"{arguments.dataset}: no volume with a mask, on which to show a segmentation")
     image, mask, side = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-1]
@@ -46,7 +46,7 @@ def main() -> None:
     for run_path, weights_path in zip(arguments.runs, arguments.weights, strict=True):
         record = json.loads(run_path.read_text(encoding="utf-8"))
         run = RunSettings.from_dict(record["settings"])
-        network = prepare_network(run, classes, device)
+        network = prepare_network(run, task, device)
         network.load_state_dict(torch.load(weights_path, map_location=device, weights_only=True))
         with torch.inference_mode(), computing_in(run.network.precision, device):
             recalibrate(network, train_images)
@@ -69,7 +69,7 @@ def main() -> None:
 def recalibrate(network: Network, images: torch.Tensor) -> None:
     """Takes BatchNorm's running statistics anew, as the mean over the batches of `images`."""
     for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm3d):
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
             module.momentum = None
     network.train()

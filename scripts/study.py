@@ -14,8 +14,8 @@ from pathlib import Path
 Command = Callable[[argparse.Namespace], None]
 
 STATUS = """\
-Shows how far every run is, from files alone: while a study runs, and from any machine that sees its files. Runs at
-work or in trouble have a row each; the others are counted.
+Shows how far every run is, from files, and from SLURM's queue where there is one: while a study runs, and from any
+machine that sees its files. Runs at work or in trouble have a row each; the others are counted.
 
   waiting    not started
   running    its log has a line from the last 2 minutes; there is one about every 10 s
@@ -73,7 +73,7 @@ def parse_arguments() -> argparse.Namespace:
     publish = add("publish", publish_study, "copy a finished study to the published ones", PUBLISH)
     publish.add_argument("name", metavar="NAME", help="of the folder in results/reference")
     publish.add_argument("--tables-only", action="store_true", help="leave out the figures")
-    add("describe-config", print_description, "print config/README.md, which describes every key")
+    add("describe-config", print_description, "print config/keys.md, which describes every key")
     for command in (settings, status, estimate, compare, publish):
         command.add_argument(
             "--configfile",

@@ -4,8 +4,9 @@
 thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result too: it ends
 early, `diverged` is true, and its log holds the rows that were finite. `weights.pt` holds the trained weights.
 
-The run's whole state goes to a checkpoint, on the way and at the end. A run that was killed goes on from it, and so
-does one that is to train for more epochs than before. Its log is the same to the byte as if it had never stopped.
+The run's whole state goes to a checkpoint beside run.json, on the way and at the end. A run that was killed goes on
+from it, and so does one that is to train for more epochs than before. Its log is the same to the byte as if it had
+never stopped.
 """
 
 import argparse
@@ -22,9 +23,8 @@ import torch
 from widthwise.data.storage import Arrays
 from widthwise.files import file_digest, write_json, write_rows
 from widthwise.program import die_with_parent, start_logging
-from widthwise.study.architecture import training_flops
+from widthwise.study.architecture import Complexity, Task, complexity_of
 from widthwise.study.code_digest import code_digest
-from widthwise.study.identity import identity
 from widthwise.study.settings import RunSettings
 from widthwise.training.checkpoint import Checkpoint, only_writer, write_tensors
 from widthwise.training.device import device_name, network_parser, start_computing
@@ -44,30 +44,30 @@ def main() -> None:
     parser.add_argument("--losses", type=Path, required=True, help="CSV file to write: one row per logged step, nats")
     parser.add_argument("--run", type=Path, required=True, help="JSON file to write: what was run and how it went")
     parser.add_argument("--weights", type=Path, required=True, help="torch file to write: the trained weights")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="torch file of the run's state, to go on from")
     parser.add_argument(
         "--checkpoint-interval", type=float, default=30, metavar="SECONDS", help="time between two (default: 30)"
     )
+    parser.add_argument("--networks", type=Path, help="JSON file with what the user's own networks cost")
     parser.add_argument("--parent", type=int, metavar="PID", help="the process that starts this one: end when it ends")
     arguments = parser.parse_args()
     if arguments.parent:
         die_with_parent(arguments.parent)
-    with only_writer(arguments.checkpoint):
-        train(arguments)
+    checkpoint = arguments.run.with_name("checkpoint.pt")
+    with only_writer(checkpoint):
+        train(arguments, checkpoint)
 
 
-def train(arguments: argparse.Namespace) -> None:
+def train(arguments: argparse.Namespace, checkpoint_path: Path) -> None:
     run = RunSettings.from_dict(arguments.settings)
-    summary, arrays, classes, device = start_computing(arguments)
-    training = prepare_training(run, arrays, classes, device)
-    network = training.network
-    columns = identity(run, network.parameter_count)
+    summary, arrays, task, device = start_computing(arguments)
+    training = prepare_training(run, arrays, task, device)
+    columns = training.identity
     LOG.info("%s, %d steps", " ".join(f"{key} {value}" for key, value in columns.items()), training.steps)
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
     computed_with = {"device": device_name(device), "threads": arguments.threads, "versions": versions}
     settings = run.as_dict()
     checkpoint = Checkpoint(
-        arguments.checkpoint,
+        checkpoint_path,
         {
             "settings": settings | {"training": settings["training"] | {"epochs": None}},
             "dataset": summary["digest"],
@@ -98,7 +98,7 @@ def train(arguments: argparse.Namespace) -> None:
     LOG.info("%.1f s, and %.2f s for checkpoints in this sitting", seconds, checkpoint.seconds)
 
     write_losses(arguments.losses, columns, training.log)
-    write_tensors(arguments.weights, network.state_dict())
+    write_tensors(arguments.weights, training.network.state_dict())
     samples = training.step * run.training.batch_size
     write_json(
         arguments.run,
@@ -110,11 +110,11 @@ def train(arguments: argparse.Namespace) -> None:
             "steps": training.step,
             "planned_steps": training.steps,
             "steps_per_epoch": training.steps_per_epoch,
-            "classes": classes,
+            "classes": task.classes,
             "sittings": sittings,
             "seconds": round(seconds, 3),
             "samples_per_second": round(samples / seconds, 3) if seconds else 0,
-            "flops_per_step": run.training.batch_size * training_flops(network.layers, training.images.shape[-1]),
+            "flops_per_step": run.training.batch_size * complexity(arguments, run, task).flops_per_sample,
             **test_losses(training, arrays),
             **second_moments(training),
             **computed_with,
@@ -123,6 +123,12 @@ def train(arguments: argparse.Namespace) -> None:
             "dataset": summary,
         },
     )
+
+
+def complexity(arguments: argparse.Namespace, run: RunSettings, task: Task) -> Complexity:
+    """What training the run's network costs."""
+    networks = json.loads(arguments.networks.read_text(encoding="utf-8")) if arguments.networks else {}
+    return complexity_of(run.network, task, networks)
 
 
 def resume(training: Training, checkpoint: Checkpoint) -> tuple[int, float]:

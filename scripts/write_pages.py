@@ -1,33 +1,35 @@
 """Writes the pages beside the figures: the tables of verdicts and runs, and the explorer of all loss curves.
 
-Reads verdicts.csv, runs.csv, losses.csv and printed.csv.
+Reads verdicts.csv, runs.csv, losses.csv and, where there is one, printed.csv.
 """
 
 import argparse
 from pathlib import Path
 
-from widthwise.analysis.tables import read_table
+from widthwise.analysis.tables import classes_of, read_table
 from widthwise.files import atomic_write
 from widthwise.program import start_logging
 from widthwise.report.explorer import explorer_page
 from widthwise.report.pages import runs_page, verdicts_page
+from widthwise.study.curves import read_study, size_name, step_name
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Path, required=True, help="study.json")
     parser.add_argument("--tables", type=Path, required=True, help="folder of the tables; verdicts.html, runs.html")
     parser.add_argument("--explorer", type=Path, required=True, help="HTML to write: the explorer")
     arguments = parser.parse_args()
     log = start_logging("write_pages")
 
-    tables = arguments.tables
-    verdicts, runs, losses, printed = (
-        read_table(tables / f"{name}.csv") for name in ("verdicts", "runs", "losses", "printed")
-    )
+    study, tables = read_study(arguments.study), arguments.tables
+    verdicts, runs, losses = (read_table(tables / f"{name}.csv") for name in ("verdicts", "runs", "losses"))
+    printed = None if study.curves else read_table(tables / "printed.csv")
+    names = {"step_name": step_name(study), "size_name": size_name(study)}
     pages = {
-        tables / "verdicts.html": verdicts_page(verdicts),
+        tables / "verdicts.html": verdicts_page(study, verdicts),
         tables / "runs.html": runs_page(runs),
-        arguments.explorer: explorer_page(losses, printed, int(runs["classes"].iloc[0])),
+        arguments.explorer: explorer_page(losses, printed, classes_of(runs), **names),
     }
     for path, text in pages.items():
         with atomic_write(path) as temporary:

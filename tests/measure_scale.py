@@ -34,7 +34,7 @@ CIRCUMSTANCES = [
 WIDTHS = [2, 3, 4, 5, 6, 8, 11, 14, 19, 26]
 STEPS, STEPS_PER_EPOCH = 60, 6
 # What a run is made with, as far as the tables ask.
-DATASET = {"digest": "made up", "class_counts": {"train": [24, 24], "test": [1, 1]}, "cube_side": 9}
+DATASET = {"digest": "made up", "class_counts": {"train": [24, 24], "test": [1, 1]}, "shape": [1, 9, 9, 9]}
 FACTS = {
     "diverged": False, "steps": STEPS, "planned_steps": STEPS, "steps_per_epoch": STEPS_PER_EPOCH, "classes": 2,
     "sittings": 1, "seconds": 1.0, "samples_per_second": 1.0, "flops_per_step": 1, "test_data_loss": 0.7,
@@ -72,7 +72,7 @@ def study_of(runs: int, results: Path) -> dict[str, Any]:
 def make_up_run(study: Study, run: Run, folder: Path) -> None:
     """Writes a log and a record such as train.py writes."""
     settings = study.run_settings(run.circumstance, run.size, run.seed)
-    columns = identity(settings, 3900 * settings.network.width**2)
+    columns = identity(settings, 3900 * settings.network.width**2, 20)
     rows = [
         (*columns.values(), step, step / STEPS_PER_EPOCH, 0.5 + 2 * penalty, 0.5 + penalty, penalty, 0.5, 9.0)
         for step, penalty in ((step, 0.2 / (step + 1)) for step in range(STEPS + 1))

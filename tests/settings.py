@@ -14,6 +14,7 @@ import yaml
 
 from widthwise.model.build import build_network
 from widthwise.model.network import Network
+from widthwise.study.architecture import Task
 from widthwise.study.plan import Study, StudyError
 from widthwise.study.settings import EvaluationSettings, NetworkSettings, RunSettings
 from widthwise.training.loop import Row, Training, prepare_training
@@ -68,6 +69,16 @@ def errors_of(*changes: tuple[str, Any]) -> list[str]:
     return str(caught.value).splitlines()
 
 
+# A study of a user's own data must say what L2 is and where it acts.
+OWN_DATA = (("dataset.path", "cubes.npz"), ("training.l2", 1e-4), ("training.l2_as", "loss"))
+
+
+def cubes(classes: int = 2, side: int = 5) -> Task:
+    """The task of classifying cubes."""
+    return Task(classes, (1, side, side, side))
+
+
+CUBES = cubes()
 POSTED = default_study().run_settings("baseline", "width2", 0)
 # Two convolutions, and 2 epochs of 6 steps on the 24 samples of make_arrays; rows at 0, 1, 2, 4, 6, 8, 12.
 SMALL = replace(
@@ -92,10 +103,10 @@ def small_run(
 
 
 def make_network(
-    settings: NetworkSettings = SMALL.network, *, seed: int = 0, classes: int = 2, **changes: Any
+    settings: NetworkSettings = SMALL.network, *, seed: int = 0, task: Task = CUBES, **changes: Any
 ) -> Network:
     """A network before any update, as the run of this seed starts with it."""
-    return build_network(replace(settings, **changes), classes, torch_generator(seed, Stream.INITIALISATION))
+    return build_network(replace(settings, **changes), task, torch_generator(seed, Stream.INITIALISATION))
 
 
 def make_arrays(*, samples: int = 24, side: int = 5, classes: int = 2) -> dict[str, numpy.ndarray]:
@@ -111,7 +122,8 @@ def make_arrays(*, samples: int = 24, side: int = 5, classes: int = 2) -> dict[s
 
 def make_training(*, samples: int = 24, side: int = 5, classes: int = 2, **changes: Any) -> Training:
     """A small training, not yet begun; `changes` as in `small_run`."""
-    return prepare_training(small_run(**changes), make_arrays(samples=samples, side=side, classes=classes), classes)
+    arrays = make_arrays(samples=samples, side=side, classes=classes)
+    return prepare_training(small_run(**changes), arrays, cubes(classes, side))
 
 
 def log_of(training: Training) -> list[Row]:

@@ -91,7 +91,7 @@ def losses_of(study: Study, run: Run, *, last: int | None = None) -> pandas.Data
         away = math.log2(training.learning_rate) + 8 + math.log2(width) - 0.1 * generator.standard_normal()
         data_loss = numpy.where(numpy.array(steps) == 0, 0.7, 0.05 * math.exp(0.1 * away**2) + 0 * noise)
     squares = numpy.full(len(steps), 10.0 * parameters_of(width))
-    rows = identity(settings, parameters_of(width)) | {
+    rows = identity(settings, parameters_of(width), 20) | {
         "step": steps,
         "epoch": numpy.array(steps) / STEPS_PER_EPOCH,
         "objective": data_loss + training.reported_l2 * squares,
@@ -106,7 +106,7 @@ def losses_of(study: Study, run: Run, *, last: int | None = None) -> pandas.Data
 def record_of(study: Study, run: Run, log: Path, *, last: int | None = None) -> dict:
     settings = study.run_settings(run.circumstance, run.size, run.seed)
     total = settings.training.epochs * STEPS_PER_EPOCH
-    return identity(settings, parameters_of(settings.network.width)) | {
+    return identity(settings, parameters_of(settings.network.width), 20) | {
         "learning_rate": settings.training.learning_rate,
         "batch_size": settings.training.batch_size,
         "diverged": last is not None,

@@ -1,4 +1,4 @@
-"""A user's own cubes: read in pieces, standardised or unchanged, and refused in one line with the remedy."""
+"""A user's own images: read in pieces, standardised or unchanged, and refused in one line with the remedy."""
 
 import json
 import logging
@@ -12,65 +12,29 @@ import h5py
 import import_dataset
 import numpy
 import pytest
+from data.own_files import SAVERS, import_whole, own_arrays, save_compressed_hdf5, save_hdf5, save_npy, save_npz
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 
 from widthwise.data import formats
 from widthwise.data.arrays import measure, read_own_data
-from widthwise.data.formats import DataError
+from widthwise.data.samples import SourceError
 from widthwise.data.storage import Pieces, read_dataset, write_dataset
 
-SPELLINGS = {f"{split}/{what}": f"{split}_{what}" for split in ("train", "test") for what in ("images", "labels")}
-
-
-def own_arrays(counts=(12, 8, 4), test=(2, 2, 2), side=8):
-    """Random uint8 cubes, named as in an .npz file; labels (n, 1)."""
-    generator = numpy.random.default_rng(0)
-    arrays = {}
-    for split, of_class in (("train", counts), ("test", test)):
-        labels = generator.permutation(numpy.repeat(numpy.arange(len(of_class)), of_class)).astype(numpy.uint8)
-        images = generator.integers(0, 200, (len(labels), side, side, side), dtype=numpy.uint8)
-        arrays |= {f"{split}_images": images, f"{split}_labels": labels[:, None]}
-    return arrays
-
-
-def save_npz(path, arrays):
-    numpy.savez_compressed(path, **arrays)
-    return path
-
-
-def save_hdf5(path, arrays, **options):
-    with h5py.File(path, "w") as file:
-        for name, spelling in SPELLINGS.items():
-            if spelling in arrays:
-                file.create_dataset(name, data=arrays[spelling], **options)
-    return path
-
-
-def save_compressed_hdf5(path, arrays):
-    return save_hdf5(path, arrays, compression="gzip", chunks=True)
-
-
-FORMATS = pytest.mark.parametrize("save", [save_npz, save_hdf5, save_compressed_hdf5])
-
-
-def import_whole(path, target):
-    """What is in our file once `path` is imported, and what was measured."""
-    own = read_own_data(path)
-    return read_dataset(target, write_dataset(target, own.arrays, {})), own
-
+FORMATS = pytest.mark.parametrize("save", SAVERS)
 
 # What is imported
 
 
 @FORMATS
-def test_uint8_images_are_standardised_by_the_training_images(save, tmp_path):
-    originals = own_arrays()
-    arrays, own = import_whole(save(tmp_path / "file.npz", originals), tmp_path / "d.h5")
+@pytest.mark.parametrize("shape", [(8, 8, 8), (5, 9, 1), (28, 20), (30,), (1,)])
+def test_images_of_any_sides_are_standardised_by_the_training_images(save, shape, tmp_path):
+    originals = own_arrays(shape=shape)
+    arrays, own = import_whole(save(tmp_path / "mine.npz", originals), tmp_path / "d.h5", channels="none")
     mean, deviation = originals["train_images"].mean(), originals["train_images"].std()
-    assert own.scaling == pytest.approx({"mean": mean, "standard_deviation": deviation})
-    assert own.class_counts == {"train": [12, 8, 4], "test": [2, 2, 2]}
+    assert own.shape == (1, *shape)
+    assert own.scaling == {"mean": [pytest.approx(mean)], "standard_deviation": [pytest.approx(deviation)]}
+    assert (own.classes, own.class_counts) == (["0", "1", "2"], {"train": [12, 8, 4], "test": [2, 2, 2]})
     for split in ("train", "test"):
         images, labels = arrays[f"{split}/images"], arrays[f"{split}/labels"]
         assert (images.dtype, labels.dtype) == (numpy.float32, numpy.uint8)
@@ -79,60 +43,140 @@ def test_uint8_images_are_standardised_by_the_training_images(save, tmp_path):
         assert numpy.array_equal(labels, originals[f"{split}_labels"].ravel())
 
 
+TYPES = ["?", "i1", "u1", "<i2", ">i2", "<u2", ">u4", "<i8", ">u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g"]
+
+
 @given(
-    images=npst.arrays(
-        st.sampled_from([numpy.dtype(t) for t in ("<f2", "<f4", ">f4", "<f8")]),
-        st.tuples(st.integers(2, 5), *[st.just(8)] * 3),
-        elements=st.floats(-100, 100, width=16),
-        fill=st.just(0.5),
-    ).filter(lambda images: images.min() < images.max()),
-    save=st.sampled_from([save_npz, save_hdf5, save_compressed_hdf5]),
+    sides=st.lists(st.integers(5, 7), min_size=1, max_size=3),
+    count=st.integers(1, 4),
+    place=st.sampled_from(["none", "first", "last"]),
+    types=st.tuples(st.sampled_from(TYPES), st.sampled_from(TYPES)),
+    fortran=st.booleans(),
+    save=st.sampled_from(SAVERS),
     piece_bytes=st.integers(1, 2**14),
+    standardise=st.booleans(),
+    data=st.data(),
 )
-@settings(max_examples=40)
-def test_floating_point_images_come_through_unchanged_in_pieces_of_any_size(
-    images, save, piece_bytes, tmp_path_factory
+@settings(max_examples=60)
+def test_whatever_type_order_place_and_format_the_same_samples_are_imported(
+    sides, count, place, types, fortran, save, piece_bytes, standardise, data, tmp_path_factory
 ):
-    folder = tmp_path_factory.mktemp("floats")
-    labels = numpy.arange(len(images)) % 2
-    path = save(
-        folder / "file.npz",
-        {"train_images": images, "train_labels": labels, "test_images": images.astype(">f4"), "test_labels": labels},
-    )
-    whole, own = import_whole(path, folder / "whole.h5")
+    folder = tmp_path_factory.mktemp("same")
+    channels = 1 if place == "none" else count
+    seed = data.draw(st.integers(0, 99))
+    images = numpy.random.default_rng(seed).integers(0, 2, (6, channels, *sides))
+    images[0].flat[:], images[1].flat[:] = 0, 1  # no channel is constant
+    labels = numpy.arange(6) % 2
+
+    def written(dtype):
+        moved = {"none": images[:, 0], "first": images, "last": numpy.moveaxis(images, 1, -1)}[place].astype(dtype)
+        return numpy.asfortranarray(moved) if fortran else numpy.ascontiguousarray(moved)
+
+    def arrays(train, test):
+        return {"train_images": train, "train_labels": labels, "test_images": test, "test_labels": labels}
+
+    settings = {"standardise": standardise}
+    plain = arrays(images.astype("f8"), images.astype("f8"))
     with patch.object(formats, "PIECE_BYTES", piece_bytes):
-        in_pieces, _ = import_whole(path, folder / "pieces.h5")
-    assert own.scaling is None
-    assert numpy.array_equal(whole["train/images"], images.astype(numpy.float32)[:, None])
-    assert numpy.array_equal(whole["test/images"], whole["train/images"])
-    assert all(numpy.array_equal(whole[name], in_pieces[name]) for name in whole)
+        expected, _ = import_whole(save_npz(folder / "plain.npz", plain), folder / "e.h5", channels="first", **settings)
+        path = save(folder / "mine.npz", arrays(*map(written, types)))
+        found, own = import_whole(path, folder / "d.h5", channels=place, **settings)
+    assert own.shape == (channels, *sides)
+    assert expected.keys() == found.keys()
+    assert all(numpy.array_equal(found[name], expected[name]) for name in expected)
+    if not standardise:
+        assert numpy.array_equal(found["train/images"], images)
 
 
 @given(seed=st.integers(0, 99), count=st.integers(1, 7), data=st.data())
 def test_statistics_of_pieces_equal_those_of_the_whole(seed, count, data):
-    images = numpy.random.default_rng(seed).normal(1e3, 1e-2, (count, 2, 2, 2)).astype(numpy.float32)
+    images = numpy.random.default_rng(seed).normal(1e3, 1e-2, (count, 3, 2, 2))
     cuts = data.draw(st.lists(st.integers(1, count), max_size=3, unique=True).map(sorted))
     parts = [part for part in numpy.split(images, cuts) if len(part)]
     found = measure(Pieces(images.shape, images.dtype, lambda: iter(parts)))
-    assert (found.least, found.greatest) == (images.min(), images.max())
-    assert found.mean == pytest.approx(images.mean(dtype=numpy.float64), rel=1e-12)
-    assert found.standard_deviation == pytest.approx(images.std(dtype=numpy.float64), rel=1e-6)
+    axes = (0, 2, 3)
+    assert numpy.array_equal(found.least, images.min(axes))
+    assert numpy.array_equal(found.greatest, images.max(axes))
+    numpy.testing.assert_allclose(found.mean, images.mean(axes), rtol=1e-12)
+    numpy.testing.assert_allclose(found.standard_deviation, images.std(axes), rtol=1e-6)
+
+
+def test_each_channel_has_its_own_mean_and_deviation(tmp_path):
+    images = own_arrays(shape=(6, 7, 3))
+    for split in ("train", "test"):
+        images[f"{split}_images"] = images[f"{split}_images"] * numpy.array([1, 100, 1e-4]) + numpy.array([0, 5, 1e3])
+    arrays, own = import_whole(save_npz(tmp_path / "file.npz", images), tmp_path / "d.h5", channels="last")
+    assert own.shape == (3, 6, 7)
+    numpy.testing.assert_allclose(own.scaling["mean"], images["train_images"].mean((0, 1, 2)))
+    numpy.testing.assert_allclose(arrays["train/images"].mean((0, 2, 3)), 0, atol=1e-5)
+    numpy.testing.assert_allclose(arrays["train/images"].std((0, 2, 3)), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["u8", "i8", "f8", "g"])
+def test_large_numbers_are_standardised(dtype, tmp_path):
+    images = own_arrays()["train_images"].astype(dtype) * numpy.array(4e16, dtype)
+    arrays = own_arrays() | {"train_images": images, "test_images": images[:6]}
+    found, _ = import_whole(save_npz(tmp_path / "file.npz", arrays), tmp_path / "d.h5")
+    expected, _ = import_whole(save_npz(tmp_path / "same.npz", own_arrays()), tmp_path / "e.h5")
+    numpy.testing.assert_allclose(found["train/images"], expected["train/images"], rtol=1e-5, atol=1e-6)
+
+
+def test_val_is_the_test_split_where_there_is_none(tmp_path):
+    arrays = {name.replace("test", "val"): array for name, array in own_arrays().items()}
+    found, own = import_whole(save_npz(tmp_path / "file.npz", arrays), tmp_path / "d.h5")
+    assert "there is no test split: val is the test split" in own.notes
+    both = own_arrays() | {"val_images": numpy.zeros(3), "val_labels": numpy.array([print], dtype=object)}
+    same, own = import_whole(save_npz(tmp_path / "both.npz", both), tmp_path / "e.h5")
+    assert own.notes == []
+    assert all(numpy.array_equal(found[name], same[name]) for name in same)
+
+
+@FORMATS
+def test_arrays_may_have_any_names(save, tmp_path):
+    path = save(tmp_path / "file.npz", own_arrays())
+    expected, _ = import_whole(path, tmp_path / "e.h5")
+    names = {"train/images": "X", "train/labels": "y.npy"}
+    if save in (save_npz, save_npy):
+        renamed = {
+            name.replace("train_images", "X").replace("train_labels", "y"): a for name, a in own_arrays().items()
+        }
+        path = save(tmp_path / "renamed.npz", renamed)
+    else:
+        names = {"train/images": "/my/group/x", "train/labels": "alias/y"}
+        with h5py.File(path, "a") as file:
+            file.move("train/images", "my/group/x")
+            file.move("train/labels", "my/group/y")
+            file["alias"] = h5py.SoftLink("/my/group")
+    found, _ = import_whole(path, tmp_path / "d.h5", names=names)
+    assert all(numpy.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_volume_is_scaled_as_the_cubes_are(tmp_path):
+    volume = numpy.random.default_rng(1).integers(0, 200, (9, 10, 11))
+    path = save_npz(tmp_path / "file.npz", own_arrays() | {"volume_image": volume, "volume_mask": volume > 99})
+    found, own = import_whole(path, tmp_path / "d.h5")
+    scaled = (volume - own.scaling["mean"][0]) / own.scaling["standard_deviation"][0]
+    numpy.testing.assert_allclose(found["volume/image"], scaled, rtol=1e-5, atol=1e-6)
+    assert numpy.array_equal(found["volume/mask"], volume > 99)
+    flat = own_arrays(shape=(8, 8)) | {"volume_image": volume}
+    assert "volume/image" not in read_own_data(save_npz(path, flat)).arrays
 
 
 @FORMATS
 def test_a_large_file_is_read_in_pieces(save, tmp_path, monkeypatch):
-    path = save(tmp_path / "large.npz", own_arrays(counts=(1000, 600, 448), side=16))
-    digests, peaks = set(), []
+    path = save(tmp_path / "large.npz", own_arrays(counts=(1000, 600, 448), shape=(16, 16, 16)))
+    means, peaks = [], []
     for piece in (2**18, 2**20):
         monkeypatch.setattr(formats, "PIECE_BYTES", piece)
         tracemalloc.start()
         own = read_own_data(path)
-        digests.add(digest := write_dataset(tmp_path / "d.h5", own.arrays, {}))
+        digest = write_dataset(tmp_path / "d.h5", own.arrays, {})
+        means.append(own.statistics.mean)
         images = read_dataset(tmp_path / "d.h5", digest)["train/images"]
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert len(digests) == 1
-    assert peaks[0] < images.nbytes / 8 < peaks[1] < images.nbytes
+    numpy.testing.assert_allclose(*means, rtol=1e-12)
+    assert peaks[0] < images.nbytes / 16 < peaks[1] < images.nbytes / 4
 
 
 @pytest.mark.parametrize("link", ["hard", "soft", "soft group"])
@@ -170,7 +214,7 @@ def run_program(monkeypatch, program, **arguments):
     program.main()
 
 
-def import_file(monkeypatch, tmp_path, path, training=None):
+def import_file(monkeypatch, tmp_path, path, training=None, **settings):
     requirements = {
         "evaluation": {"row_interval": 1, "starting_batches": 16},
         "decay_step": 4,
@@ -181,6 +225,7 @@ def import_file(monkeypatch, tmp_path, path, training=None):
         monkeypatch,
         import_dataset,
         source=json.dumps({"path": str(path)}),
+        settings=json.dumps({"channels": None, "standardise": True, "names": {}} | settings),
         requirements=json.dumps(requirements),
         dataset=tmp_path / "own.h5",
         summary=tmp_path / "own.json",
@@ -195,17 +240,11 @@ def test_cubes_of_a_synthetic_dataset_can_be_imported(tmp_path, monkeypatch):
     }  # fmt: skip
     made = {"dataset": tmp_path / "seed0.h5", "summary": tmp_path / "seed0.json"}
     run_program(monkeypatch, generate_dataset, settings=json.dumps(generator), draw=0, **made)
-    with h5py.File(made["dataset"], "r+") as file:
-        for name in ("train/images", "test/images"):
-            images = file[name][:, 0]
-            del file[name]
-            file[name] = images
-    imported = import_file(monkeypatch, tmp_path, made["dataset"])
+    imported = import_file(monkeypatch, tmp_path, made["dataset"], channels="first", standardise=False)
     generated = json.loads(made["summary"].read_text())
-    assert {key: imported[key] for key in ("digest", "class_counts", "cube_side", "scaling")} == {
-        **{key: generated[key] for key in ("digest", "class_counts", "cube_side")},
-        "scaling": None,
-    }
+    assert imported["digest"] == generated["digest"]
+    assert imported["class_counts"] == generated["class_counts"]
+    assert (imported["shape"], imported["classes"], imported["scaling"]) == ([1, 8, 8, 8], ["0", "1"], None)
 
 
 @pytest.mark.parametrize(
@@ -219,16 +258,36 @@ def test_the_log_has_the_images_statistics_and_warns_if_they_are_far_from_standa
     for split in ("train", "test"):
         images = arrays[f"{split}_images"]
         arrays[f"{split}_images"] = (images - images.mean()) / images.std() * factor + shift
-    import_file(monkeypatch, tmp_path, save_npz(tmp_path / "file.npz", arrays))
+    import_file(monkeypatch, tmp_path, save_npz(tmp_path / "file.npz", arrays), standardise=False)
     mean, deviation = (f"{value:.4g}" for value in (arrays["train_images"].mean(), arrays["train_images"].std()))
     assert re.search(rf"images have mean \S+, standard deviation {deviation}, least -?\S+, greatest \S+", caplog.text)
     assert not shift or f"mean {mean}" in caplog.text
     assert ("warning: training images are far from standardised" in caplog.text) == warned
 
 
+def test_the_log_tells_what_was_done_with_channels_labels_and_splits(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    arrays = own_arrays(shape=(6, 5, 2)) | {"train_labels": labels(7, 3, 5), "test_labels": numpy.eye(8)[[3, 5, 7] * 2]}
+    arrays["test_images"] = arrays["test_images"].astype("f4")
+    summary = import_file(monkeypatch, tmp_path, save_npz(tmp_path / "file.npz", arrays), channels="last")
+    assert summary["shape"] == [2, 6, 5]
+    assert summary["classes"] == ["3", "5", "7"]
+    assert len(summary["scaling"]["mean"]) == len(summary["scaling"]["standard_deviation"]) == 2
+    for line in (
+        "test_labels is one-hot, with 8 columns",
+        "classes are numbered: 3 is 0, 5 is 1, 7 is 2",
+        "warning: one split holds integers, the other floating-point numbers: check that both have one scale",
+        "greatest 199 in channel 1",
+        "images are standardised by the mean and the standard deviation",
+    ):
+        assert line in caplog.text
+
+
 def test_settings_that_the_data_cannot_serve_are_refused(tmp_path, monkeypatch):
     training = {"baseline": {"batch_size": 25, "epochs": 9, "class_weights": None}}
-    with pytest.raises(DataError, match=r"training cubes \[12, 8, 4\]: circumstances\.baseline: training\.batch_size"):
+    with pytest.raises(
+        SourceError, match=r"training samples \[12, 8, 4\]: circumstances\.baseline: training\.batch_size"
+    ):
         import_file(monkeypatch, tmp_path, save_npz(tmp_path / "file.npz", own_arrays()), training)
     assert not (tmp_path / "own.h5").exists()
 
@@ -240,8 +299,8 @@ def changed(**arrays):
     return lambda path: save_npz(path, own_arrays() | arrays)
 
 
-def without(name):
-    return lambda path: save_npz(path, {key: value for key, value in own_arrays().items() if key != name})
+def without(*names):
+    return lambda path: save_npz(path, {key: value for key, value in own_arrays().items() if key not in names})
 
 
 def labels(*values, dtype=None):
@@ -261,12 +320,18 @@ class Trap:
         return pytest.fail, ("it was unpickled",)
 
 
+def single_npy(path):
+    with path.open("wb") as stream:
+        numpy.save(stream, IMAGES)
+
+
 def torn(save):
     def make(path):
         save(path, own_arrays())
-        content = bytearray(path.read_bytes())
+        file = path / "train_images.npy" if path.is_dir() else path
+        content = bytearray(file.read_bytes())
         content[len(content) // 3 : len(content) // 3 + 64] = bytes(64)
-        path.write_bytes(content)
+        file.write_bytes(content if save is not save_npy else content[:-1])
 
     return make
 
@@ -350,7 +415,7 @@ def text(file, images):
 
 
 IMAGES = own_arrays()["train_images"]
-FOUND = "the file has test/images, test/labels, train/labels$"
+FOUND = "found test/images, test/labels, train/labels: save it, or write its name in dataset.names$"
 REPLACE = "replace it with a finite number$"
 
 
@@ -358,58 +423,51 @@ REPLACE = "replace it with a finite number$"
     ("make", "line"),
     [
         (lambda path: None, "cannot be read: No such file or directory$"),
-        (lambda path: path.mkdir(), "cannot be read: Is a directory$"),
-        (lambda path: path.write_text("0,1,2\n"), r"is neither HDF5 nor \.npz: save it with h5py or `numpy\.savez"),
-        (without("train_images"), "train_images is missing: the file has test_images, test_labels, train_labels$"),
-        (without("test_labels"), "test_labels is missing: the file has "),
-        (changed(train_labels=labels(0, 1)[:23]), "train_labels has 23 labels for 24 cubes: save one label for each"),
+        (lambda path: path.mkdir(), "test_images and val_images are missing, found no arrays: save it"),
+        (lambda path: path.write_text("0,1,2\n"), r"is neither HDF5, \.npz nor a table .*: save it with h5py or"),
+        (single_npy, r"is neither HDF5, .* or give a folder with train/CLASS/"),
+        (without("train_images"), "train_images is missing, found test_images, test_labels, train_labels: save it, or"),
+        (without("test_labels"), "test_labels is missing, found "),
+        (without("test_labels", "test_images"), "test_images and val_images are missing, found train_images, train_la"),
+        (changed(train_labels=labels(0, 1)[:23]), "train_labels has 23 labels for 24 samples: save one label for each"),
         (floats(numpy.nan), f"train_images holds nan in entry 17: {REPLACE}"),
         (floats(-numpy.inf), f"train_images holds -inf in entry 17: {REPLACE}"),
-        (floats(-3e18), r"train_images holds -3e\+18 in entry 17: rescale the images$"),
-        (floats(1e300, numpy.float64), r"train_images holds 1e\+300 in entry 17: rescale the images$"),
-        (changed(train_labels=labels(1)), "train_labels has one class only, 1: save cubes of two or more"),
-        (changed(train_labels=labels(0, 1.5)), r"train_labels holds 1\.5: save whole numbers from 0 to 255"),
-        (changed(train_labels=labels(0, numpy.nan)), "train_labels holds nan: save whole numbers"),
-        (changed(train_labels=labels(-1, 1)), "train_labels holds -1: save whole numbers from 0 to 255"),
-        (changed(train_labels=labels(0, 256)), "train_labels holds 256: save whole numbers from 0 to 255"),
-        (changed(train_labels=labels(0, 2)), "train_labels has no cube of class 1, but of class 2: number classes"),
-        (changed(train_labels=labels("a", "b")), "train_labels holds text: save numbers, .* `numpy.unique"),
-        (changed(train_labels=labels(0, 1j)), "train_labels holds complex128: save whole numbers$"),
-        (changed(train_labels=labels(1, 2)), "train_labels has classes 1 to 2: number them from 0, with `labels - 1`$"),
-        (changed(train_labels=numpy.zeros((24, 14))), r"train_labels has shape \(24, 14\): save one class per cube, "),
-        (changed(train_labels=numpy.zeros((1, 24))), r"train_labels has shape \(1, 24\), n last .*: save `labels\.T`$"),
-        (changed(train_labels=numpy.zeros((24, 1, 1))), r"train_labels has shape \(24, 1, 1\): save it as \(n,\) or"),
-        (changed(train_labels=numpy.int64(1)), r"train_labels has shape \(\): save it as \(n,\) or \(n, 1\)$"),
-        (changed(train_labels=numpy.array([Trap()] * 24, dtype=object)), "train_labels holds Python objects or text"),
-        (changed(test_labels=numpy.arange(6)), "test_labels has class 5, training does not"),
-        (changed(train_images=IMAGES[0]), r"train_images has shape \(8, 8, 8\): save it as \(n, side, side, side\)"),
-        (changed(train_images=IMAGES[:, None]), r"train_images has shape \(24, 1, 8, 8, 8\): .* `images\[:, 0\]`$"),
-        (changed(train_images=IMAGES[..., None]), r"train_images has shape \(24, 8, 8, 8, 1\): .*\[\.\.\., 0\]`$"),
+        (floats(9.97e36), r"train_images holds 9\.97e\+36 in entry 17: replace it if it is a fill value"),
+        (floats(-3e19), r"train_images holds -3e\+19 in entry 17: .*, otherwise rescale the images$"),
+        (floats(1e300, numpy.float64), r"train_images holds 1e\+300 in entry 17: replace it if it is a fill value"),
+        (changed(test_images=IMAGES[:6] * 1e18), r"test_images holds .*e\+20 in entry 0: "),
+        (changed(train_images=IMAGES * 1e-90, test_images=IMAGES[:6]), "test_images holds .* entry 0 after conver"),
+        (changed(train_images=IMAGES * 1e-200), r"train_images is 0 to 1\.99e-198 in every entry: rescale the images$"),
+        (changed(train_images=IMAGES[0, 0, 0]), r"train_images has shape \(8,\): save it as \(n, \*spatial\), with 1"),
+        (changed(train_images=IMAGES[:, :0]), r"train_images has shape \(24, 0, 8, 8\): save it as \(n, \*spatial\)"),
         (changed(train_images=IMAGES.T.copy()), r"train_images has shape \(8, 8, 8, 24\), n last .* with `images\.T`"),
-        (changed(train_images=numpy.zeros((24, 28, 28, 3), "u1")), r"train_images has shape \(24, 28, 28, 3\), which"),
-        (changed(train_images=numpy.zeros((24, 28, 28), "u1")), r"train_images has shape \(24, 28, 28\): save it as"),
-        (changed(train_images=IMAGES[:, :7]), "train_images has cubes of 7 x 8 x 8 voxels: cut or pad them to three"),
-        (changed(train_images=IMAGES[:, :7, :7, :7]), "train_images has cubes of 7 x 7 x 7 voxels: .* of 8 to 64"),
-        (changed(test_images=numpy.zeros((6, 9, 9, 9), "u1")), "test_images has sides of 9 voxels, .* of 8: cut both"),
-        (changed(test_images=numpy.zeros((6, 8, 8, 8))), "test_images is floating point, the training .* uint8"),
         *(
-            (changed(train_images=IMAGES.astype(kind)), rf"train_images holds {kind}: convert with `\.astype\('float")
-            for kind in ("int16", "uint16", "bool")
+            (
+                changed(train_images=numpy.ones((24, *shape)), test_images=numpy.ones((6, *shape))),
+                rf"train_images has shape {re.escape(str((24, *shape)))}, perhaps with .* none, first or last$",
+            )
+            for shape in [(1, 8, 8, 8), (8, 8, 8, 1), (28, 28, 3), (2, 28, 28), (4, 30), (9, 9, 9, 9)]
         ),
-        (changed(train_images=IMAGES * 0), "train_images is 0 in every voxel: save images that vary"),
-        (changed(train_images=IMAGES * 0 + 0.5, test_images=IMAGES[:6] / 9), r"train_images is 0\.5 in every voxel"),
-        (changed(test_images=IMAGES[:1]), "test_images has 1 cubes: save at least 2"),
-        (changed(train_images=IMAGES[:0]), "train_images has 0 cubes: save at least 2"),
-        (changed(train_images=numpy.asfortranarray(IMAGES)), "train_images is in Fortran order: convert with `numpy"),
+        (changed(test_images=IMAGES[:6, :7]), "test_images has samples of 7 x 8 x 8, training of 8 x 8 x 8: cut"),
+        *(
+            (changed(train_images=IMAGES.astype(kind)), rf"train_images holds {name}: save real numbers$")
+            for kind, name in (("complex64", "complex64"), ("U3", "text"), ("M8[s]", r"datetime64\[s\]"))
+        ),
+        (changed(train_images=IMAGES * 0), "train_images is 0 in every entry: save images that vary"),
+        (changed(train_images=IMAGES * 0 + 0.1, test_images=IMAGES[:6] / 9), r"train_images is 0\.1 in every entry"),
+        (changed(test_images=IMAGES[:1]), "test_images has 1 samples: save at least 2"),
+        (changed(train_images=IMAGES[:0]), "train_images has 0 samples: save at least 2"),
+        (changed(train_images=numpy.array([Trap()] * 24, dtype=object)), "train_images holds Python objects, which"),
         (changed(volume_mask=IMAGES[0]), "volume_image is missing"),
-        (changed(volume_image=IMAGES[0], volume_mask=IMAGES[0]), "volume_mask holds .*: save whole numbers .* 0 to 1$"),
+        (changed(volume_image=IMAGES[0], volume_mask=IMAGES[0]), "volume_mask holds other values than 0 and 1"),
         (changed(volume_image=IMAGES[0, :7], volume_mask=IMAGES[0]), r"volume_image has shape \(7, 8, 8\): save it as"),
+        (changed(volume_image=IMAGES[0] * 1j, volume_mask=IMAGES[0]), "volume_image holds complex128: save real"),
         (changed(volume_image=IMAGES[0], volume_mask=IMAGES[0, :7]), r"volume_mask has shape \(7, 8, 8\): save"),
-        (changed(volume_image=IMAGES[0] / 9, volume_mask=IMAGES[0]), "volume_image is floating point, the training"),
+        (torn(save_npy), r"train_images cannot be read \(.*\): if the file is incomplete, copy it again$"),
         (torn(save_npz), r"train_images cannot be read \(.*\): if the file is incomplete, copy it again$"),
         (torn(save_compressed_hdf5), r"train/images cannot be read \(.*\): if the file is incomplete"),
-        (edited(group), f"train/images is missing: {FOUND}"),
-        (edited(dangling_link), f"train/images is missing: {FOUND}"),
+        (edited(group), f"train/images is missing, {FOUND}"),
+        (edited(dangling_link), f"train/images is missing, {FOUND}"),
         (edited(external_link), r"train/images is an external link to other\.h5: write it into one file,"),
         (edited(dangling_external_group), r"train/images is an external link to gone\.h5"),
         (edited(link_to_an_external_link), r"train/images is an external link to .*other\.h5"),
@@ -420,20 +478,32 @@ REPLACE = "replace it with a finite number$"
         (edited(with_an_unknown_filter), r"train/images is compressed by HDF5 filter 32001 \(unnamed\), .*'gzip'"),
         (edited(times), "train/images has a type that numpy lacks"),
         (edited(without_values), r"train/images has shape \(\)"),
-        (edited(text), "train/images holds Python objects or text"),
+        (edited(text), "train/images holds text: save real numbers"),
     ],
 )  # fmt: skip
 def test_a_fault_is_one_line_with_file_array_and_remedy(make, line, tmp_path):
     path = tmp_path / "file.npz"
     make(path)
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(SourceError) as refused:
         write_dataset(tmp_path / "d.h5", read_own_data(path).arrays, {})
     assert re.search(f"^{re.escape(str(path))}:? {line}", str(refused.value)), refused.value
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("shape", "channels", "axes"),
+    [((7, 7, 7, 7), "none", 4), ((9,), "first", 0), ((9,), "last", 0), ((3, 6, 6, 6, 6), "first", 4)],
+)
+def test_channels_that_leave_no_spatial_axis_or_too_many_are_refused(shape, channels, axes, tmp_path):
+    path = save_npz(tmp_path / "file.npz", own_arrays(shape=shape))
+    with pytest.raises(
+        SourceError, match=rf", which are {axes} spatial axes with dataset\.channels: {channels}; save 1"
+    ):
+        read_own_data(path, channels=channels)
+
+
 def test_a_file_that_another_program_holds_open_is_in_use(held_open, tmp_path):
     path = save_hdf5(tmp_path / "file.h5", own_arrays())
-    with held_open(path), pytest.raises(DataError, match=r"file\.h5 is in use by another program: close it there"):
+    with held_open(path), pytest.raises(SourceError, match=r"file\.h5 is in use by another program: close it there"):
         read_own_data(path)
     assert read_own_data(path)

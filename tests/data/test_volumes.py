@@ -113,7 +113,7 @@ def test_generate_dataset_writes_a_draw_and_its_summary(tmp_path, monkeypatch):
         "settings": SETTINGS,
         "draw": 5,
         "class_counts": {"train": [15, 6], "test": [7, 3]},
-        "cube_side": 9,
+        "shape": [1, 9, 9, 9],
     }
     assert other["digest"] != summary["digest"]
     arrays, (splits, volume_of_draw) = read_dataset(file, summary["digest"]), dataset(5)

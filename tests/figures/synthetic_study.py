@@ -34,13 +34,14 @@ def make_study(judged=("baseline", "no_l2", "fixed_std_init", "too_fast", "deep_
         seeds=list(SEEDS),
         widths=list(WIDTHS),
         judged=list(judged),
+        curves=None,
         grids=members,
         circumstances={
             name: SimpleNamespace(name=name, depths=depths.get(name))
             for name in [*judged, *(member for grid in members.values() for member in grid)]
         },
         analysis=SimpleNamespace(decay_step=64, end_window=0.1),
-        work=lambda summary: [
+        work=lambda summary, networks: [
             {"circumstance": judged[0], "size": f"width{width}", "runs": len(SEEDS), "parameters": parameters,
              "layers": 20, "flops_per_sample": 2000 * parameters, "samples": 3000}
             for width, parameters in WIDTHS.items()

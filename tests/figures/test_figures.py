@@ -38,9 +38,10 @@ def inputs_of(study, tables) -> dict:
         "slopes": tables["learning_rate_slopes"],
         "predictions": synthetic.make_predictions(),
         "images": synthetic.make_arrays(),
-        "summary": {"class_counts": {"train": [12, 12], "test": [4, 4]}, "cube_side": 9},
+        "summary": {"class_counts": {"train": [12, 12], "test": [4, 4]}, "shape": [1, 9, 9, 9]},
         "speed_table": speed_table,
         "speed": speed,
+        "networks": {},
         "seconds": seconds,
     }
 
@@ -143,7 +144,7 @@ def test_vertical_axes_are_ticked_at_their_ends(figure_of, name):
 def test_a_title_says_the_finding(figure_of):
     titles = {name: figure_of(name).get_suptitle().replace("\n", " ") for name in FIGURES}
     assert titles["loss_curves"] == (
-        "With more parameters the reported loss starts higher in 2 of 5 circumstances and ends higher in 1"
+        "In larger networks the reported loss starts higher in 2 of 5 circumstances and ends higher in 1"
     )
     assert titles["loss_parts"] == "0.40 of the largest network's 0.45 nats at the end is penalty (fixed std init)"
     assert "predictions" in titles["verdict_map"]
@@ -280,17 +281,30 @@ def test_a_figure_with_nothing_to_draw_says_what_to_add(studies):
 
 
 @pytest.mark.parametrize(
-    ("classes", "shape", "volume"),
-    [(2, (1, 9, 9, 9), True), (3, (1, 9, 9, 9), False), (20, (3, 8, 8), False), (2, (1, 30), False)],
+    ("classes", "shape", "volume", "note"),
+    [
+        (2, (1, 9, 9, 9), True, "cube of 9 x 9 x 9 voxels"),
+        (3, (1, 9, 8, 7), False, "Middle slices of training volumes, 9 x 8 x 7."),
+        (20, (3, 8, 7), False, "Training images, 8 x 7 in colour; the first 12 of 20 classes."),
+        (2, (5, 8, 7), False, "Training images, 8 x 7, the first of 5 channels."),
+        (2, (1, 30), False, "Training samples of 30 values."),
+        (2, (6, 1), False, "Training samples of 1 values, 4 of 6 channels."),
+    ],
 )
-def test_the_task_shows_images_of_any_shape(studies, classes, shape, volume):
+def test_the_task_shows_samples_of_any_shape(studies, classes, shape, volume, note):
     study, _ = studies["default"]
-    summary = {"class_counts": {"train": [12] * classes, "test": [4] * classes}}
+    summary = {
+        "class_counts": {"train": [12] * classes, "test": [4] * classes},
+        "classes": [("$5 cat of a very long name", "7")[label % 2] for label in range(classes)],
+        "scaling": {"mean": [3.0] * shape[0], "standard_deviation": [2.0] * shape[0]},
+    }
     images = synthetic.make_arrays(classes=classes, shape=shape, volume=volume)
     figure = drawn("task", study, {"images": images, "summary": summary})
-    pictures = [axes for axes in figure.findobj(lambda artist: hasattr(artist, "get_images")) if axes.get_images()]
-    assert len(pictures) == 6 * min(classes, 12) + 2 * volume
-    assert (f"{classes} classes" in words(figure)) is not volume
+    panels = shown_axes(figure)
+    assert len(panels) == 6 * min(classes, 12) + 2 * volume
+    assert all(axes.get_images() or len(axes.get_lines()) == min(shape[0], 4) for axes in panels)
+    assert note in words(figure)
+    assert volume or all(text in words(figure) for text in (f"{classes} classes", "class 7", "$5 cat of a very"))
 
 
 def test_a_width_without_a_best_rate_has_no_mark(studies):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from settings import POSTED, SMALL, make_network
+from settings import POSTED, SMALL, cubes, make_network
 
 from widthwise.model.initialisation import kernels
 from widthwise.model.parametrisation import kernel_variances, rate_factors
@@ -34,17 +34,17 @@ AT_SIX = {
 def test_variances_come_from_the_base_width_under_mup_alone(scheme):
     standard = replace(SMALL.network, width=6, base_width=2, initialisation=scheme)
     mup = replace(standard, parametrisation="mup")
-    assert kernel_variances(standard, classes=2) == pytest.approx(AT_SIX[scheme])
+    assert kernel_variances(standard, cubes()) == pytest.approx(AT_SIX[scheme])
     first, hidden, head = AT_BASE[scheme]
-    assert kernel_variances(mup, classes=2) == pytest.approx([first, hidden * 2 / 6, head])
-    assert kernel_variances(replace(mup, width=2), classes=2) == pytest.approx(AT_BASE[scheme])
+    assert kernel_variances(mup, cubes()) == pytest.approx([first, hidden * 2 / 6, head])
+    assert kernel_variances(replace(mup, width=2), cubes()) == pytest.approx(AT_BASE[scheme])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_weights_are_drawn_with_those_variances(scheme):
     mup = replace(POSTED.network, width=12, base_width=3, parametrisation="mup", initialisation=scheme)
     spread = 0.8 if scheme in ("glorot", "default") else 2
-    for kernel, variance in zip(kernels(make_network(mup)), kernel_variances(mup, 2), strict=True):
+    for kernel, variance in zip(kernels(make_network(mup)), kernel_variances(mup, cubes()), strict=True):
         error = kernel.double().square().mean().item() / variance - 1
         assert abs(error) < 4 * (spread / kernel.numel()) ** 0.5
 
@@ -80,8 +80,8 @@ def test_at_the_base_width_mup_is_standard_to_the_bit(width, scheme, head, norma
 )
 def test_under_mup_hidden_variances_shrink_with_width_and_others_stay(width, base_width, scheme, classes):
     mup = replace(POSTED.network, width=width, base_width=base_width, parametrisation="mup", initialisation=scheme)
-    first, *hidden, head = kernel_variances(mup, classes)
-    base_first, *base_hidden, base_head = kernel_variances(replace(mup, width=base_width), classes)
+    first, *hidden, head = kernel_variances(mup, cubes(classes))
+    base_first, *base_hidden, base_head = kernel_variances(replace(mup, width=base_width), cubes(classes))
     assert (first, head) == (base_first, base_head)
     assert hidden == pytest.approx([variance * base_width / width for variance in base_hidden])
 

@@ -168,6 +168,21 @@ def test_a_study_without_printed_losses_does_not_offer_them(tables):
     assert "guessing, log(3) = 1.099" in page
 
 
+def test_a_reported_loss_alone_is_drawn_by_epoch_and_size(browser, tables, tmp_path):
+    losses = tables["losses"].query("circumstance == 'baseline'")
+    losses = losses.drop(columns=["data_loss", "penalty", "width", "depth"]).assign(parameters=losses["width"])
+    page = explorer_page(losses, None, None, step_name="epoch", size_name="size")
+    (tmp_path / "alone.html").write_text(page, encoding="utf-8")
+    browser.get((tmp_path / "alone.html").as_uri())
+    browser.find_element(By.CSS_SELECTOR, DOTS)
+    assert {"size", "epoch", "reported loss (nats)"} <= dots(browser)[0].keys()
+    assert not {"parameters", "step"} & dots(browser)[0].keys()
+    assert browser.execute_script("return document.querySelector('#curves .role-mark.mark-rule line')") is None
+    assert [option.text for option in Select(browser.find_element(By.ID, "measure")).options] == ["reported loss"]
+    assert "guessing, log(" not in page
+    assert browser.errors() == []
+
+
 # Large studies
 
 

@@ -11,17 +11,19 @@ import write_pages
 from figures import synthetic_study as synthetic
 from report.browser import open_browser
 from selenium.webdriver.common.by import By
+from settings import default_study
 
 from widthwise.figures import FIGURES
 from widthwise.report.pages import runs_page, table_of_runs, table_of_verdicts, verdicts_page
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "rules/captions"
+STUDY = synthetic.make_study()
 PAGES = ("answer", "explorer", "table_of_verdicts", "table_of_runs")
 
 
 @pytest.fixture(scope="module")
 def tables():
-    return synthetic.make_tables(synthetic.make_study())
+    return synthetic.make_tables(STUDY)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +80,9 @@ def test_values_that_are_not_finite_are_dashes(tables):
 def test_nothing_is_explained_that_does_not_occur(tables):
     calm = tables["verdicts"].query("circumstance == 'no_l2'")
     for words in ("By at least", "Slightly"):
-        assert words in verdicts_page(tables["verdicts"])
-        assert words not in verdicts_page(calm)
-    assert "✓" not in verdicts_page(calm.assign(expected=None, agrees=pandas.NA))
+        assert words in verdicts_page(STUDY, tables["verdicts"])
+        assert words not in verdicts_page(STUDY, calm)
+    assert "✓" not in verdicts_page(STUDY, calm.assign(expected=None, agrees=pandas.NA))
     assert "diverged before" in runs_page(tables["runs"])
     assert "diverged before" not in runs_page(tables["runs"].query("not diverged"))
 
@@ -103,7 +105,7 @@ def test_a_run_that_diverged_has_dashes_and_no_missing_word(tables):
     assert shown["", "diverged"] == "yes"
     assert shown["reported loss (nats)", "end"] == "–"
     assert shown["test split", "data loss"] == "–"
-    for page in (runs_page(tables["runs"]), verdicts_page(tables["verdicts"])):
+    for page in (runs_page(tables["runs"]), verdicts_page(STUDY, tables["verdicts"])):
         assert not re.search(r"nan|<NA>|None", page)
 
 
@@ -115,7 +117,10 @@ def test_the_program_writes_pages_that_a_browser_shows_offline(tables, browser, 
     folder.mkdir()
     for name in ("verdicts", "runs", "losses", "printed"):
         tables[name].to_csv(folder / f"{name}.csv", index=False)
-    command = [sys.executable, write_pages.__file__, "--tables", folder, "--explorer", tmp_path / "explorer.html"]
+    study = tmp_path / "study.json"
+    study.write_text(default_study().record)
+    command = [sys.executable, write_pages.__file__, "--study", study, "--tables", folder]
+    command += ["--explorer", tmp_path / "explorer.html"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name in ("verdicts", "runs"):

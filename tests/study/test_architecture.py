@@ -5,9 +5,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import POSTED, SMALL, make_network
+from settings import POSTED, SMALL, cubes, make_network
 
-from widthwise.study.architecture import layers_of, output_voxels, parameter_count, stages_of_depth, training_flops
+from widthwise.model.initialisation import count_parameters
+from widthwise.study.architecture import (
+    layers_of,
+    output_voxels,
+    parameter_count,
+    stages_of_depth,
+    training_flops,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,8 +22,8 @@ from widthwise.study.architecture import layers_of, output_voxels, parameter_cou
     [(2, 15_708), (3, 35_144), (5, 97_182), (8, 248_154), (14, 758_592), (26, 2_613_444)],
 )
 def test_parameters_of_the_posted_network(width, parameters):
-    assert parameter_count(replace(POSTED.network, width=width), classes=2) == parameters
-    assert make_network(POSTED.network, width=width).parameter_count == parameters
+    assert parameter_count(replace(POSTED.network, width=width), cubes()) == parameters
+    assert count_parameters(make_network(POSTED.network, width=width)) == parameters
 
 
 def test_parameters_follow_the_closed_formula():
@@ -25,7 +32,7 @@ def test_parameters_follow_the_closed_formula():
     for width in range(1, 40):
         kernels = 27 * (width + (5 + 2 + 16 + 8 + 112) * width**2)
         expected = kernels + 2 * 48 * width + 8 * width + 2
-        assert parameter_count(replace(POSTED.network, width=width), classes=2) == expected
+        assert parameter_count(replace(POSTED.network, width=width), cubes()) == expected
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -33,10 +40,10 @@ def test_parameters_follow_the_closed_formula():
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
 def test_arithmetic_agrees_with_the_network(normalisation, kernel_size, classes):
     settings = replace(SMALL.network, width=3, normalisation=normalisation, kernel_size=kernel_size)
-    network = make_network(settings, classes=classes)
-    assert network.parameter_count == parameter_count(settings, classes)
+    network = make_network(settings, task=cubes(classes))
+    assert count_parameters(network) == parameter_count(settings, cubes(classes))
     kernels = [block.convolution.weight for block in network.blocks] + [network.head.weight]
-    layers = layers_of(settings, classes)
+    layers = layers_of(settings, cubes(classes))
     assert [kernel.numel() for kernel in kernels] == [layer.weights for layer in layers]
     assert [kernel[0].numel() for kernel in kernels] == [layer.fan_in for layer in layers]
     assert [kernel[:, 0].numel() for kernel in kernels] == [layer.fan_out for layer in layers]
@@ -47,7 +54,7 @@ def test_outputs_have_the_voxels_of_the_networks(side):
     # 25, 13, 7, 4: each stage halves the side, rounding up.
     halves = [side, -(-side // 2), -(-side // 4), -(-side // 8)]
     expected = [halves[stage] ** 3 for stage, count in enumerate((2, 4, 5, 8)) for _ in range(count)]
-    assert output_voxels(layers_of(POSTED.network, 2), side) == [*expected, 1]
+    assert output_voxels(layers_of(POSTED.network, cubes()), [side] * 3) == [*expected, 1]
 
 
 @pytest.mark.parametrize(
@@ -82,9 +89,9 @@ def test_a_depth_of_less_than_one_convolution_a_stage_is_refused():
 def test_operations_of_a_step():
     # A 5^3 cube, a convolution of 1 to 2 filters, one of 2 to 4 at half the side (3), a head of 4 x 2: forward is
     # two operations for each weight and output voxel, a step three times that.
-    layers = layers_of(SMALL.network, classes=2)
-    assert training_flops(layers, side=5) == 3 * 2 * (27 * 2 * 125 + 27 * 8 * 27 + 8)
+    layers = layers_of(SMALL.network, cubes())
+    assert training_flops(layers, [5, 5, 5]) == 3 * 2 * (27 * 2 * 125 + 27 * 8 * 27 + 8)
 
 
 def test_about_twenty_weight_layers():
-    assert POSTED.network.depth == len(layers_of(POSTED.network, 2)) == 20
+    assert POSTED.network.depth == len(layers_of(POSTED.network, cubes())) == 20

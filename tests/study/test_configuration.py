@@ -9,7 +9,7 @@ from settings import SCHEMA, changed, default_config, errors_of, study_with
 
 from widthwise.study.configuration import with_defaults, without_nulls
 from widthwise.study.plan import Study, StudyError
-from widthwise.study.settings import whole_numbers_as_integers
+from widthwise.study.settings import plain
 
 STUDY = ["baseline", "no_l2", "small_batch", "deep_plain", "learning_rates"]
 CLAIM = {"claim": "a", "source": "b", "theirs": "c", "expected": "rises"}
@@ -26,7 +26,7 @@ HUGE = 10**40
             0.1,
             "training.learnin_rate: unknown key, given 0.1; did you mean learning_rate? allowed: optimiser, ",
         ),
-        ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, device, dataset, widths, "),
+        ("widht", 3, "widht: unknown key, given 3; did you mean widths? allowed: pathvars, device, dataset, "),
         ("training.epochs", "ten", 'training.epochs: given "ten"; allowed: an integer at least 2'),
         ("training.epochs", 1, "training.epochs: given 1; allowed: an integer at least 2"),
         ("widths", [2, -3, 5], "widths.1: given -3; allowed: an integer at least 1"),
@@ -170,9 +170,9 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_normalising_a_configuration_twice_is_normalising_it_once(value):
-    once = whole_numbers_as_integers(without_nulls(value))
-    assert whole_numbers_as_integers(without_nulls(once)) == once
-    assert whole_numbers_as_integers(value) == value
+    once = plain(without_nulls(value))
+    assert plain(without_nulls(once)) == once
+    assert plain(value) == value
 
 
 @given(st.dictionaries(st.sampled_from(["training", "network", "evaluation", "dataset"]), st.just({})))

@@ -1,13 +1,13 @@
 """The page of all keys is what the schema says, and settings are printed as the programs take them."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from settings import OWN_DATA, study_with
 
 from widthwise.study.description import describe_configuration, describe_settings
 from widthwise.study.plan import SCHEMA, Study
@@ -42,9 +42,7 @@ def page() -> str:
 def test_the_page_in_the_checkout_is_what_the_schema_says():
     command = [sys.executable, "scripts/study.py", "describe-config"]
     printed = subprocess.run(command, cwd=CONFIG.parent, capture_output=True, text=True, check=True).stdout
-    assert Path(CONFIG / "README.md").read_text() == printed, (
-        "python scripts/study.py describe-config > config/README.md"
-    )
+    assert Path(CONFIG / "keys.md").read_text() == printed, "python scripts/study.py describe-config > config/keys.md"
 
 
 def test_the_page_describes_every_key(page):
@@ -100,16 +98,6 @@ def test_a_row_says_what_is_allowed_and_the_default():
     assert "| `part.kind` | Its kind. | a, b | `a` |  |" in page
 
 
-def test_the_page_shows_a_circumstance_that_can_be_run_and_removed(page):
-    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    config = merge(default_config(), yaml.safe_load(example))
-    assert Study(config, SCHEMA_KEYS).judged == ["baseline", "stronger_l2"]
-    removed = {"study": ["baseline"], "circumstances": {"stronger_l2": None}, "training": {"l2": None}}
-    study = Study(merge(config, removed), SCHEMA_KEYS)
-    assert "stronger_l2" not in study.config["circumstances"]
-    assert study.config["training"]["l2"] == 1e-4
-
-
 def test_settings_are_printed_as_the_programs_take_them():
     study = Study(default_config(), SCHEMA_KEYS)
     printed = json.loads(describe_settings(study, "no_l2/width8/seed1"))
@@ -121,6 +109,6 @@ def test_settings_are_printed_as_the_programs_take_them():
 
 
 def test_own_data_have_no_settings():
-    study = Study(default_config() | {"dataset": {"path": "mine.npz"}}, SCHEMA_KEYS)
-    with pytest.raises(ValueError, match=r"own data have no settings; they are imported from mine\.npz"):
+    study = study_with(*OWN_DATA)
+    with pytest.raises(ValueError, match=r"own data have no settings; they are imported from cubes\.npz"):
         describe_settings(study, "dataset/own")

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import default_study, errors_of, study_with
+from settings import OWN_DATA, default_study, errors_of, study_with
 
 from widthwise.study.requirements import LEAST_ROWS_AT_THE_END, missing_data
 from widthwise.study.settings import EvaluationSettings, end_window_start
@@ -131,7 +131,7 @@ def test_synthetic_data_are_checked_with_the_configuration(key, value, line):
 
 
 def test_own_data_are_checked_once_they_are_counted():
-    study = study_with(("dataset.path", "cubes.npz"), ("training.class_weights", [1, 2, 3]))
+    study = study_with(*OWN_DATA, ("training.class_weights", [1, 2, 3]))
     assert study.synthetic_summary is None
     assert study.missing_data({"class_counts": {"train": [700, 60, 8], "test": [1, 0, 0]}}) == []
     errors = study.missing_data({"class_counts": {"train": [4, 2], "test": [1, 1]}})

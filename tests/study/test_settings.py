@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from settings import POSTED, SCHEMA, SMALL, default_study
 
 from widthwise.study.configuration import with_defaults
+from widthwise.study.factory import FACTORY_KEYS, FOLLOWED
 from widthwise.study.settings import (
     AnalysisSettings,
     CoordinateCheckSettings,
     EvaluationSettings,
+    FactorySettings,
     NetworkSettings,
     RunSettings,
     StartSettings,
@@ -28,10 +31,16 @@ def fields_of(kind) -> set[str]:
     return {field.name for field in dataclasses.fields(kind)}
 
 
+def built_in_network() -> dict:
+    """The schema of the network, without the keys of a factory."""
+    properties = SCHEMA["$defs"]["network"]["properties"]
+    return {"properties": {key: value for key, value in properties.items() if key not in FACTORY_KEYS}}
+
+
 @pytest.mark.parametrize(
     ("schema", "kind", "not_in_the_schema"),
     [
-        (SCHEMA["$defs"]["network"], NetworkSettings, {"width"}),
+        (built_in_network(), NetworkSettings, {"width"}),
         (SCHEMA["$defs"]["training"], TrainingSettings, set()),
         (SCHEMA["properties"]["evaluation"], EvaluationSettings, set()),
         (SCHEMA["properties"]["analysis"], AnalysisSettings, set()),
@@ -40,6 +49,11 @@ def fields_of(kind) -> set[str]:
 )
 def test_fields_are_the_keys_of_the_schema(schema, kind, not_in_the_schema):
     assert fields_of(kind) == {*schema["properties"]} | not_in_the_schema
+
+
+def test_a_factorys_settings_are_those_that_any_network_follows():
+    assert fields_of(FactorySettings) == {"width", "depth", "code", "factory", *FOLLOWED}
+    assert {*FACTORY_KEYS, *FOLLOWED} <= {*SCHEMA["$defs"]["network"]["properties"]}
 
 
 # There and back
@@ -53,14 +67,30 @@ PLAIN = {
     tuple[str, ...]: st.lists(st.text("ab", max_size=3), max_size=3).map(tuple),
     tuple[float, ...]: st.lists(st.floats(0, 9), max_size=3).map(tuple),
     tuple[float, float]: st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    int | None: st.none() | st.integers(1, 99),
+    dict[str, Any]: st.dictionaries(st.text("ab", min_size=1, max_size=3), st.integers(0, 9) | st.text("cd")),
     tuple[float, ...] | None: st.none() | st.lists(st.floats(0, 9), max_size=3).map(tuple),
 }
-KINDS = [NetworkSettings, TrainingSettings, EvaluationSettings, RunSettings, StartSettings, AnalysisSettings]
+KINDS = [
+    NetworkSettings,
+    FactorySettings,
+    TrainingSettings,
+    EvaluationSettings,
+    RunSettings,
+    StartSettings,
+    AnalysisSettings,
+]
 
 
 def settings_of(kind) -> st.SearchStrategy:
     """Any settings of this kind."""
-    types = {field.name: field.type for field in dataclasses.fields(kind)}
+    types = (
+        {}
+        if kind == NetworkSettings | FactorySettings
+        else {field.name: field.type for field in dataclasses.fields(kind)}
+    )
+    if kind == NetworkSettings | FactorySettings:
+        return settings_of(NetworkSettings) | settings_of(FactorySettings)
     return st.builds(kind, **{name: PLAIN[t] if t in PLAIN else settings_of(t) for name, t in types.items()})
 
 

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 import torch
-from settings import make_arrays, make_training, small_run
+from settings import cubes, make_arrays, make_training, small_run
 
 from widthwise.training.coordinates import LOGITS, STEPS, changes, normalised_outputs, outputs
 from widthwise.training.loop import prepare_training
@@ -80,7 +80,7 @@ def relative_changes(seed, **network):
     """
     network = STAGES | {"base_width": 8, "head_initialisation": "zero"} | network
     run = small_run(seed=seed, network=network, learning_rate=1e-4, l2=0, batch_size=8)
-    training = prepare_training(run, make_arrays(samples=32, side=7), classes=2)
+    training = prepare_training(run, make_arrays(samples=32, side=7), cubes())
     followed = normalised_outputs(training)
     *names, _ = followed
     followed |= {

@@ -8,7 +8,7 @@ import sys
 import numpy
 import pytest
 import torch
-from settings import ROOT, make_arrays
+from settings import ROOT, cubes, make_arrays
 
 from widthwise.data.storage import write_dataset
 from widthwise.training import device
@@ -21,17 +21,27 @@ def arguments(tmp_path, monkeypatch):
     monkeypatch.setattr(device, "keep_freed_memory", lambda: None)
     monkeypatch.setattr(device, "leave_compiler_out", lambda: None)
     digest = write_dataset(tmp_path / "d.h5", make_arrays(classes=3), {})
-    (tmp_path / "d.json").write_text(json.dumps({"digest": digest, "class_counts": {"train": [8, 8, 8]}}))
+    (tmp_path / "d.json").write_text(
+        json.dumps({"digest": digest, "class_counts": {"train": [8, 8, 8]}, "shape": [1, 5, 5, 5]})
+    )
     files = ["--dataset", str(tmp_path / "d.h5"), "--summary", str(tmp_path / "d.json")]
-    return network_parser("A program.").parse_args([*files, "--device", "cpu"])
+    yield network_parser("A program.").parse_args([*files, "--device", "cpu"])
+    torch.set_flush_denormal(False)
 
 
 def test_a_program_reads_the_dataset_that_its_summary_names(arguments):
-    summary, arrays, classes, chosen = start_computing(arguments)
-    assert (classes, chosen.type, arguments.threads, torch.get_num_threads()) == (3, "cpu", 1, 1)
+    summary, arrays, task, chosen = start_computing(arguments)
+    assert (task, chosen.type, arguments.threads, torch.get_num_threads()) == (cubes(3), "cpu", 1, 1)
     assert summary["class_counts"]["train"] == [8, 8, 8]
     expected = make_arrays(classes=3)
     assert all(numpy.array_equal(arrays[name], expected[name]) for name in expected)
+
+
+def test_numbers_too_small_for_fast_arithmetic_are_zero(arguments):
+    tiny = torch.tensor(1e-30)
+    assert tiny * 1e-10 > 0
+    start_computing(arguments)
+    assert tiny * 1e-10 == 0
 
 
 def test_another_dataset_is_refused(arguments):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from settings import log_of, make_arrays, make_network, make_training, small_run
+from settings import cubes, log_of, make_arrays, make_network, make_training, small_run
 
 from widthwise.model.initialisation import kernels
 from widthwise.training.loop import MiniBatches, as_tensors, dealt_at_random, prepare_network, prepare_training
@@ -282,14 +282,14 @@ def test_reduced_precision_trains_float32_weights(precision):
 
 def test_a_run_is_prepared_from_the_datasets_arrays():
     run, arrays = small_run(seed=3), make_arrays(classes=3)
-    training = prepare_training(run, arrays, classes=3)
+    training = prepare_training(run, arrays, cubes(3))
     images, labels = as_tensors(arrays, "train")
     assert (images.dtype, labels.dtype) == (torch.float32, torch.int64)
     assert torch.equal(training.images, images)
     assert torch.equal(training.labels, labels)
     assert torch.equal(images, torch.from_numpy(arrays["train/images"]))
     assert training.network.head.out_features == 3
-    network = prepare_network(run, 3)
+    network = prepare_network(run, cubes(3))
     assert all(torch.equal(a, b) for a, b in zip(training.network.parameters(), network.parameters(), strict=True))
 
 

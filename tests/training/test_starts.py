@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from settings import make_arrays, make_network, make_training, small_run
+from settings import cubes, make_arrays, make_network, make_training, small_run
 
 from widthwise.model.build import build_network
-from widthwise.model.initialisation import initialise_head, kernels
+from widthwise.model.initialisation import count_parameters, initialise_head, kernels
 from widthwise.model.parametrisation import kernel_variances
 from widthwise.study.settings import StartSettings
 from widthwise.training.objective import Penalty, data_loss
@@ -51,7 +51,7 @@ def start_settings(initialisations=6, heads_per_backbone=2, **changes) -> StartS
 
 
 def starts_of(**changes):
-    return list(measure_starts(start_settings(**changes), make_arrays(samples=26), classes=2))
+    return list(measure_starts(start_settings(**changes), make_arrays(samples=26), cubes()))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -62,7 +62,7 @@ def test_the_first_head_of_a_backbone_starts_as_the_run_of_its_seed_to_the_bit(n
         training = make_training(seed=start.backbone, samples=26, **VARIANTS[name])
         row = next(training.proceed())
         assert (start.data_loss, start.sum_of_squares) == (row.data_loss, row.sum_of_squares)
-        assert start.parameters == training.network.parameter_count
+        assert start.parameters == count_parameters(training.network)
 
 
 def test_backbones_and_heads_differ():
@@ -74,12 +74,12 @@ def test_backbones_and_heads_differ():
 def test_heads_share_their_backbone(name):
     changes, heads = VARIANTS[name], 3
     settings = start_settings(initialisations=6, heads_per_backbone=heads, **changes)
-    starts = list(measure_starts(settings, make_arrays(samples=26), classes=2))
-    variance = kernel_variances(settings.network, 2)[-1]
+    starts = list(measure_starts(settings, make_arrays(samples=26), cubes()))
+    variance = kernel_variances(settings.network, cubes())[-1]
     for seed in (0, 1):
         training = make_training(seed=seed, samples=26, **changes)
         generator = torch_generator(seed, Stream.INITIALISATION)
-        backbone = kernels(build_network(settings.network, 2, generator))[:-1]
+        backbone = kernels(build_network(settings.network, cubes(), generator))[:-1]
         for head in range(heads):
             if head:
                 initialise_head(training.network.head, settings.network, variance, generator)
@@ -118,7 +118,7 @@ def test_measuring_more_repeats_what_was_measured():
     few, many = (starts_of(initialisations=count, heads_per_backbone=2) for count in (4, 8))
     assert many[:4] == few
     own = replace(start_settings(initialisations=4), size="another", circumstance="another")
-    assert list(measure_starts(own, make_arrays(samples=26), classes=2)) == few
+    assert list(measure_starts(own, make_arrays(samples=26), cubes())) == few
 
 
 def test_the_data_loss_is_the_mean_over_the_first_mini_batches():

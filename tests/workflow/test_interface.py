@@ -56,7 +56,7 @@ def summary_of(results, seed):
 def test_a_seeds_dataset_has_images_labels_and_a_volume(results, seed):
     summary = summary_of(results, seed)
     assert summary["class_counts"] == {"train": [16, 16], "test": [8, 8]}
-    assert summary["cube_side"] == 9
+    assert summary["shape"] == [1, 9, 9, 9]
     with h5py.File(results / f"dataset/seed{seed}.h5") as file:
         for split, samples in (("train", 32), ("test", 16)):
             assert file[f"{split}/images"].shape == (samples, 1, 9, 9, 9)

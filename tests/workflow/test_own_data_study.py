@@ -1,4 +1,4 @@
-"""A study of a user's own cubes: from the file to the answer, and refused in one line before anything is trained."""
+"""A study of a user's own data: from the file to the answer, and refused in one line before anything is trained."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import numpy
 import pandas
 import pytest
 from workflow.checkout import copy_checkout, copy_study, make, planned, refusal
-from workflow.own_data import MINE, save_npz, small_cubes
+from workflow.own_data import MINE, save_npz, save_pictures, small_cubes
 
 STUDY = ("--configfile", "mine.yaml")
 
@@ -38,7 +38,8 @@ def test_own_cubes_in_any_balance_go_the_whole_way_to_the_answer(finished):
     assert {path.name for path in (results / "dataset").glob("*.h5")} == {"own.h5"}
     summary = json.loads((results / "dataset/own.json").read_text())
     assert summary["class_counts"] == {"train": [12, 8, 4], "test": [2, 2, 2]}
-    assert (summary["cube_side"], summary["source"]["path"]) == (8, "cubes.npz")
+    assert (summary["shape"], summary["source"]["path"]) == ([1, 8, 8, 8], "cubes.npz")
+    assert (summary["classes"], len(summary["scaling"]["mean"])) == (["0", "1", "2"], 1)
     runs = pandas.read_csv(results / "tables/runs.csv")
     assert len(runs) == 3 * 2
     assert set(runs["classes"]) == {3}
@@ -51,7 +52,7 @@ def test_own_cubes_in_any_balance_go_the_whole_way_to_the_answer(finished):
     assert run["dataset"]["digest"] == summary["digest"]
     assert "noise" not in json.dumps(run)
     answer, evidence = (results / "answer.md").read_text(), (results / "evidence.md").read_text()
-    assert "24 training cubes of 8 voxels a side in 3 classes" in answer + evidence
+    assert re.search(r"24 training \w+ of .*\b3 classes", answer + evidence)
     assert "synthetic" not in answer
 
 
@@ -72,6 +73,14 @@ def remove(folder):
     (folder / "cubes.npz").unlink()
 
 
+def leave_as_it_is(folder):
+    (folder / "mine.yaml").write_text(MINE.replace("cubes.npz", "cubes.npz, standardise: false"))
+
+
+def say_channels(folder):
+    (folder / "mine.yaml").write_text(MINE.replace("cubes.npz", "cubes.npz, channels: none"))
+
+
 def train_longer(folder):
     (folder / "mine.yaml").write_text(MINE.replace("epochs: 2", "epochs: 3"))
 
@@ -82,13 +91,34 @@ def train_longer(folder):
         pytest.param(move_and_touch, 0, 0, id="moved and touched"),
         pytest.param(remove, 0, 0, id="removed"),
         pytest.param(change_a_voxel_in_secret, 1, 6, id="another voxel"),
+        pytest.param(leave_as_it_is, 1, 6, id="not standardised"),
+        pytest.param(say_channels, 1, 6, id="channels"),
         pytest.param(train_longer, 0, 6, id="epochs"),
     ],
 )
-def test_a_file_is_known_by_its_content(mine, change, imported, trained):
+def test_a_file_is_known_by_its_content_and_how_it_is_read(mine, change, imported, trained):
     change(mine)
     jobs = planned(mine, *STUDY)
     assert (jobs.get("import_dataset", 0), jobs.get("train", 0)) == (imported, trained)
+
+
+PICTURES = MINE.replace("cubes.npz", "pictures").replace("class_weights: [1, 1.5, 3]", "class_weights: null")
+
+
+def test_a_folder_of_pictures_is_imported_once_and_known_by_its_content(checkout):
+    save_pictures(checkout / "pictures")
+    (checkout / "mine.yaml").write_text(PICTURES)
+    targets = ("results/mine/dataset/own.json", "results/mine/figures/task.svg", *STUDY)
+    make(checkout, *targets)
+    summary = json.loads((checkout / "results/mine/dataset/own.json").read_text())
+    assert (summary["shape"], summary["classes"]) == ([3, 9, 7], ["cat", "dog"])
+    assert summary["class_counts"] == {"train": [8, 8], "test": [4, 4]}
+    assert "val is the test split" in (checkout / "results/mine/logs/import_dataset.log").read_text()
+    assert "dog" in (checkout / "results/mine/figures/task.svg").read_text()
+    os.utime(checkout / "pictures/train/cat/0.png")
+    assert planned(checkout, *targets) == {}
+    (checkout / "pictures/val/dog/3.png").unlink()
+    assert planned(checkout, *targets) == {"import_dataset": 1, "task": 1}
 
 
 def test_the_figure_of_masks_needs_a_volume_and_is_drawn_on_demand(mine):
@@ -139,7 +169,7 @@ def test_a_new_file_that_cannot_serve_the_study_is_refused_before_any_training(c
     prepare(checkout, cubes=small_cubes(counts=(1, 1, 1)))
     refusal(checkout, *STUDY)
     last = (checkout / "results/mine/logs/import_dataset.log").read_text().splitlines()[-1]
-    assert "cubes.npz: training cubes" in last
+    assert "cubes.npz: training samples" in last
     assert "training.batch_size: 4 given, but there are 3 training samples" in last
     assert not (checkout / "results/mine/dataset/own.h5").exists()
     assert not (checkout / "results/mine/runs").exists()

@@ -1,13 +1,16 @@
 """What every rule declares, and what its environment provides, as Snakemake itself has read them."""
 
 import ast
+import functools
 import json
+import operator
 import re
 import subprocess
 import sys
 
 import pytest
 import yaml
+from loss_curves import rows_of_curves, write_curves
 from workflow.checkout import ROOT, SMOKE, planned, refusal
 from workflow.own_data import MINE, save_npz, small_cubes
 
@@ -29,7 +32,7 @@ COMPUTING_WITH_NETWORKS = {"train", "measure_starts", "check_coordinates", "pred
 # It only writes what Snakemake itself knows: no program runs, and no environment is needed.
 WITHOUT_PROGRAM = "describe_study"
 # The package of a module, where the two have different names.
-PACKAGES = {"markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python", "yaml": "pyyaml"}
+PACKAGES = {"PIL": "pillow", "markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python", "yaml": "pyyaml"}
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +51,14 @@ def described(folder, *configfiles):
 
 @pytest.fixture(scope="module")
 def rules(clean_checkout, tmp_path_factory):
-    """Every rule that runs something, of synthetic and of own data."""
+    """Every rule that runs something, of synthetic data, of own data and of loss curves."""
     folder = tmp_path_factory.mktemp("own")
     cubes = save_npz(folder / "cubes.npz", small_cubes())
     (folder / "own.yaml").write_text(MINE.replace("cubes.npz", str(cubes)).replace("results/mine", str(folder)))
-    return described(clean_checkout) | described(clean_checkout, folder / "own.yaml")
+    curves = write_curves(folder / "curves.csv", rows_of_curves())
+    (folder / "curves.yaml").write_text(f"curves: {curves}\npathvars: {{results: {folder}}}\n")
+    found = (described(clean_checkout, *files) for files in ((), (folder / "own.yaml",), (folder / "curves.yaml",)))
+    return functools.reduce(operator.or_, found)
 
 
 def lacking(rules, has):
@@ -61,7 +67,7 @@ def lacking(rules, has):
 
 
 def test_every_rule_says_in_a_sentence_of_its_own_what_it_makes(rules):
-    assert {"generate_dataset", "import_dataset", "measure_speed", *FIGURES} <= rules.keys()
+    assert {"generate_dataset", "import_dataset", "gather_curves", "measure_speed", *FIGURES} <= rules.keys()
     assert lacking(rules, lambda name, rule: re.fullmatch(r"[A-Z].*\.", rule["docstring"], re.DOTALL)) == []
     texts = [rule["docstring"] for rule in rules.values()]
     assert [name for name, rule in rules.items() if texts.count(rule["docstring"]) > 1] == []

@@ -8,9 +8,11 @@ import sys
 import time
 
 import pandas
+import torch
 import train
 import yaml
 from workflow.checkout import CIRCUMSTANCES, LAST_STEP, RESULTS, SMOKE, SMOKE_RUNS, make, run_program, start_snakemake
+from workflow.trainers import FILES
 
 EPOCHS = 20_000
 STEPS = EPOCHS * LAST_STEP // 10
@@ -65,13 +67,13 @@ def test_progress_lines_go_to_the_log_alone(finished_smoke, tmp_path, monkeypatc
     results = finished_smoke / RESULTS
     run = SMOKE_RUNS[0]
     settings = run_program(finished_smoke, "study.py", "settings", run, *SMOKE).stdout
-    files = {"losses": "losses.csv", "run": "run.json", "weights": "weights.pt", "checkpoint": "checkpoint.pt"}
-    options = [f"--{kind}={tmp_path / name}" for kind, name in files.items()]
+    options = [f"--{kind}={tmp_path / name}" for kind, name in FILES.items()]
     data = [f"--dataset={results}/dataset/seed0.h5", f"--summary={results}/dataset/seed0.json"]
     monkeypatch.setattr(train, "SIGN_OF_LIFE", 0)
     monkeypatch.setattr(sys, "argv", ["train.py", f"--settings={settings}", *data, *options])
     with caplog.at_level("INFO"):
         train.main()
+    torch.set_flush_denormal(False)
     steps = [int(step) for step in re.findall(rf"step (\d+) of {LAST_STEP}: objective .* samples/s", caplog.text)]
     assert steps == sorted(steps)
     assert {0, 1, LAST_STEP // 2, LAST_STEP} <= set(steps)

@@ -23,7 +23,16 @@ from widthwise.analysis.inference import (
     t_interval,
 )
 from widthwise.analysis.tables import make_table
-from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, Expectations, Key, compared, level_of
+from widthwise.analysis.verdicts import (
+    DESCRIPTIVE_LEVEL,
+    LEVELS,
+    Expectations,
+    Key,
+    Levels,
+    compared,
+    level_of,
+)
+from widthwise.study.requirements import LEAST_SIZES
 
 TIME_LAPSE_MARGIN = 0.03  # nats
 TIME_LAPSE_LEVEL = 0.05  # of each of two one-sided tests
@@ -34,6 +43,7 @@ def contrasts(
     sizes: Mapping[str, Sequence[str]],
     references: Mapping[str, str],
     expectations: Expectations,
+    levels: Levels = LEVELS,
 ) -> pandas.DataFrame:
     """Makes the table of contrasts: each circumstance less its reference, judged by the one rule.
 
@@ -44,6 +54,7 @@ def contrasts(
         sizes: circumstance -> the names of its sizes.
         references: circumstance -> reference.
         expectations: circumstance -> measure -> feature -> the verdict that was predicted of the contrast.
+        levels: those of the rows that are tested together.
     """
     rows = []
     for key, ours in responses.items():
@@ -52,7 +63,7 @@ def contrasts(
         theirs = responses.get((reference, measure, feature))
         if theirs is None or list(sizes[circumstance]) != list(sizes[reference]):
             continue
-        level = level_of(measure, feature)
+        level = level_of(measure, feature, levels)
         difference = ours.less(theirs)
         outcome = judge(difference, level)
         at_largest = UNKNOWN if difference.diverged[:, -1].any() else t_interval(difference.values[:, -1], level)
@@ -83,13 +94,19 @@ class Curves:
     values: numpy.ndarray
 
 
-def curves_of_study(losses: pandas.DataFrame, printed: pandas.DataFrame, runs: pandas.DataFrame) -> Iterator[Curves]:
-    """Every circumstance's curves, in each measure; `runs` decide which circumstances, seeds and sizes there are."""
-    rows_of, epochs_of = (dict(list(table.groupby("circumstance", sort=False))) for table in (losses, printed))
+def curves_of_study(
+    losses: pandas.DataFrame, printed: pandas.DataFrame | None, runs: pandas.DataFrame
+) -> Iterator[Curves]:
+    """Every circumstance's curves, in each measure; `runs` decide which circumstances, seeds and sizes there are.
+
+    The printed loss, or the data loss, may not be known.
+    """
+    tables = [(measure, losses) for measure in ROW_MEASURES if measure in losses]
+    tables += [] if printed is None else [("printed", printed)]
     for circumstance, of_circumstance in runs.groupby("circumstance", sort=False):
         seeds, parameters = (numpy.unique(of_circumstance[column]) for column in ("seed", "parameters"))
-        rows, epochs = rows_of.get(circumstance, losses.iloc[:0]), epochs_of.get(circumstance, printed.iloc[:0])
-        for measure, table in [*((measure, rows) for measure in ROW_MEASURES), ("printed", epochs)]:
+        for measure, of_study in tables:
+            table = of_study[of_study["circumstance"] == circumstance]
             steps = numpy.unique(table["step"]) if len(table) else numpy.zeros(1, dtype=int)
             values = numpy.full((len(seeds), len(parameters), len(steps)), numpy.inf)
             place = (
@@ -103,13 +120,14 @@ def curves_of_study(losses: pandas.DataFrame, printed: pandas.DataFrame, runs: p
 def crossings(curves: Iterable[Curves]) -> pandas.DataFrame:
     """Makes the table of crossings: in how many seeds the larger network crosses below the smaller.
 
-    Pairs are neighbouring sizes, and the extremes. `median_crossing` is over all seeds, infinite where half of them or
-    more never cross.
+    Pairs are neighbouring sizes, and the extremes; of two sizes, the extremes alone. `median_crossing` is over all
+    seeds, infinite where half of them or more never cross.
     """
     rows = []
     for found in curves:
         sizes = range(len(found.parameters))
-        pairs = [("neighbours", *pair) for pair in itertools.pairwise(sizes)] + [("extremes", sizes[0], sizes[-1])]
+        neighbours = itertools.pairwise(sizes) if len(sizes) > 2 else ()
+        pairs = [*(("neighbours", *pair) for pair in neighbours), ("extremes", sizes[0], sizes[-1])]
         for pair, smaller, larger in pairs:
             steps = [crossing(found.steps, seed[smaller], seed[larger]) for seed in found.values]
             rows.append(
@@ -131,10 +149,13 @@ def crossings(curves: Iterable[Curves]) -> pandas.DataFrame:
 def slopes_by_step(curves: Iterable[Curves]) -> pandas.DataFrame:
     """Makes the table of slopes by step: the verdict on the loss at every step that all runs reached.
 
-    It says what a training that stopped there would have shown. The steps of one run are no replicates.
+    It says what a training that stopped there would have shown. The steps of one run are no replicates. Circumstances
+    with too few sizes for a verdict are left out.
     """
     rows = []
     for found in curves:
+        if len(found.parameters) < LEAST_SIZES:
+            continue
         reached = numpy.isfinite(found.values).all(axis=(0, 1))
         none_diverged = numpy.zeros(found.values.shape[:2], dtype=bool)
         for step, values in zip(found.steps[reached], numpy.moveaxis(found.values[:, :, reached], -1, 0), strict=True):

@@ -67,25 +67,29 @@ class Curve:
 
 def run_features(
     log: pandas.DataFrame,
-    printed: numpy.ndarray,
+    printed: numpy.ndarray | None,
     run: Mapping[str, Any],
     *,
-    decay_step: int,
+    decay_step: int | None,
     end_window: float,
-    budget_steps: float,
+    budget_steps: float | None,
+    has_midway: bool = True,
 ) -> dict[str, float | bool]:
     """The features of one run, named measure_feature, and whether objective and data loss have settled.
 
+    What is not known of a loss curve that was not made here is left out.
+
     Args:
-        log: the run's rows with `step`, `objective` and `data_loss`; none if it diverged at once.
-        printed: the printed loss of each complete epoch, shape (epochs,).
-        run: `diverged`, `planned_steps`, `steps_per_epoch` and `classes`.
-        decay_step: the step by which the initial decay is taken.
+        log: the run's rows with `step`, `objective` and `data_loss` if that is known; none if it diverged at once.
+        printed: the printed loss of each complete epoch, shape (epochs,); None if it is not known.
+        run: `diverged`, `planned_steps`, `classes` (None if that is not known) and, with `printed`, `steps_per_epoch`.
+        decay_step: the step by which the initial decay is taken; None for no such feature.
         end_window: the share of the steps over which the end value is the mean.
-        budget_steps: the steps that the middle size's budget allows; NaN for smaller sizes.
+        budget_steps: the steps that the middle size's budget allows, NaN for smaller sizes; None if no cost is known.
+        has_midway: whether the data loss tells the steps to midway.
     """
     steps = log["step"].to_numpy()
-    curves = {measure: Curve(steps, log[measure].to_numpy()) for measure in ROW_MEASURES}
+    curves = {measure: Curve(steps, log[measure].to_numpy()) for measure in ROW_MEASURES if measure in log}
     planned, diverged = run["planned_steps"], run["diverged"]
     features: dict[str, float | bool] = {}
     for measure, curve in curves.items():
@@ -93,22 +97,28 @@ def run_features(
         start = bound if math.isnan(curve.start) else curve.start
         found = {
             "starting_loss": start,
-            "initial_decay": curve.start - curve.at(decay_step) if curve.reaches(decay_step) else start - bound,
             "end_value": bound if diverged else curve.mean(end_window_start(planned, end_window), planned),
-            "equal_compute": equal_compute(curve, budget_steps, planned, bound),
         }
-        if measure == "data_loss":
+        if decay_step is not None:
+            reached = curve.reaches(decay_step)
+            found["initial_decay"] = curve.start - curve.at(decay_step) if reached else start - bound
+        if budget_steps is not None:
+            found["equal_compute"] = equal_compute(curve, budget_steps, planned, bound)
+        if measure == "data_loss" and has_midway:
             found["steps_to_midway"] = steps_to_midway(curve, run["classes"], planned)
         features |= {f"{measure}_{feature}": value for feature, value in found.items()}
         features[f"{measure}_settled"] = not diverged and is_plateau(curve, planned)
+    if printed is None:
+        return features
     bound = loss_bound(curves["objective"], run["classes"])
     found = printed_features(printed, run, end_window, bound)
     return features | {f"printed_{feature}": value for feature, value in found.items()}
 
 
-def loss_bound(curve: Curve, classes: int) -> float:
-    """What the loss of a run that diverged is at least: its start, or guessing."""
-    return max(math.log(classes), -math.inf if math.isnan(curve.start) else curve.start)
+def loss_bound(curve: Curve, classes: int | None) -> float:
+    """What the loss of a run that diverged is at least: its start, or guessing if the number of classes is known."""
+    guessing = -math.inf if classes is None else math.log(classes)
+    return max(guessing, -math.inf if math.isnan(curve.start) else curve.start)
 
 
 def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: float) -> float:

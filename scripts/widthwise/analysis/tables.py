@@ -4,7 +4,7 @@ A file is known by its name: `runs.csv` has the columns of `runs`. Booleans are 
 the file has nothing; floats have the bits with which they were written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -184,9 +184,11 @@ TABLES: dict[str, dict[str, str]] = {
 }
 
 
-def make_table(name: str, rows: pandas.DataFrame | Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """A table from its rows, with all its columns in order, each of its type."""
-    columns = TABLES[name]
+def make_table(
+    name: str, rows: pandas.DataFrame | Iterable[Mapping[str, Any]], known: Collection[str] | None = None
+) -> pandas.DataFrame:
+    """A table from its rows, with its columns in order, each of its type: all of them, or those that are `known`."""
+    columns = {column: kind for column, kind in TABLES[name].items() if known is None or column in known}
     rows = rows if isinstance(rows, pandas.DataFrame) else list(rows)
     return pandas.DataFrame(rows, columns=list(columns)).astype(columns)
 
@@ -197,6 +199,11 @@ def rows_with(table: pandas.DataFrame, **values: object) -> pandas.DataFrame:
         if not table.empty:
             table = table[table[column] == value]
     return table
+
+
+def classes_of(runs: pandas.DataFrame) -> int | None:
+    """The number of classes, which all runs share; None where runs.csv does not tell it."""
+    return int(runs["classes"].iloc[0]) if "classes" in runs else None
 
 
 def read_table(source: Path, name: str | None = None) -> pandas.DataFrame:

@@ -1,7 +1,8 @@
 """Verdicts: how each feature of the loss curve moves as parameters grow, in every circumstance.
 
 A circumstance's family is {objective, data loss} x {start, end}: 5% in all, 0.25% for each start and 2.25% for each
-end. Every other row is descriptive, at 5%. The rule is that of `inference`, and no row's verdict depends on another
+end. Every other row is descriptive, at 5%. So are the starts of loss curves that were not made here: they are
+one row of each run, over seeds. The rule is that of `inference`, and no row's verdict depends on another
 circumstance. For sentences over the whole catalogue `p_catalogue` adjusts the primary rows' p after Holm.
 """
 
@@ -14,14 +15,15 @@ import pandas
 
 from widthwise.analysis.features import FEATURES, ROW_MEASURES
 from widthwise.analysis.inference import DECAY, END, ROUNDING, START, TIME, Response, holm, judge, t_interval
-from widthwise.analysis.tables import make_table
+from widthwise.analysis.tables import classes_of, make_table
+from widthwise.study.requirements import LEAST_SIZES
 
-LEAST_SIZES = 3  # for a verdict
 LEVELS = {
     (measure, feature): level
     for measure in ROW_MEASURES
     for feature, level in (("starting_loss", 0.0025), ("end_value", 0.0225))
 }
+LEVELS_OF_CURVES = {key: level for key, level in LEVELS.items() if key[1] == "end_value"}
 DESCRIPTIVE_LEVEL = 0.05
 KINDS = {
     "starting_loss": START,
@@ -33,12 +35,13 @@ KINDS = {
 SAME_RUNS = 1e-6  # responses this close are those of the same runs
 
 Expectations = Mapping[str, Mapping[str, Mapping[str, str]]]
+Levels = Mapping[tuple[str, str], float]
 Key = tuple[str, str, str]
 
 
-def level_of(measure: str, feature: str) -> float:
-    """The level at which a row is judged."""
-    return LEVELS.get((measure, feature), DESCRIPTIVE_LEVEL)
+def level_of(measure: str, feature: str, levels: Levels = LEVELS) -> float:
+    """The level at which a row is judged; `levels` are those of the rows that are tested together."""
+    return levels.get((measure, feature), DESCRIPTIVE_LEVEL)
 
 
 def has_starts(measure: str, feature: str) -> bool:
@@ -46,13 +49,15 @@ def has_starts(measure: str, feature: str) -> bool:
     return feature == "starting_loss" and measure in ROW_MEASURES
 
 
-def judge_study(responses: Mapping[Key, Response], expectations: Expectations) -> pandas.DataFrame:
+def judge_study(
+    responses: Mapping[Key, Response], expectations: Expectations, levels: Levels = LEVELS
+) -> pandas.DataFrame:
     """Makes the table of verdicts, one row for each response.
 
-    `expectations` map circumstance -> measure -> feature -> the verdict that was predicted.
+    `expectations` map circumstance -> measure -> feature -> the verdict that was predicted; `levels` as for `level_of`.
     """
-    outcomes = {key: judge(response, level_of(*key[1:])) for key, response in responses.items()}
-    adjusted = catalogue_p_values(responses, {key: outcome.p_value for key, outcome in outcomes.items()})
+    outcomes = {key: judge(response, level_of(*key[1:], levels)) for key, response in responses.items()}
+    adjusted = catalogue_p_values(responses, {key: outcome.p_value for key, outcome in outcomes.items()}, levels)
     rows = []
     for key, outcome in outcomes.items():
         row = dict(zip(("circumstance", "measure", "feature"), key, strict=True)) | asdict(outcome)
@@ -67,13 +72,15 @@ def compared(expectations: Expectations, key: Key, verdict: str) -> dict[str, st
     return {"expected": expected, "agrees": None if expected is None else expected == verdict}
 
 
-def catalogue_p_values(responses: Mapping[Key, Response], p_values: Mapping[Key, float]) -> dict[Key, float]:
+def catalogue_p_values(
+    responses: Mapping[Key, Response], p_values: Mapping[Key, float], levels: Levels = LEVELS
+) -> dict[Key, float]:
     """Holm's p of every primary row over all distinct circumstances.
 
     A row that equals the same row of another circumstance to rounding is the same test. It counts once, and both share
     its p.
     """
-    primary = [key for key in responses if key[1:] in LEVELS]
+    primary = [key for key in responses if key[1:] in levels]
     first_with_these_runs: dict[Key, Key] = {}
     for key in primary:
         same = (other for other in first_with_these_runs.values() if are_the_same_row(responses, key, other))
@@ -96,11 +103,15 @@ def are_the_same_row(responses: Mapping[Key, Response], key: Key, other: Key) ->
 
 
 def all_responses(
-    runs: pandas.DataFrame, starts: pandas.DataFrame, circumstances: Iterable[str]
+    runs: pandas.DataFrame,
+    starts: pandas.DataFrame,
+    circumstances: Iterable[str],
+    least_sizes: int = LEAST_SIZES,
 ) -> dict[Key, Response]:
     """Every feature's response in every circumstance, by circumstance, measure and feature.
 
-    Features for which fewer than 3 sizes have a value are left out. Raises ValueError where a circumstance has no runs,
+    Features that the tables do not have, and those for which fewer than `least_sizes` sizes have a value, are left out.
+    Raises ValueError where a circumstance has no runs,
     or a seed lacks a size.
     """
     return {
@@ -109,6 +120,7 @@ def all_responses(
         for measure, feature, response in responses_of(
             runs[runs["circumstance"] == circumstance], starts[starts["circumstance"] == circumstance], circumstance
         )
+        if len(response.parameters) >= least_sizes
     }
 
 
@@ -118,17 +130,23 @@ def responses_of(
     """One circumstance's responses, with measure and feature."""
     if runs.empty:
         raise ValueError(f"{circumstance}: runs.csv has no runs of this circumstance")
+    classes = classes_of(runs)
+    guessing = math.nan if classes is None else math.log(classes)
     for measure, features in FEATURES.items():
         for feature in features:
             try:
                 if has_starts(measure, feature):
-                    response = starting_response(starts, measure, math.log(runs["classes"].iloc[0]))
-                else:
-                    response = run_response(runs, measure, feature)
+                    if measure in starts:
+                        yield measure, feature, starting_response(starts, measure, guessing)
+                elif is_known(runs, f"{measure}_{feature}"):
+                    yield measure, feature, run_response(runs, measure, feature)
             except ValueError as error:
                 raise ValueError(f"{circumstance}: {measure} {feature}: {error}") from error
-            if len(response.parameters) >= LEAST_SIZES:
-                yield measure, feature, response
+
+
+def is_known(runs: pandas.DataFrame, column: str) -> bool:
+    """Whether some run has a value of a feature."""
+    return column in runs and bool(runs[column].notna().any())
 
 
 def run_response(runs: pandas.DataFrame, measure: str, feature: str) -> Response:
@@ -176,7 +194,9 @@ def feature_means(responses: Mapping[Key, Response], runs: pandas.DataFrame) -> 
     """
     sizes = runs.drop_duplicates(["circumstance", "parameters"]).set_index(["circumstance", "parameters"])["size"]
     settled = {
-        measure: runs.groupby(["circumstance", "parameters"])[f"{measure}_settled"].sum() for measure in ROW_MEASURES
+        measure: runs.groupby(["circumstance", "parameters"])[f"{measure}_settled"].sum(min_count=1)
+        for measure in ROW_MEASURES
+        if f"{measure}_settled" in runs
     }
     rows = []
     for (circumstance, measure, feature), response in responses.items():

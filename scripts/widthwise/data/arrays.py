@@ -1,43 +1,47 @@
-"""A user's own labelled cubes: checked, standardised and in our layout, in pieces.
+"""A user's own labelled images: checked, standardised and in our layout, in pieces.
 
-The file is HDF5 of our layout (see `storage`), but without the axis of channels, or an .npz as MedMNIST's:
-`train_images` (n, side, side, side), `train_labels` (n,) or (n, 1), and the same for `test`. `volume` is optional,
-`val` is not used. Images of uint8 are standardised by the mean and standard deviation of all training voxels.
-Floating-point images stay as they are. Labels go from 0 to classes - 1.
+Images are (n, *spatial), or with an axis of channels first or last, of 1 to 3 spatial axes. Each channel is
+standardised by the mean and the standard deviation of all training images. `val` is the test split where there is no
+`test`. A volume with its mask is optional.
 
-Every fault is a DataError.
+Every fault is a SourceError.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy
 
-from widthwise.data.formats import TEXT_REMEDY, ArrayFile, open_arrays
+from widthwise.data.formats import ArrayFile, HDF5Arrays, NpyFolder, NpzArrays, readable
+from widthwise.data.images import ImageFiles
+from widthwise.data.labels import read_labels
+from widthwise.data.samples import LAYOUTS, SourceError, list_samples
 from widthwise.data.storage import Pieces
 
-SIDES = range(8, 65)
-MOST_CLASSES = 256  # labels are stored as uint8
-GREATEST = 1e18  # float32 holds the square
-SPLITS = ("train", "test")
+GREATEST = 2.0**64  # float32 holds the square of all that is less; no integer type goes beyond
+LEAST_DEVIATION = 1e-100  # float64 cannot hold the square of much less
+MOST_CHANNELS = 4  # of an axis that looks like channels
 VOLUME = ("volume/image", "volume/mask")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of all voxels of the training images, as the file has them."""
+    """Of all training images as the file has them: an array each, with one number per channel."""
 
-    mean: float
-    standard_deviation: float
-    least: float
-    greatest: float
+    mean: numpy.ndarray
+    standard_deviation: numpy.ndarray
+    least: numpy.ndarray
+    greatest: numpy.ndarray
 
     @property
     def near_standardised(self) -> bool:
         """Whether networks can be expected to train on such numbers."""
-        return abs(self.mean) <= 10 and 0.01 <= self.standard_deviation <= 100
+        deviation = self.standard_deviation
+        return bool(((abs(self.mean) <= 10) & (deviation >= 0.01) & (deviation <= 100)).all())
 
 
 @dataclass(frozen=True)
@@ -46,222 +50,271 @@ class OwnData:
 
     Attributes:
         arrays: by their names in our layout.
-        class_counts: of each split, the cubes of each class.
-        cube_side: voxels a side.
+        shape: of a sample, (channels, *spatial).
+        classes: names in the order of the labels.
+        class_counts: of each split, the samples of each class.
         statistics: of the training images before scaling.
-        scaling: mean and standard deviation that uint8 images are standardised by; None for floating-point images.
+        scaling: mean and standard deviation of each channel, that images are standardised by; None if they are not.
+        notes: lines for the log, on what was found.
     """
 
     arrays: dict[str, numpy.ndarray | Pieces]
+    shape: tuple[int, ...]
+    classes: list[str]
     class_counts: dict[str, list[int]]
-    cube_side: int
     statistics: Statistics
-    scaling: dict[str, float] | None
+    scaling: dict[str, list[float]] | None
+    notes: list[str]
 
 
-def read_own_data(path: Path) -> OwnData:
-    """Checks a file, and measures its training images. Other images are checked when they are read."""
-    file = open_arrays(path)
-    images = {split: split_images(file, f"{split}/images") for split in SPLITS}
-    train = images["train"]
-    check_alike(file, images["test"], train)
-    labels = {split: split_labels(file, f"{split}/labels", images[split].shape[0]) for split in SPLITS}
-    classes = count_classes(file, labels)
-    volume = volume_and_mask(file, train) if any(map(file.has, VOLUME)) else None
-    statistics = measure(train)
-    if statistics.least == statistics.greatest:
-        raise file.error("train/images", f"is {statistics.least:g} in every voxel: save images that vary")
-    scaling = None
-    if train.dtype == numpy.uint8:
-        scaling = {"mean": statistics.mean, "standard_deviation": statistics.standard_deviation}
+def open_arrays(path: Path, names: Mapping[str, str]) -> ArrayFile:
+    """Returns the arrays of a file, folder or table, in the format that its content has."""
+    with readable(path):
+        samples = list_samples(path)
+        if samples:
+            if names:
+                raise SourceError(f"{path} lists files, which need no names: leave out dataset.names")
+            return ImageFiles(path, samples)
+        if path.is_dir():
+            return NpyFolder(path, names)
+        path.open("rb").close()
+        if h5py.is_hdf5(path):
+            return HDF5Arrays(path, names)
+        if zipfile.is_zipfile(path):
+            return NpzArrays(path, names)
+    raise SourceError(
+        f"{path} is neither HDF5, .npz nor a table with the ending .csv: save it with h5py or "
+        f"`numpy.savez_compressed`, or give a folder with {LAYOUTS}"
+    )
+
+
+def read_own_data(
+    path: Path, *, channels: str | None = None, standardise: bool = True, names: Mapping[str, str] | None = None
+) -> OwnData:
+    """Checks a user's data, and measures the training images. Other images are checked when they are read.
+
+    Args:
+        path: a file, a folder or a table of files.
+        channels: `none`, `first` or `last`: where samples have their channels. None: not said.
+        standardise: whether images are standardised.
+        names: what the file calls arrays, by their names in our layout.
+    """
+    file = open_arrays(path, names or {})
+    splits = {"train": "train", "test": held_out_split(file)}
+    raw, images, labels_of = {}, {}, {}
+    for split, called in splits.items():
+        raw[split], labels_of[split] = file.array(f"{called}/images"), f"{called}/labels"
+        check_images(file, f"{called}/images", raw[split], raw["train"], file.array(labels_of[split]).shape)
+    channels = checked_channels(file, channels, raw["train"].shape)
+    for split, called in splits.items():
+        images[split] = in_layout(file, f"{called}/images", raw[split], channels)
+    labels = read_labels(file, labels_of, {split: array.shape[0] for split, array in raw.items()})
+    statistics = measure(images["train"])
+    check_varies(file, statistics)
+    mean, deviation = numpy.zeros(1), numpy.ones(1)
+    if standardise:
+        mean, deviation = statistics.mean, statistics.standard_deviation
     arrays: dict[str, numpy.ndarray | Pieces] = {}
-    for split in SPLITS:
-        arrays[f"{split}/images"] = with_channel(scaled(images[split], scaling))
-        arrays[f"{split}/labels"] = labels[split]
-    if volume:
-        arrays |= {VOLUME[0]: scaled(volume[0], scaling), VOLUME[1]: volume[1]}
-    counts = {split: numpy.bincount(labels[split], minlength=classes).tolist() for split in SPLITS}
-    return OwnData(arrays, counts, train.shape[-1], statistics, scaling)
+    for split, called in splits.items():
+        arrays[f"{split}/images"] = scaled(file, f"{called}/images", images[split], mean, deviation)
+        arrays[f"{split}/labels"] = labels.of_split[split]
+    shape = images["train"].shape[1:]
+    if len(shape) == 4 and shape[0] == 1 and any(map(file.has, VOLUME)):
+        image, mask = volume_and_mask(file, shape[1:])
+        arrays |= {VOLUME[0]: without_channel(scaled(file, VOLUME[0], image, mean, deviation)), VOLUME[1]: mask}
+    return OwnData(
+        arrays,
+        shape,
+        labels.classes,
+        {split: numpy.bincount(of_split, minlength=len(labels.classes)).tolist()
+         for split, of_split in labels.of_split.items()},
+        statistics,
+        {"mean": mean.tolist(), "standard_deviation": deviation.tolist()} if standardise else None,
+        labels.notes + split_notes(splits, raw),
+    )  # fmt: skip
 
 
 # Arrays by their role
 
 
-def split_images(file: ArrayFile, name: str) -> Pieces:
-    """Returns a split's cubes (n, side, side, side), as `checked_numbers` does."""
-    images = checked_numbers(file, name)
-    fault = shape_fault(images.shape)
-    if fault:
-        raise file.error(name, fault)
-    if images.shape[0] < 2:
-        raise file.error(name, f"has {images.shape[0]} cubes: save at least 2")
-    return images
+def held_out_split(file: ArrayFile) -> str:
+    """Returns which split is the test split: `val` if there is no `test`."""
+    for split in ("test", "val"):
+        if any(file.has(f"{split}/{what}") for what in ("images", "labels")):
+            return split
+    raise file.missing("test/images", "val/images")
 
 
-def shape_fault(shape: tuple[int, ...]) -> str | None:
-    """Returns why images of this shape are no cubes, and the remedy; None if they are."""
-    if len(shape) == 5 and 1 in (shape[1], shape[4]):
-        return (
-            f"has shape {shape}: take out the axis of channels with `images[{':, 0' if shape[1] == 1 else '..., 0'}]`"
+def split_notes(splits: dict[str, str], images: dict[str, Pieces]) -> list[str]:
+    """Returns what the log should tell of the splits."""
+    notes = []
+    if splits["test"] == "val":
+        notes.append("there is no test split: val is the test split")
+    if len({array.dtype.kind == "f" for array in images.values()}) > 1:
+        notes.append(
+            "warning: one split holds integers, the other floating-point numbers: check that both have one scale"
         )
-    if len(shape) != 4:
-        return f"has shape {shape}: save it as (n, side, side, side), one channel in three dimensions"
-    first, *_, last = shape
-    if len(set(shape[1:])) == 1 and last in SIDES:
-        return None
-    if len(set(shape[:3])) == 1 and first in SIDES:
-        return f"has shape {shape}, n last as MATLAB has it: reverse the axes, with `images.T` in numpy"
-    if last in (3, 4):
-        return f"has shape {shape}, which are flat images in colour: save cubes, (n, side, side, side)"
-    return (
-        f"has cubes of {' x '.join(map(str, shape[1:]))} voxels: cut or pad them to three equal sides of "
-        f"{SIDES[0]} to {SIDES[-1]}"
-    )
+    return notes
 
 
-def check_alike(file: ArrayFile, test: Pieces, train: Pieces) -> None:
-    """Checks that test images have the type and the side of training images."""
-    check_types(file, "test/images", test, train)
-    if test.shape[1:] != train.shape[1:]:
+def check_real(file: ArrayFile, name: str, array: Pieces) -> None:
+    """Checks that an array holds integers, truth values or floating-point numbers."""
+    if array.dtype.kind not in "biuf":
+        raise file.error(name, f"holds {'text' if array.dtype.kind in 'SU' else array.dtype}: save real numbers")
+
+
+def check_images(file: ArrayFile, name: str, images: Pieces, train: Pieces, labels_shape: tuple[int, ...]) -> None:
+    """Checks that images are real numbers, that n is the first axis, and that samples are as large as in training."""
+    check_real(file, name, images)
+    shape = images.shape
+    if len(shape) < 2 or 0 in shape[1:]:
+        raise file.error(name, f"has shape {shape}: save it as (n, *spatial), with 1 to 3 spatial axes")
+    count = max(labels_shape, default=0)  # whatever the order of the labels' axes
+    if shape[0] != count == shape[-1]:
         raise file.error(
-            "test/images",
-            f"has sides of {test.shape[-1]} voxels, the training images of {train.shape[-1]}: cut both to one side",
+            name, f"has shape {shape}, n last as MATLAB has it: reverse the axes, with `images.T` in numpy"
         )
+    if shape[0] < 2:
+        raise file.error(name, f"has {shape[0]} samples: save at least 2")
+    if shape[1:] != train.shape[1:]:
+        own, theirs = (" x ".join(map(str, array.shape[1:])) for array in (images, train))
+        raise file.error(name, f"has samples of {own}, training of {theirs}: cut all to one size")
 
 
-def check_types(file: ArrayFile, name: str, images: Pieces, train: Pieces) -> None:
-    """Checks that images are uint8 if training images are, and floating point otherwise."""
-    if images.dtype != train.dtype:
-        kinds = ["uint8" if array.dtype == numpy.uint8 else "floating point" for array in (images, train)]
-        raise file.error(name, f"is {kinds[0]}, the training images are {kinds[1]}: save both as one type")
-
-
-def split_labels(file: ArrayFile, name: str, count: int) -> numpy.ndarray:
-    """Returns a split's labels (count,) uint8."""
-    labels = whole_numbers(file, name, MOST_CLASSES)
-    if labels.shape == (1, count):
-        raise file.error(name, f"has shape {labels.shape}, n last as MATLAB has it: save `labels.T`")
-    if len(labels.shape) == 2 and labels.shape[1] > 1:
+def checked_channels(file: ArrayFile, channels: str | None, shape: tuple[int, ...]) -> str:
+    """Returns where samples have their channels. They are not guessed from the shape (n, ...)."""
+    if file.channels:
+        if channels not in (None, file.channels):
+            raise SourceError(
+                f"dataset.channels: {channels} given, but the images of {file.path} have channels {file.channels}; "
+                "leave it out"
+            )
+        channels = file.channels
+    sample = shape[1:]
+    least = min(sample)
+    edges = sample[:1] + sample[-1:]
+    looks_like_channels = len(sample) > 1 and least <= MOST_CHANNELS and least in edges and sample.count(least) == 1
+    if channels is None and (looks_like_channels or len(sample) > 3):
         raise file.error(
-            name,
-            f"has shape {labels.shape}: save one class per cube, `labels.argmax(axis=1)` if each row has one 1",
+            "train/images",
+            f"has shape {shape}, perhaps with channels: write in dataset.channels where samples have them: none, "
+            "first or last",
         )
-    if labels.shape[1:] not in ((), (1,)) or not labels.shape:
-        raise file.error(name, f"has shape {labels.shape}: save it as (n,) or (n, 1)")
-    if labels.shape[0] != count:
-        raise file.error(name, f"has {labels.shape[0]} labels for {count} cubes: save one label for each cube")
-    return numpy.concatenate(list(labels.read())).ravel()
-
-
-def count_classes(file: ArrayFile, labels: dict[str, numpy.ndarray]) -> int:
-    """Returns the number of classes. Each needs a training cube, and there must be at least two."""
-    counts = numpy.bincount(labels["train"])
-    present = numpy.flatnonzero(counts)
-    if len(present) == 1:
-        raise file.error("train/labels", f"has one class only, {present[0]}: save cubes of two or more")
-    if len(present) == len(counts) - 1 and not counts[0]:
-        raise file.error("train/labels", f"has classes 1 to {len(counts) - 1}: number them from 0, with `labels - 1`")
-    if not counts.all():
+    axes = len(sample) - (channels in ("first", "last"))
+    if not 1 <= axes <= 3:
         raise file.error(
-            "train/labels",
-            f"has no cube of class {counts.argmin()}, but of class {len(counts) - 1}: number classes from 0, "
-            "without gaps",
+            "train/images",
+            f"has shape {shape}, which are {axes} spatial axes with dataset.channels: {channels or 'none'}; save 1-3",
         )
-    greatest = labels["test"].max()
-    if greatest >= len(counts):
-        raise file.error("test/labels", f"has class {greatest}, training does not: save training cubes of it too")
-    return len(counts)
+    return channels or "none"
 
 
-def volume_and_mask(file: ArrayFile, train: Pieces) -> tuple[Pieces, Pieces]:
-    """Returns a volume and its mask of 0 and 1."""
-    image, mask = checked_numbers(file, VOLUME[0]), whole_numbers(file, VOLUME[1], 2)
-    check_types(file, VOLUME[0], image, train)
-    side = train.shape[-1]
-    if len(image.shape) != 3 or min(image.shape) < side:
+def check_varies(file: ArrayFile, statistics: Statistics) -> None:
+    """Checks that no channel is constant."""
+    for channel, (deviation, least, greatest) in enumerate(
+        zip(statistics.standard_deviation, statistics.least, statistics.greatest, strict=True)
+    ):
+        where = f"channel {channel} of every entry" if len(statistics.mean) > 1 else "every entry"
+        if least == greatest:
+            raise file.error("train/images", f"is {least:g} in {where}: save images that vary")
+        if deviation < LEAST_DEVIATION:
+            raise file.error("train/images", f"is {least:g} to {greatest:g} in {where}: rescale the images")
+
+
+def volume_and_mask(file: ArrayFile, sides: tuple[int, ...]) -> tuple[Pieces, numpy.ndarray]:
+    """Returns a volume (depth, 1, height, width), and its mask of 0 and 1."""
+    image, mask = map(file.array, VOLUME)
+    for name, array in zip(VOLUME, (image, mask), strict=True):
+        check_real(file, name, array)
+    if len(image.shape) != 3 or any(length < side for length, side in zip(image.shape, sides, strict=True)):
         raise file.error(
-            VOLUME[0], f"has shape {image.shape}: save it as (depth, height, width), each at least {side} voxels"
+            VOLUME[0],
+            f"has shape {image.shape}: save it as (depth, height, width), each at least as long as a sample's, "
+            f"{' x '.join(map(str, sides))}",
         )
     if mask.shape != image.shape:
         raise file.error(VOLUME[1], f"has shape {mask.shape}: save it with the volume's, {image.shape}")
-    return image, mask
+    values = numpy.concatenate(list(mask.read()))
+    if not numpy.isin(values, (0, 1)).all():
+        raise file.error(VOLUME[1], "holds other values than 0 and 1: save 1 in the foreground and 0 elsewhere")
+    return in_layout(file, VOLUME[0], image, "none"), values.astype(numpy.uint8)
 
 
 # Numbers, in pieces
 
 
-def checked_numbers(file: ArrayFile, name: str) -> Pieces:
-    """Returns images: uint8 as they are; floating point as float32, checked to be finite and to have finite squares."""
-    array = file.array(name)
-    if array.dtype == numpy.uint8:
-        return array
-    if array.dtype.kind != "f":
-        raise file.error(name, f"holds {array.dtype}: convert with `.astype('float32')`")
+def in_layout(file: ArrayFile, name: str, images: Pieces, channels: str) -> Pieces:
+    """Returns images as (n, channels, *spatial) float64, checked."""
+    n, *sample = images.shape
+    shape = {"none": (n, 1, *sample), "first": (n, *sample), "last": (n, sample[-1], *sample[:-1])}[channels]
+    dtype = numpy.dtype(numpy.float64)
+
+    def read() -> Iterator[numpy.ndarray]:
+        for piece in images.read():
+            if channels == "last":
+                piece = numpy.moveaxis(piece, -1, 1)
+            # In C order, so that sums have the same order for each layout of the file.
+            with numpy.errstate(over="ignore"):
+                yield numpy.ascontiguousarray(piece, dtype).reshape(-1, *shape[1:])
+
+    return checked(file, name, Pieces(shape, dtype, read))
+
+
+def checked(file: ArrayFile, name: str, images: Pieces, when: str = "") -> Pieces:
+    """Returns images, which are checked to be finite and to have squares that float32 holds."""
 
     def read() -> Iterator[numpy.ndarray]:
         start = 0
-        for piece in array.read():
-            with numpy.errstate(over="ignore"):
-                numbers = piece.astype(numpy.float32)
-            wrong = ~(numpy.abs(numbers) <= GREATEST)
+        for piece in images.read():
+            wrong = ~(numpy.abs(piece) <= GREATEST)
             if wrong.any():
                 place = numpy.unravel_index(wrong.argmax(), wrong.shape)
-                remedy = "rescale the images" if numpy.isfinite(piece[place]) else "replace it with a finite number"
-                raise file.error(name, f"holds {piece[place]:g} in entry {start + place[0]}: {remedy}")
-            yield numbers
+                remedy = (
+                    "replace it if it is a fill value (no measurement), otherwise rescale the images"
+                    if numpy.isfinite(piece[place])
+                    else "replace it with a finite number"
+                )
+                entry = file.entry(name, start + int(place[0]))
+                raise file.error(name, f"holds {piece[place]:g} in {entry}{when}: {remedy}")
+            yield piece
             start += len(piece)
 
-    return Pieces(array.shape, numpy.dtype(numpy.float32), read)
-
-
-def whole_numbers(file: ArrayFile, name: str, below: int) -> Pieces:
-    """Returns an array as uint8, checked to be whole numbers from 0 to `below` - 1."""
-    array = file.array(name)
-    if array.dtype.kind in "SUT":
-        raise file.error(name, f"holds text: {TEXT_REMEDY}")
-    if array.dtype.kind not in "biuf":
-        raise file.error(name, f"holds {array.dtype}: save whole numbers")
-
-    def read() -> Iterator[numpy.ndarray]:
-        for piece in array.read():
-            wrong = piece[~((piece >= 0) & (piece < below) & (piece == numpy.floor(piece)))]
-            if wrong.size:
-                raise file.error(name, f"holds {wrong[0]}: save whole numbers from 0 to {below - 1}")
-            yield piece.astype(numpy.uint8)
-
-    return Pieces(array.shape, numpy.dtype(numpy.uint8), read)
-
-
-def scaled(images: Pieces, scaling: dict[str, float] | None) -> Pieces:
-    """Returns the images as float32, standardised if there is a scaling."""
-    if scaling is None:
-        return images
-    every = (numpy.arange(256) - scaling["mean"]) / scaling["standard_deviation"]
-    table = every.astype(numpy.float32)
-    return Pieces(images.shape, table.dtype, lambda: (table[piece] for piece in images.read()))
-
-
-def with_channel(images: Pieces) -> Pieces:
-    """Returns the images with an axis of one channel after the first."""
-    shape = (images.shape[0], 1, *images.shape[1:])
-    return Pieces(shape, images.dtype, lambda: (piece[:, None] for piece in images.read()))
+    return replace(images, read=read)
 
 
 def measure(images: Pieces) -> Statistics:
-    """Measures all voxels in one pass: uint8 exactly, floating-point numbers in float64."""
-    if images.dtype == numpy.uint8:
-        counts = sum(numpy.bincount(piece.ravel(), minlength=256) for piece in images.read())
-        values = numpy.arange(256)
-        mean = float(counts @ values / counts.sum())
-        deviation = math.sqrt(counts @ (values - mean) ** 2 / counts.sum())
-        present = numpy.flatnonzero(counts)
-        return Statistics(mean, deviation, float(present[0]), float(present[-1]))
+    """Measures each channel of images (n, channels, *spatial) in one pass, in float64."""
     count, mean, squares, least, greatest = 0, 0.0, 0.0, math.inf, -math.inf
     for piece in images.read():
+        values = piece.reshape(*piece.shape[:2], -1)
+        size, axes = len(values) * values.shape[2], (0, 2)
         # Chan's update: joins count, mean and sum of squared deviations of two parts.
-        step = piece.mean(dtype=numpy.float64) - mean
-        total = count + piece.size
-        squares += piece.var(dtype=numpy.float64) * piece.size + step**2 * count * piece.size / total
-        mean += step * piece.size / total
-        count, least, greatest = total, min(least, piece.min()), max(greatest, piece.max())
-    return Statistics(float(mean), math.sqrt(squares / count), float(least), float(greatest))
+        step = values.mean(axes, dtype=numpy.float64) - mean
+        total = count + size
+        squares += values.var(axes, dtype=numpy.float64) * size + step**2 * count * size / total
+        mean += step * size / total
+        count, least, greatest = (
+            total,
+            numpy.minimum(least, values.min(axes)),
+            numpy.maximum(greatest, values.max(axes)),
+        )
+    return Statistics(mean, numpy.sqrt(squares / count), least, greatest)
+
+
+def scaled(file: ArrayFile, name: str, images: Pieces, mean: numpy.ndarray, deviation: numpy.ndarray) -> Pieces:
+    """Returns images (n, channels, *spatial), less the mean over the deviation of each channel, as float32."""
+    dtype = numpy.dtype(numpy.float32)
+    mean, deviation = (numbers.reshape(-1, *[1] * (len(images.shape) - 2)) for numbers in (mean, deviation))
+
+    def read() -> Iterator[numpy.ndarray]:
+        for piece in images.read():
+            with numpy.errstate(over="ignore"):
+                yield ((piece - mean) / deviation).astype(dtype)
+
+    return checked(file, name, Pieces(images.shape, dtype, read), " after conversion")
+
+
+def without_channel(images: Pieces) -> Pieces:
+    """Returns images (n, 1, *spatial) without the axis of channels."""
+    shape = (images.shape[0], *images.shape[2:])
+    return replace(images, shape=shape, read=lambda: (piece[:, 0] for piece in images.read()))

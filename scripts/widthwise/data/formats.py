@@ -1,16 +1,19 @@
-"""Arrays of a user's HDF5 or .npz file, by name and in pieces. Only arrays that are asked for are looked at.
+"""Arrays of a user's HDF5 or .npz file, or of a folder of .npy files, by name and in pieces.
 
-Names are those of our layout, such as `train/images`; in an .npz file it is `train_images`. Nothing is unpickled.
+Names are those of our layout, such as `train/images`, or what the user calls them; in an .npz file or a folder of .npy
+files it is `train_images`. Only arrays that are asked for are looked at. Nothing is unpickled.
 """
 
 import math
+import struct
 import tokenize
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,36 +21,41 @@ import h5py
 import numpy
 from numpy.lib import format as npy
 
+from widthwise.data.samples import SourceError
 from widthwise.data.storage import HDF5_ERRORS, IN_USE, Pieces, is_locked
 
-PIECE_BYTES = 2**23
-TEXT_REMEDY = "save numbers, from text with `numpy.unique(labels, return_inverse=True)[1]`"
+# Of a piece, once its numbers have 8 bytes each: pieces are the same for each type.
+PIECE_BYTES, NUMBER_BYTES = 2**23, 8
 NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-# What h5py, zipfile and numpy raise for a damaged file.
-READ_ERRORS = (*HDF5_ERRORS, EOFError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
-
-
-class DataError(ValueError):
-    """A file that cannot be trained on. The message is one line: file, array, fault, and what to write instead."""
+# What h5py, zipfile, numpy and Pillow raise for a damaged file.
+READ_ERRORS = (*HDF5_ERRORS, EOFError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
 class ArrayFile(ABC):
-    """Named arrays of a file. Methods raise DataError."""
+    """Named arrays of a file or a folder. Methods raise SourceError.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Attributes:
+        channels: where samples have channels, `none` or `last`, if the format tells.
+        separator: what stands for the slash in the names of arrays.
+    """
 
-    @abstractmethod
+    channels: str | None = None
+    separator = "/"
+
+    def __init__(self, path: Path, names: Mapping[str, str]) -> None:
+        self.path, self.given_names = path, names
+
     def spelling(self, name: str) -> str:
         """Returns an array's name in this file."""
+        return self.given_names.get(name, name.replace("/", self.separator)).strip("/")
 
     @abstractmethod
     def names(self) -> list[str]:
         """Returns the names of all arrays, as the file spells them."""
 
-    @abstractmethod
     def has(self, name: str) -> bool:
         """Returns whether the file has an array of this name."""
+        return self.spelling(name) in self.names()
 
     @abstractmethod
     def array(self, name: str) -> Pieces:
@@ -57,34 +65,36 @@ class ArrayFile(ABC):
     def read_pieces(self, name: str, count: int) -> Iterator[numpy.ndarray]:
         """Yields an array, `count` entries at a time."""
 
-    def error(self, name: str, fault: str) -> DataError:
-        """Returns the error for a fault of an array."""
-        return DataError(f"{self.path}: {self.spelling(name)} {fault}")
+    def entry(self, name: str, index: int) -> str:
+        """Returns how to call an entry of an array."""
+        return f"entry {index}"
 
-    def missing(self, name: str) -> DataError:
-        """Returns the error for an array that is not there."""
-        return self.error(name, f"is missing: the file has {', '.join(sorted(self.names())) or 'no arrays'}")
+    def error(self, name: str, fault: str) -> SourceError:
+        """Returns the error for a fault of an array."""
+        return SourceError(f"{self.path}: {self.spelling(name)} {fault}")
+
+    def missing(self, *names: str) -> SourceError:
+        """Returns the error for an array that is not there under any of these names."""
+        found = ", ".join(sorted(self.names())) or "no arrays"
+        wanted = f"{' and '.join(map(self.spelling, names))} {'is' if len(names) == 1 else 'are'} missing"
+        return SourceError(f"{self.path}: {wanted}, found {found}: save it, or write its name in dataset.names")
 
     def pieces(self, name: str, shape: tuple[int, ...], dtype: numpy.dtype) -> Pieces:
         """Returns an array of this shape and type, read by `read_pieces`."""
         if dtype.hasobject:
-            raise self.error(name, f"holds Python objects or text, which are not unpickled: {TEXT_REMEDY}")
-        count = max(1, PIECE_BYTES // max(1, math.prod(shape[1:]) * dtype.itemsize))
+            raise self.error(name, "holds Python objects, which are not unpickled: convert text with `.astype(str)`")
+        count = max(1, PIECE_BYTES // max(1, math.prod(shape[1:]) * NUMBER_BYTES))
         return Pieces(shape, dtype, partial(self.read_pieces, name, count))
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
-        """Turns whatever a damaged array makes a reader raise into a DataError."""
+        """Turns whatever a damaged array makes a reader raise into a SourceError."""
         with readable(self.path, f"{self.spelling(name)} "):
             yield
 
 
 class HDF5Arrays(ArrayFile):
     """The datasets of an HDF5 file."""
-
-    def spelling(self, name: str) -> str:
-        """Returns the name as it is."""
-        return name
 
     def names(self) -> list[str]:
         """Returns the names of all datasets, except those behind links."""
@@ -96,7 +106,7 @@ class HDF5Arrays(ArrayFile):
     def has(self, name: str) -> bool:
         """Returns whether the file has a dataset, group or link of this name."""
         with readable(self.path), h5py.File(self.path) as file:
-            return name in file
+            return self.spelling(name) in file
 
     def array(self, name: str) -> Pieces:
         """Returns a dataset whose numbers are all in this file."""
@@ -106,23 +116,23 @@ class HDF5Arrays(ArrayFile):
                 dtype = item.dtype
             except TypeError as error:
                 raise self.error(name, f"has a type that numpy lacks ({error}): save numbers") from error
-            fault = storage_fault(item, name)
+            fault = storage_fault(item, self.spelling(name))
             if fault:
                 raise self.error(name, fault)
-            return self.pieces(name, item.shape or (), dtype)
+            return self.pieces(name, item.shape or (), numpy.dtype(str) if h5py.check_string_dtype(dtype) else dtype)
 
     def dataset(self, file: h5py.File, name: str) -> h5py.Dataset:
         """Returns a dataset by its name or a link within the file."""
-        group = name.split("/")[0]
-        for link in (file.get(part, getlink=True) for part in (group, name)):
+        spelling = self.spelling(name)
+        for link in (file.get(part, getlink=True) for part in accumulate(spelling.split("/"), "{}/{}".format)):
             if isinstance(link, h5py.ExternalLink):
-                raise self.error(name, f"is an external link to {link.filename}: {copy_remedy(name)}")
+                raise self.error(name, f"is an external link to {link.filename}: {copy_remedy(spelling)}")
         try:
-            item = file[name]
+            item = file[spelling]
         except KeyError as error:
             raise self.missing(name) from error
         if h5py.h5o.get_info(item.id).fileno != h5py.h5o.get_info(file.id).fileno:  # a soft link to an external one
-            raise self.error(name, f"is an external link to {item.file.filename}: {copy_remedy(name)}")
+            raise self.error(name, f"is an external link to {item.file.filename}: {copy_remedy(spelling)}")
         if not isinstance(item, h5py.Dataset):
             raise self.missing(name)
         return item
@@ -130,8 +140,11 @@ class HDF5Arrays(ArrayFile):
     def read_pieces(self, name: str, count: int) -> Iterator[numpy.ndarray]:
         """Yields a dataset, `count` entries at a time."""
         with self.reading(name), h5py.File(self.path) as file:
-            for start in range(0, len(file[name]), count):
-                yield file[name][start : start + count]
+            item = file[self.spelling(name)]
+            is_text = h5py.check_string_dtype(item.dtype)
+            for start in range(0, len(item), count):
+                piece = slice(start, start + count)
+                yield item.asstr()[piece].astype(str) if is_text else item[piece]
 
 
 def copy_remedy(name: str) -> str:
@@ -168,29 +181,25 @@ def storage_fault(item: h5py.Dataset, name: str) -> str | None:
 
 
 class NpzArrays(ArrayFile):
-    """The members of an .npz file."""
+    """The members of an .npz file. Those in Fortran order are read as a whole."""
+
+    separator = "_"
 
     def spelling(self, name: str) -> str:
-        """Returns the name with an underscore for the slash."""
-        return name.replace("/", "_")
+        """Returns an array's name, without the ending."""
+        return super().spelling(name).removesuffix(".npy")
 
     def names(self) -> list[str]:
         """Returns the names of all members that are arrays."""
         with readable(self.path), zipfile.ZipFile(self.path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
-    def has(self, name: str) -> bool:
-        """Returns whether the file has a member of this name."""
-        return self.spelling(name) in self.names()
-
     def array(self, name: str) -> Pieces:
-        """Returns a member in C order."""
+        """Returns a member."""
         if not self.has(name):
             raise self.missing(name)
         with self.open(name) as stream:
-            shape, fortran_order, dtype = npy_header(stream)
-        if fortran_order:
-            raise self.error(name, "is in Fortran order: convert with `numpy.ascontiguousarray`")
+            shape, _, dtype = npy_header(stream)
         return self.pieces(name, shape, dtype)
 
     @contextmanager
@@ -206,13 +215,39 @@ class NpzArrays(ArrayFile):
     def read_pieces(self, name: str, count: int) -> Iterator[numpy.ndarray]:
         """Yields a member, `count` entries at a time."""
         with self.open(name) as stream:
-            shape, _, dtype = npy_header(stream)
+            shape, is_fortran, dtype = npy_header(stream)
+            whole = self.read_fortran(stream, shape, dtype) if is_fortran else None
             for start in range(0, shape[0], count):
+                if whole is not None:
+                    yield whole[start : start + count]
+                    continue
                 wanted = (min(count, shape[0] - start), *shape[1:])
                 content = stream.read(math.prod(wanted) * dtype.itemsize)
                 yield numpy.frombuffer(content, dtype).reshape(wanted)
-            if stream.read(1):  # the checksum is compared at the end of the member
+            if whole is None and stream.read(1):  # the checksum is compared at the end of the member
                 raise ValueError("longer than its header says")
+
+    def read_fortran(self, stream: BinaryIO, shape: tuple[int, ...], dtype: numpy.dtype) -> numpy.ndarray:
+        """Returns the rest of a stream as an array in Fortran order."""
+        return numpy.frombuffer(stream.read(), dtype).reshape(shape, order="F")
+
+
+class NpyFolder(NpzArrays):
+    """The .npy files of a folder. Those in Fortran order are mapped."""
+
+    def names(self) -> list[str]:
+        """Returns the names of all arrays."""
+        return [path.stem for path in self.path.glob("*.npy")]
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """Opens a file."""
+        with self.reading(name), (self.path / f"{self.spelling(name)}.npy").open("rb") as stream:
+            yield stream
+
+    def read_fortran(self, stream: BinaryIO, shape: tuple[int, ...], dtype: numpy.dtype) -> numpy.ndarray:
+        """Returns the rest of a file as an array in Fortran order."""
+        return numpy.memmap(stream, dtype, "r", stream.tell(), shape, "F")
 
 
 def npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, numpy.dtype]:
@@ -226,28 +261,19 @@ def npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, numpy.dtype]:
     return NPY_HEADERS[version](stream)
 
 
-def open_arrays(path: Path) -> ArrayFile:
-    """Returns the file's arrays, in the format that its content has."""
-    with readable(path):
-        path.open("rb").close()
-        if h5py.is_hdf5(path):
-            return HDF5Arrays(path)
-        if zipfile.is_zipfile(path):
-            return NpzArrays(path)
-    raise DataError(f"{path} is neither HDF5 nor .npz: save it with h5py or `numpy.savez_compressed`")
-
-
 @contextmanager
 def readable(path: Path, what: str = "") -> Iterator[None]:
-    """Turns whatever a damaged file makes a reader raise into a DataError."""
+    """Turns whatever a damaged file makes a reader raise into a SourceError."""
     try:
         yield
-    except DataError:
+    except SourceError:
         raise
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise DataError(f"{path}: {what}cannot be read: {error.strerror}") from error
+        raise SourceError(f"{path}: {what}cannot be read: {error.strerror}") from error
     except READ_ERRORS as error:
         if is_locked(error):
-            raise DataError(f"{path} {IN_USE}") from error
+            raise SourceError(f"{path} {IN_USE}") from error
         reason = " ".join(str(error).split())
-        raise DataError(f"{path}: {what}cannot be read ({reason}): if the file is incomplete, copy it again") from error
+        raise SourceError(
+            f"{path}: {what}cannot be read ({reason}): if the file is incomplete, copy it again"
+        ) from error

@@ -1,50 +1,64 @@
-"""Identity of a user's data file: by its content, so that moving or touching the file changes nothing."""
+"""Identity of a user's data: by the content of all files, so that moving or touching them changes nothing."""
 
+import hashlib
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
+from widthwise.data.samples import SourceError, list_files
 from widthwise.files import file_digest, write_json
 
 LOG = logging.getLogger("source")
 
 
-class SourceError(ValueError):
-    """A file that cannot be imported; one line that names it."""
-
-
 def source_of(path: Path, summary: Path) -> dict[str, Any]:
-    """Returns the file's path, size in bytes, modification time (ns) and SHA-256.
+    """Returns the path, the number of files, their bytes, a digest of the listing, and the SHA-256 of the content.
 
-    The content is read only if path, size or time are new, so the workflow can ask in every job; the answer is kept
-    beside `summary`. A file that was imported need not exist any more: the study goes on with what was imported.
+    The listing is the files' names, sizes and modification times. The content is read only if path or listing are new,
+    so the workflow can ask in every job; the answer is kept beside `summary`. Data that were imported need not exist
+    any more: the study goes on with what was imported.
 
     Args:
-        path: the file.
+        path: a file, a folder or a table, as `samples.list_files` takes it.
         summary: what import_dataset wrote, or will write, beside the imported arrays.
 
     Raises:
-        SourceError: if the file cannot be read and was not imported, or is what import_dataset itself writes.
+        SourceError: if a file cannot be read and was not imported, or is what import_dataset itself writes.
     """
     if path.resolve() == summary.with_suffix(".h5").resolve():
         raise SourceError(f"{path} is what the study itself writes; keep your file elsewhere")
     known_file = summary.with_suffix(".source.json")
     known = json.loads(known_file.read_text(encoding="utf-8")) if known_file.exists() else {}
     try:
-        state = path.stat()
-        source = {"path": str(path), "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+        files = list_files(path)
+        states = [file.stat() for _, file in files]
+        listing = [
+            f"{name} {state.st_size} {state.st_mtime_ns}" for (name, _), state in zip(files, states, strict=True)
+        ]
+        source = {
+            "path": str(path),
+            "files": len(files),
+            "bytes": sum(state.st_size for state in states),
+            "listing": text_digest(listing),
+        }
         if source.items() <= known.items():
             return known
-        source["sha256"] = file_digest(path)
+        digests = [f"{name} {file_digest(file)}" for name, file in files]
     except OSError as error:
         imported = json.loads(summary.read_text(encoding="utf-8")).get("source", {}) if summary.exists() else {}
         if imported.get("path") != str(path):
             raise SourceError(
-                f"{path} cannot be read: {error.strerror} (paths are relative to {Path.cwd()})"
+                f"{error.filename or path} cannot be read: {error.strerror} (paths are relative to {Path.cwd()})"
             ) from error
         LOG.warning("%s cannot be read (%s); going on with what was imported from it", path, error.strerror)
         return imported
+    source["sha256"] = text_digest(digests)
     known_file.parent.mkdir(parents=True, exist_ok=True)
     write_json(known_file, source)
     return source
+
+
+def text_digest(lines: list[str]) -> str:
+    """Returns the hex SHA-256 of lines of text."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,6 +1,7 @@
 """Layout of a dataset's HDF5 file, shared by the programs that write and read it.
 
-- `/train/images` float32 (n, channels, *spatial), `/train/labels` uint8 (n,), and the same under `/test`.
+- `/train/images` float32 (n, channels, *spatial), `/train/labels` uint8 (n,), int32 for more than 256 classes, and the
+  same under `/test`.
 - `/volume/image` float32 and `/volume/mask` uint8, both (depth, height, width): one test volume, if there is one.
 - Attributes: where the data come from, and the digest of the content.
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from widthwise.figures.style import SMALL
 from widthwise.report.wording import number, rate_label, size_label
+from widthwise.study.curves import AnyStudy, size_name
 
 GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 NICE_STEPS = (1, 2, 2.5, 5, 10)
@@ -18,14 +19,17 @@ FAR_ABOVE = 2
 NARROW = 1.8  # inches, of a panel
 
 
-def guessing_line(axes: Axes, classes: int) -> None:
-    """Draws the data loss of guessing, log(classes); to be called before the limits are set, which then hold it."""
-    axes.axhline(math.log(classes), **GUESSING)
+def guessing_line(axes: Axes, classes: int | None) -> None:
+    """Draws the data loss of guessing, log(classes), if that is known; to be called before the limits are set."""
+    if classes is not None:
+        axes.axhline(math.log(classes), **GUESSING)
 
 
-def guessing_key(classes: int) -> Line2D:
-    """Returns the key of the guessing line."""
-    return Line2D([], [], **GUESSING, label=f"guessing: log({classes}) = {number(math.log(classes))}")
+def guessing_key(classes: int | None) -> list[Line2D]:
+    """Returns the key of the guessing line, if there is one."""
+    if classes is None:
+        return []
+    return [Line2D([], [], **GUESSING, label=f"guessing: log({classes}) = {number(math.log(classes))}")]
 
 
 def tick_ends(axes: Axes, low: float, high: float, *, least: float = 0.2, intervals: int = 4) -> None:
@@ -69,17 +73,23 @@ def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float]
     axes.set_ylim(first, last)
 
 
-def cut_far_above(axes: Axes, ends: Iterable[float], classes: int, *, from_zero: bool = False) -> None:
+def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, from_zero: bool = False) -> None:
     """Sets the vertical limits of losses; what lies far above the ends and the guessing loss is cut and labelled.
 
     Args:
         axes: axes in which the losses are drawn.
         ends: the last value of each line.
-        classes: number of classes.
+        classes: number of classes, if it is known.
         from_zero: whether the axis begins at 0, so that parts add up to the eye.
     """
     low, high = axes.dataLim.intervaly
-    limit = FAR_ABOVE * max([math.log(classes), *(end for end in ends if numpy.isfinite(end))])
+    if classes is None:  # the lowest start, where the loss of guessing is not known
+        guessing = min((line.get_ydata()[0] for line in axes.lines if len(line.get_ydata())), default=high)
+    else:
+        guessing = math.log(classes)
+    limit = FAR_ABOVE * max([guessing, *(end for end in ends if numpy.isfinite(end))])
+    if limit <= low:  # losses that are negative
+        limit = high
     tick_ends(axes, 0 if from_zero else low, min(high, limit), intervals=max(2, min(5, int(3 * panel_size(axes)[1]))))
     if high > limit:
         axes.annotate(
@@ -116,10 +126,15 @@ def step_axis(axes: Axes, last: int) -> None:
         labels[-1].set_horizontalalignment("right")
 
 
-def parameter_axis(axes: Axes, parameters: Iterable[int]) -> None:
-    """Makes a logarithmic axis of parameter counts."""
+def parameter_axis(axes: Axes, parameters: Iterable[int], label: Callable[[int], str] = size_label) -> None:
+    """Makes a logarithmic axis of parameter counts; `label` formats them."""
     counts = sorted({int(count) for count in parameters})
-    log_axis(axes, counts, [size_label(count) for count in counts])
+    log_axis(axes, counts, [label(count) for count in counts])
+
+
+def size_labels(study: AnyStudy) -> Callable[[int], str]:
+    """Returns what formats the sizes of a study: parameters in short, other sizes as they are."""
+    return size_label if size_name(study) == "parameters" else str
 
 
 def rate_axis(axes: Axes, rates: Iterable[float]) -> None:

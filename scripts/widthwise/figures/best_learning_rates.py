@@ -54,7 +54,7 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
         figure,
         f"Labels: parameters. Lines: geometric mean over {counted(seeds, 'seed')}; bands: lowest to highest seed. "
         "Powers: best rate in proportion to width^power, with its 95% interval.",
-        [*mark_key(optima, runs[in_grids]), guessing_key(classes), *series],
+        [*mark_key(optima, runs[in_grids]), *guessing_key(classes), *series],
     )
     label_lines(figure, ends)
     return figure

@@ -1,5 +1,7 @@
 """Whether a larger network's loss stays below a smaller one's, and from which step on."""
 
+from collections.abc import Callable
+
 import numpy
 import pandas
 from matplotlib import pyplot
@@ -8,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from widthwise.figures.axes import size_labels
 from widthwise.figures.layout import (
     AROUND_PANELS,
     MOST_HEIGHT,
@@ -19,15 +22,15 @@ from widthwise.figures.layout import (
     title,
 )
 from widthwise.figures.style import SMALL
-from widthwise.report.wording import MEASURES, counted, size_label
-from widthwise.study.plan import Study
+from widthwise.report.wording import MEASURES, counted
+from widthwise.study.curves import AnyStudy, step_name
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#08519c"])
 GAP = 0.15  # before the largest over the smallest
 MEASURE_GAP = 0.5
 
 
-def draw(study: Study, crossings: pandas.DataFrame) -> Figure:
+def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
     """Draws a block for each set of sizes: one row per circumstance, one column per pair of sizes and measure."""
     crossings = crossings[crossings["circumstance"].isin(study.judged)]
     groups = identical(
@@ -46,11 +49,11 @@ def draw(study: Study, crossings: pandas.DataFrame) -> Figure:
     )
     title(figure, finding(crossings, groups))
     for axes, block in zip(panels.flat, blocks, strict=True):
-        draw_block(axes, crossings, block)
+        draw_block(axes, crossings, block, size_labels(study))
     explain(
         figure,
         "In how many seeds the larger network's loss comes to lie below the smaller one's and stays there, and the "
-        "median step from which on.",
+        f"median {step_name(study)} from which on.",
         [Patch(facecolor=SHARES(0.85 * share), edgecolor="#cccccc", label=words) for share, words in
          ((0, "in no seed"), (0.5, "in half of the seeds"), (1, "in every seed"))],
     )  # fmt: skip
@@ -66,8 +69,8 @@ def blocks_of(crossings: pandas.DataFrame, groups: list[list[str]]) -> list[list
     return list(by_sizes.values())
 
 
-def draw_block(axes: Axes, crossings: pandas.DataFrame, block: list[list[str]]) -> None:
-    """Draws the circumstances of one set of sizes."""
+def draw_block(axes: Axes, crossings: pandas.DataFrame, block: list[list[str]], label: Callable[[int], str]) -> None:
+    """Draws the circumstances of one set of sizes; `label` formats sizes."""
     first = crossings[crossings["circumstance"] == block[0][0]]
     columns, left = {}, 0.0
     for measure in [measure for measure in MEASURES if measure in set(first["measure"])]:
@@ -89,7 +92,7 @@ def draw_block(axes: Axes, crossings: pandas.DataFrame, block: list[list[str]]) 
         for found in crossings[crossings["circumstance"] == group[0]].to_dict("records"):
             draw_cell(axes, columns[found["measure"], found["smaller"], found["larger"], found["pair"]], row, found)
     for (_, smaller, larger, _), position in columns.items():
-        words = f"{size_label(larger)}\nbelow\n{size_label(smaller)}"
+        words = f"{label(larger)}\nbelow\n{label(smaller)}"
         axes.annotate(words, (position + 0.5, 0), (0, 3), textcoords="offset points", ha="center", fontsize=SMALL)
     axes.set_xlim(-0.02, left - MEASURE_GAP + 0.02)
 

@@ -1,6 +1,6 @@
 """Loss curves in axes: one line per size, the seeds as a band around their mean."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas
 from matplotlib.axes import Axes
@@ -37,8 +37,10 @@ def by_seed(rows: pandas.DataFrame, along: str, measure: str, seeds: int) -> tup
     return pandas.DataFrame(summary), values
 
 
-def draw_curves(axes: Axes, losses: pandas.DataFrame, measure: str, seeds: int) -> dict[str, tuple[float, str]]:
-    """Draws a measure against steps, one line per size.
+def draw_curves(
+    axes: Axes, losses: pandas.DataFrame, measure: str, seeds: int, label: Callable[[int], str] = size_label
+) -> dict[str, tuple[float, str]]:
+    """Draws a measure against steps, one line per size; `label` formats sizes.
 
     The mean goes as far as every seed does. Where one has diverged, a cross marks its end and the others go on alone,
     dotted.
@@ -59,7 +61,7 @@ def draw_curves(axes: Axes, losses: pandas.DataFrame, measure: str, seeds: int) 
             last = values[column].last_valid_index()
             axes.plot(last, values.loc[last, column], **DIVERGED | {"color": colour})
         end = values.iloc[-1].max() if len(alone) > 1 or shared.empty else shared["mean"].iloc[-1]
-        ends[size_label(parameters)] = (end, colour)
+        ends[label(parameters)] = (end, colour)
     return ends
 
 
@@ -70,11 +72,11 @@ def draw_printed(axes: Axes, printed: pandas.DataFrame, colours: Mapping[int, st
         axes.plot(shared.index, shared["mean"], color=colours[parameters], **PRINTED)
 
 
-def curve_note(seeds: int) -> str:
-    """Says what lines and bands are."""
+def curve_note(seeds: int, sizes: str = "parameters") -> str:
+    """Says what lines and bands are; `sizes` is what sizes are compared by."""
     if seeds == 1:
-        return "Labels: parameters. One seed."
-    return f"Labels: parameters. Lines: mean over {counted(seeds, 'seed')}; bands: lowest to highest seed."
+        return f"Labels: {sizes}. One seed."
+    return f"Labels: {sizes}. Lines: mean over {counted(seeds, 'seed')}; bands: lowest to highest seed."
 
 
 def curve_key(losses: pandas.DataFrame, seeds: int, *, printed: bool = False) -> list[Line2D]:

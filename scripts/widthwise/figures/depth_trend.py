@@ -41,7 +41,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     if ends["mean"].isna().any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
     seeds = counted(ends["seeds"].max(), "seed")
-    explain(figure, f"Mean and 95% t interval over {seeds}.", [*handles, guessing_key(classes)])
+    explain(figure, f"Mean and 95% t interval over {seeds}.", [*handles, *guessing_key(classes)])
     return figure
 
 

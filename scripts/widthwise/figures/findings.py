@@ -55,8 +55,10 @@ def curve_finding(verdicts: pandas.DataFrame, circumstance: str, measure: str) -
 
 
 def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str) -> str:
-    """Says in how many circumstances a loss starts higher and ends higher with more parameters."""
-    subject = f"With more parameters the {MEASURES[measure]}"
+    """Says in how many circumstances a loss starts higher and ends higher in larger networks."""
+    subject = f"In larger networks the {MEASURES[measure]}"
+    if verdicts.empty:
+        return f"The {MEASURES[measure]} as networks of every size train"
     if len(circumstances) == 1:
         return f"{subject} {curve_finding(verdicts, circumstances[0], measure)}"
     starts, ends = (

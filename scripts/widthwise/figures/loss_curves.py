@@ -3,41 +3,44 @@
 import pandas
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, step_axis
+from widthwise.analysis.tables import classes_of
+from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, draw_printed, shown_ends
 from widthwise.figures.findings import curve_finding, tally
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, identical, panel_grid, title, title_panel
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import counted
-from widthwise.study.plan import Study
+from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
 
 
 def draw(
-    study: Study,
+    study: AnyStudy,
     losses: pandas.DataFrame,
-    printed: pandas.DataFrame,
     verdicts: pandas.DataFrame,
     runs: pandas.DataFrame,
+    printed: pandas.DataFrame | None = None,
 ) -> Figure:
-    """Draws the objective against steps, one line per size, and the printed loss of each epoch.
+    """Draws the objective against steps, one line per size, and the printed loss of each epoch if there is one.
 
     Each panel has its own scale: a circumstance that starts far above the others would press them flat.
     """
     losses = losses[losses["circumstance"].isin(study.judged)]
     groups = identical(losses, study.judged, ["size", "seed", "step"], ["objective"])
-    seeds, classes = len(study.seeds), int(runs["classes"].iloc[0])
+    seeds, classes = len(study.seeds), classes_of(runs)
     figure, panels = panel_grid(len(groups))
     title(figure, tally(verdicts, [group[0] for group in groups], "objective"))
     ends = {}
     for axes, group in zip(panels, groups, strict=True):
-        rows, epochs = (table[table["circumstance"] == group[0]] for table in (losses, printed))
+        rows = losses[losses["circumstance"] == group[0]]
         title_panel(axes, group, panel_finding(verdicts, runs, group[0]) if len(groups) > 1 else "")
         if rows.empty:
             axes.set_axis_off()
             continue
-        ends[axes] = draw_curves(axes, rows, "objective", seeds)
-        draw_printed(axes, epochs, size_colours(rows["parameters"]), seeds)
+        ends[axes] = draw_curves(axes, rows, "objective", seeds, size_labels(study))
+        if printed is not None:
+            epochs = printed[printed["circumstance"] == group[0]]
+            draw_printed(axes, epochs, size_colours(rows["parameters"]), seeds)
         guessing_line(axes, classes)
         cut_far_above(axes, shown_ends(ends[axes]), classes)
         step_axis(axes, rows["step"].max())
@@ -45,11 +48,19 @@ def draw(
     for axes in panels[::columns]:
         axes.set_ylabel("reported loss (nats)")
     for axes in panels[-columns:]:
-        axes.set_xlabel("step")
-    note = f"Reported loss: the objective, data loss + penalty. {curve_note(seeds)} Each panel has its own scale."
-    explain(figure, note, [guessing_key(classes), *curve_key(losses, seeds, printed=not printed.empty)])
+        axes.set_xlabel(step_name(study))
+    note = f"{reported_loss_note(study)} {curve_note(seeds, size_name(study))} Each panel has its own scale."
+    has_printed = printed is not None and not printed.empty
+    explain(figure, note, [*guessing_key(classes), *curve_key(losses, seeds, printed=has_printed)])
     label_lines(figure, ends)
     return figure
+
+
+def reported_loss_note(study: AnyStudy) -> str:
+    """Says what the reported loss is."""
+    if isinstance(study, CurvesStudy) and not study.has_parts:
+        return "Reported loss: as the framework logs it."
+    return "Reported loss: the objective, data loss + penalty."
 
 
 def panel_finding(verdicts: pandas.DataFrame, runs: pandas.DataFrame, circumstance: str) -> str:

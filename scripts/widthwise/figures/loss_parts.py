@@ -6,18 +6,19 @@ A gap between sizes in the reported loss that is there in the penalty, but not i
 import pandas
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, step_axis
+from widthwise.analysis.tables import classes_of
+from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, shown_ends
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
 from widthwise.report.wording import circumstance_label, listed, number
-from widthwise.study.plan import Study
+from widthwise.study.curves import AnyStudy, size_name, step_name
 
 ROUNDING = 1e-9  # nats
 COLUMNS = {"objective": "reported loss", "data_loss": "= data loss", "penalty": "+ penalty"}
 
 
-def draw(study: Study, losses: pandas.DataFrame, features: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
+def draw(study: AnyStudy, losses: pandas.DataFrame, features: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
     """Draws one row per circumstance whose reported loss holds a penalty; its three panels have one scale."""
     losses = losses[losses["circumstance"].isin(study.judged)]
     groups = identical(losses, study.judged, ["size", "seed", "step"], list(COLUMNS))
@@ -26,7 +27,7 @@ def draw(study: Study, losses: pandas.DataFrame, features: pandas.DataFrame, run
     without = [circumstance_label(name) for group in groups if group not in shown for name in group]
     shown = shown or groups[:1]
     ends = largest_ends(features, [group[0] for group in shown])
-    seeds, classes = len(study.seeds), int(runs["classes"].iloc[0])
+    seeds, classes = len(study.seeds), classes_of(runs)
     figure, rows = row_grid(len(shown), list(COLUMNS.values()), share_rows=True)
     title(figure, finding(ends))
     labels = {}
@@ -36,14 +37,17 @@ def draw(study: Study, losses: pandas.DataFrame, features: pandas.DataFrame, run
         remark(row[-1], part(*ends.loc[group[0]]))
         for axes in row[:-1]:
             guessing_line(axes, classes)
-        lines = [draw_curves(axes, of_circumstance, measure, seeds) for axes, measure in zip(row, COLUMNS, strict=True)]
+        lines = [
+            draw_curves(axes, of_circumstance, measure, seeds, size_labels(study))
+            for axes, measure in zip(row, COLUMNS, strict=True)
+        ]
         labels[row[-1]] = lines[-1]
         cut_far_above(row[0], shown_ends(lines[0]), classes, from_zero=True)
         for axes in row:
             step_axis(axes, of_circumstance["step"].max())
-    label_below(rows, "step")
-    note = curve_note(seeds) + (f" No penalty, so no row: {listed(without)}." if without else "")
-    explain(figure, note, [guessing_key(classes), *curve_key(losses[losses["circumstance"].isin(ends.index)], seeds)])
+    label_below(rows, step_name(study))
+    note = curve_note(seeds, size_name(study)) + (f" No penalty, so no row: {listed(without)}." if without else "")
+    explain(figure, note, [*guessing_key(classes), *curve_key(losses[losses["circumstance"].isin(ends.index)], seeds)])
     label_lines(figure, labels)
     return figure
 

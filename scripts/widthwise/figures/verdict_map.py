@@ -19,14 +19,14 @@ from widthwise.figures.layout import (
 )
 from widthwise.figures.style import SMALL
 from widthwise.report.palette import verdict_look
-from widthwise.report.wording import FEATURES, MEASURES, change, counted, listed
-from widthwise.study.plan import Study
+from widthwise.report.wording import FEATURES, MEASURES, change, counted, listed, number
+from widthwise.study.curves import AnyStudy
 
 GAP = 0.12  # between the columns of two measures
 AT_LEAST = {"rises": "≥ ", "falls": "≤ "}
 
 
-def draw(study: Study, verdicts: pandas.DataFrame) -> Figure:
+def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
     """Draws a cell for each verdict: its word, the change from the smallest to the largest size, and its interval."""
     verdicts = verdicts[verdicts["circumstance"].isin(study.judged)].fillna({"slight": False})
     groups = identical(
@@ -67,7 +67,7 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: dict) 
     lines = [f"{arrow} {word}{prediction_mark(verdict)}"]
     if numpy.isfinite(verdict["change"]):
         at_least = AT_LEAST.get(verdict["verdict"], "") if verdict["diverged"] else ""
-        lines += [at_least + change(verdict["change"]), f"± {(verdict['ci_high'] - verdict['ci_low']) / 2:.3f}"]
+        lines += [at_least + change(verdict["change"]), f"± {number((verdict['ci_high'] - verdict['ci_low']) / 2)}"]
     elif verdict["diverged"]:
         lines.append(f"{verdict['diverged']} diverged")
     axes.text(left + 0.5, top + height / 2, "\n".join(lines), color=ink, ha="center", va="center", fontsize=SMALL)
@@ -102,7 +102,7 @@ def finding(verdicts: pandas.DataFrame) -> str:
     """Says how many predictions held."""
     predicted = verdicts[verdicts["agrees"].notna()]
     if predicted.empty:
-        return "How each feature of the loss moves as parameters grow"
+        return "How each feature of the loss moves as networks grow"
     held = predicted["agrees"].astype(bool)
     undecided = (predicted["verdict"] == "undecided") & ~held
     failed = len(predicted) - held.sum() - undecided.sum()

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from widthwise.study.settings import NetworkSettings
+from widthwise.model.network import Network
+from widthwise.model.parametrisation import scheme_variance
+from widthwise.study.settings import FactorySettings, NetworkSettings
 
 UNIFORM = ("glorot", "default")
+KERNEL_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
 
 
 def kernel_modules(network: nn.Module) -> list[nn.Module]:
     """The modules whose weights are kernels, in order: convolutions and linear layers."""
-    return [module for module in network.modules() if isinstance(module, nn.modules.conv._ConvNd | nn.Linear)]
+    return [module for module in network.modules() if isinstance(module, KERNEL_MODULES)]
 
 
 def kernels(network: nn.Module) -> list[nn.Parameter]:
@@ -24,8 +27,13 @@ def kernels(network: nn.Module) -> list[nn.Parameter]:
     return [module.weight for module in kernel_modules(network)]
 
 
+def count_parameters(network: nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
 def initialise(
-    network: nn.Module, settings: NetworkSettings, variances: Sequence[float], generator: torch.Generator
+    network: Network, settings: NetworkSettings, variances: Sequence[float], generator: torch.Generator
 ) -> None:
     """Draws every kernel in place, first to last, and the biases beside them.
 
@@ -37,6 +45,19 @@ def initialise(
     for module, variance in zip(modules, variances[:-1], strict=True):
         draw(module, settings.initialisation, variance, generator)
     initialise_head(head, settings, variances[-1], generator)
+    for block in network.last_of_pairs:
+        # Each pair starts as its shortcut: else the sum over pairs grows with depth, and the starting loss with it.
+        # Goyal et al. 2017 (Accurate, Large Minibatch SGD), section 5.1.
+        nn.init.zeros_(block.normalisation.weight)
+
+
+def initialise_own(network: nn.Module, settings: FactorySettings, generator: torch.Generator) -> None:
+    """Draws every kernel of a user's own network in place, unless it is to start as it was built."""
+    if settings.initialisation == "as_built":
+        return
+    for module in kernel_modules(network):
+        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
+        draw(module, settings.initialisation, scheme_variance(fan_in, fan_out, settings), generator)
 
 
 @torch.no_grad()

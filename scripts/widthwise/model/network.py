@@ -1,29 +1,32 @@
 """The post's 3D-CNN as a plain module: convolution, normalisation and activation, about twenty times over.
 
-Input (B, 1, D, H, W) float32, output (B, classes) logits. Stages halve the side (25, 13, 7, 4). After the last come
-global average pooling and a linear head. The filters of every layer are a fixed multiple of the width. Initial weights,
-the parametrisation, precision and memory layout are passes over the module, outside it (see `build`).
+Input (B, C, *spatial) float32 with one to three spatial axes, output (B, classes) logits. Stages halve the sides (25,
+13, 7, 4). After the last come global average pooling and a linear head. The filters of every layer are a fixed multiple
+of the width. Initial weights, the parametrisation, precision and memory layout are passes over the module, outside it
+(see `build`).
 """
 
 import torch
 from torch import Tensor, nn
 
 from widthwise.model.normalisation import BatchNorm
-from widthwise.study.architecture import Layer, layers_of
+from widthwise.study.architecture import Layer, Task, layers_of
 from widthwise.study.settings import NetworkSettings
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class ConvolutionBlock(nn.Module):
     """Convolution, batch normalisation unless `normalisation` is "none", activation.
 
-    (B, inputs, D, H, W) -> (B, outputs, D / stride, H / stride, W / stride), rounded up. The kernel is left undrawn.
+    (B, inputs, *sides) -> (B, outputs, *sides / stride), rounded up. The kernel is left undrawn.
     """
 
     def __init__(self, layer: Layer, settings: NetworkSettings) -> None:
         super().__init__()
         normalised = settings.normalisation == "batch"
         self.convolution = nn.utils.skip_init(
-            nn.Conv3d,
+            CONVOLUTIONS[layer.dimensions],
             layer.inputs,
             layer.outputs,
             layer.kernel_size,
@@ -65,21 +68,21 @@ def shortcut(features: Tensor, shape: torch.Size) -> Tensor:
 
     He et al. 2015 (Deep Residual Learning), option A.
     """
-    stride = -(-features.shape[-1] // shape[-1])
-    subsampled = features[..., ::stride, ::stride, ::stride]
-    return nn.functional.pad(subsampled, (0, 0, 0, 0, 0, 0, 0, shape[1] - features.shape[1]))
+    strides = [-(-side // to) for side, to in zip(features.shape[2:], shape[2:], strict=True)]
+    subsampled = features[(..., *(slice(None, None, stride) for stride in strides))]
+    return nn.functional.pad(subsampled, (*[0, 0] * len(strides), 0, shape[1] - features.shape[1]))
 
 
 class Network(nn.Module):
     """The network at one width, with kernels left undrawn.
 
-    `residual` adds a parameter-free shortcut around every two convolutions after the first. `dropout` is the share of
+    `residual` adds a parameter-free shortcut around every two convolutions after the first; `dropout` is the share of
     pooled features that training leaves out.
     """
 
-    def __init__(self, settings: NetworkSettings, classes: int) -> None:
+    def __init__(self, settings: NetworkSettings, task: Task) -> None:
         super().__init__()
-        self.layers = layers_of(settings, classes)
+        self.layers = layers_of(settings, task)
         *convolutions, head = self.layers
         self.residual = settings.residual
         self.blocks = nn.ModuleList(ConvolutionBlock(layer, settings) for layer in convolutions)
@@ -87,20 +90,21 @@ class Network(nn.Module):
         self.head = nn.utils.skip_init(nn.Linear, head.inputs, head.outputs)
 
     @property
-    def parameter_count(self) -> int:
-        """Trainable parameters."""
-        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+    def last_of_pairs(self) -> list[ConvolutionBlock]:
+        """The normalised blocks whose output a shortcut is added to."""
+        ends = self.blocks[2::2] if self.residual else []
+        return [block for block in ends if not isinstance(block.normalisation, nn.Identity)]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, classes) of images (B, 1, D, H, W)."""
+        """Logits (B, classes) of images (B, C, *spatial)."""
         return self.head(self.dropout(self.pooled(images)))
 
     def pooled(self, images: Tensor) -> Tensor:
         """The last stage's output, averaged over voxels: (B, C)."""
-        return self.features(images).mean(dim=(2, 3, 4))
+        return self.features(images).mean(dim=tuple(range(2, images.dim())))
 
     def features(self, images: Tensor) -> Tensor:
-        """The last stage's output (B, C, D, H, W)."""
+        """The last stage's output (B, filters, *spatial)."""
         features = earlier = self.blocks[0](images)
         for position, block in enumerate(self.blocks[1:]):
             if position % 2 == 0:

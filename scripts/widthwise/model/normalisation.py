@@ -14,19 +14,30 @@ from torch.autograd.function import once_differentiable
 
 # From 8 filters on torch's own is as fast, and so it is on few voxels.
 FEW_FILTERS = 8
+# By the number of axes of a batch.
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 MANY_VOXELS = 10_000
 ROW = 256
 
 
-class BatchNorm(nn.BatchNorm3d):
-    """The same as `nn.BatchNorm3d`, up to rounding."""
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """The same as `nn.BatchNorm3d`, up to rounding, and for any number of spatial axes."""
+
+    def _check_input_dim(self, features: Tensor) -> None:
+        pass
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, D, H, W) -> (B, C, D, H, W)."""
+        """(B, C, *spatial) -> (B, C, *spatial)."""
         filters = features.shape[1]
         voxels = features.numel() // filters
         slow = filters < FEW_FILTERS and voxels >= MANY_VOXELS and features.dtype == torch.float32
-        if not slow or features.is_cuda or not self.training or self.momentum is None:
+        if (
+            not slow
+            or features.dim() not in CHANNELS_LAST
+            or features.is_cuda
+            or not self.training
+            or self.momentum is None
+        ):
             return super().forward(features)
         normalised, mean, variance = TiledBatchNorm.apply(features, self.weight, self.bias, self.eps)
         with torch.no_grad():
@@ -41,7 +52,7 @@ class TiledBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
-        """Returns the normalised features (B, C, D, H, W), and the batch's mean (C,) and variance (C,)."""
+        """Returns the normalised features (B, C, *spatial), and the batch's mean (C,) and variance (C,)."""
         tiles = Tiles(features.shape)
         rows = tiles.rows(features)
         mean = tiles.mean(rows)
@@ -49,7 +60,7 @@ class TiledBatchNorm(torch.autograd.Function):
         variance = tiles.mean(centred * centred)
         inverse_deviation = (variance + epsilon).rsqrt()
         # Made first and filled through a view: autograd lets nobody change a view in place.
-        normalised = torch.empty_like(features, memory_format=torch.channels_last_3d)
+        normalised = torch.empty_like(features, memory_format=CHANNELS_LAST[features.dim()])
         torch.addcmul(tiles.row(shift), centred, tiles.row(scale * inverse_deviation), out=tiles.rows(normalised))
         ctx.tiles = tiles
         ctx.save_for_backward(centred, scale, inverse_deviation)
@@ -59,7 +70,7 @@ class TiledBatchNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        """Returns the gradients of features (B, C, D, H, W), scale (C,) and shift (C,)."""
+        """Returns the gradients of features (B, C, *spatial), scale (C,) and shift (C,)."""
         tiles = ctx.tiles
         centred, scale, inverse_deviation = ctx.saved_tensors
         rows = tiles.rows(gradient)
@@ -91,12 +102,12 @@ class Tiles:
         self.per_row = voxels_per_row(self.voxels, self.filters)
 
     def rows(self, features: Tensor) -> Tensor:
-        """(B, C, D, H, W) -> (rows, voxels per row x C); no copy where the layout is channels-last."""
-        return features.permute(0, 2, 3, 4, 1).reshape(-1, self.per_row * self.filters)
+        """(B, C, *spatial) -> (rows, voxels per row x C); no copy where the layout is channels-last."""
+        return features.movedim(1, -1).reshape(-1, self.per_row * self.filters)
 
     def features(self, rows: Tensor) -> Tensor:
         """The inverse of `rows`, channels-last."""
-        return rows.view(self.batch, *self.sides, self.filters).permute(0, 4, 1, 2, 3)
+        return rows.view(self.batch, *self.sides, self.filters).movedim(-1, 1)
 
     def row(self, values: Tensor) -> Tensor:
         """Repeats one value per filter (C,) for each entry of a row."""

@@ -20,17 +20,17 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from widthwise.model.network import Network
-from widthwise.study.architecture import Layer, layers_of
-from widthwise.study.settings import NetworkSettings
+from widthwise.study.architecture import Task, layers_of
+from widthwise.study.settings import FactorySettings, NetworkSettings
 
 
-def kernel_variances(network: NetworkSettings, classes: int) -> list[float]:
+def kernel_variances(network: NetworkSettings, task: Task) -> list[float]:
     """The variance of each kernel's initial entries, first layer to head."""
-    layers = layers_of(network, classes)
+    layers = layers_of(network, task)
     if network.parametrisation == "standard":
-        return [scheme_variance(layer, network) for layer in layers]
-    base = layers_of(replace(network, width=network.base_width), classes)
-    variances = [scheme_variance(layer, network) for layer in base]
+        return [scheme_variance(layer.fan_in, layer.fan_out, network) for layer in layers]
+    base = layers_of(replace(network, width=network.base_width), task)
+    variances = [scheme_variance(layer.fan_in, layer.fan_out, network) for layer in base]
     shrinking = [
         variance * at_base.fan_in / layer.fan_in
         for variance, at_base, layer in zip(variances[1:-1], base[1:-1], layers[1:-1], strict=True)
@@ -38,19 +38,19 @@ def kernel_variances(network: NetworkSettings, classes: int) -> list[float]:
     return [variances[0], *shrinking, variances[-1]]
 
 
-def scheme_variance(layer: Layer, network: NetworkSettings) -> float:
-    """The variance of one entry of the layer's kernel under the network's initialisation scheme.
+def scheme_variance(fan_in: int, fan_out: int, network: NetworkSettings | FactorySettings) -> float:
+    """The variance of one entry of a kernel under the network's initialisation scheme.
 
     glorot: 2 / (fan-in + fan-out) (Glorot & Bengio 2010, eq. 16). he: 2 / fan-in (He et al. 2015, eq. 10). default:
     1 / (3 fan-in), as torch draws it. fixed_std: the same everywhere.
     """
     match network.initialisation:
         case "glorot":
-            return 2 / (layer.fan_in + layer.fan_out)
+            return 2 / (fan_in + fan_out)
         case "he":
-            return 2 / layer.fan_in
+            return 2 / fan_in
         case "default":
-            return 1 / (3 * layer.fan_in)
+            return 1 / (3 * fan_in)
         case "fixed_std":
             return network.initial_std**2
     raise ValueError(f"initialisation {network.initialisation!r}: allowed are glorot, he, default, fixed_std")
@@ -67,8 +67,10 @@ def scale_head_input(head: nn.Module, width_ratio: float) -> None:
     head.register_forward_pre_hook(divide)
 
 
-def rate_factors(network: Network, optimiser: str, width_ratio: float) -> dict[str, float]:
+def rate_factors(network: nn.Module, optimiser: str, width_ratio: float) -> dict[str, float]:
     """What the learning rate of each parameter, by name, is multiplied by."""
+    if not isinstance(network, Network):
+        return {name: 1.0 for name, _ in network.named_parameters()}
     hidden = {id(block.convolution.weight) for block in network.blocks[1:]}
     factors = {}
     for name, parameter in network.named_parameters():

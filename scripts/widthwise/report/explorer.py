@@ -6,12 +6,13 @@ points of all curves together: first the steps are thinned, then the seeds are r
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy
 import pandas
 import vl_convert
 
+from widthwise.analysis.tables import make_table
 from widthwise.report.pages import page
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import MEASURES, NATS, circumstance_label, number, size_label, size_title
@@ -62,6 +63,7 @@ function draw() {
   const values = runs.flatMap(({size, seed, ...run}) =>
     (run[measure] ?? []).map((value, index) => ({...sizes[size], seed, step: steps[index], value})))
     .filter(({step, value}) => step >= least.steps && value >= least.loss);
+  const parameters = study.size_name === "size" ? [] : [{field: "parameters", format: ","}];
   const mean = [
     {aggregate: [{op: "mean", field: "value", as: "value"}, {op: "count", as: "count"}],
      groupby: ["size", "parameters", "label", "step"]},
@@ -74,12 +76,12 @@ function draw() {
     data: {name: "curves", values},
     transform: [{filter: {param: "sizes"}}],
     encoding: {
-      x: {field: "step", type: "quantitative", axis: {tickCount: 8, labelOverlap: true},
+      x: {field: "step", type: "quantitative", axis: {tickCount: 8, labelOverlap: true}, title: study.step_name,
           scale: {type: chosen("steps"), nice: false, padding: 8}},
       y: {field: "value", type: "quantitative", axis: {tickCount: 8, labelOverlap: true}, title,
           scale: {type: chosen("loss"), zero: false}},
       color: {
-        field: "label", type: "nominal", title: "parameters",
+        field: "label", type: "nominal", title: study.size_name,
         scale: {domain: sizes.map(size => size.label), range: sizes.map(size => size.colour)},
         legend: {orient: narrow ? "bottom" : "right", columns: narrow ? 3 : 1, symbolType: "circle", symbolOpacity: 1},
       },
@@ -98,11 +100,11 @@ function draw() {
         transform: dots,
         mark: {type: "circle", clip: true, size: 50, opacity: 1},
         encoding: {tooltip: [
-          {field: "size"}, {field: "parameters", format: ","}, {field: "seed"}, {field: "step", format: ","},
+          {field: "size"}, ...parameters, {field: "seed"}, {field: "step", format: ",", title: study.step_name},
           {field: "value", format: ".4f", title},
         ]},
       },
-      ...(measure === "penalty" ? [] : [{
+      ...(measure === "penalty" || study.guessing === null ? [] : [{
         data: {values: [{guessing: study.guessing}]},
         transform: [],
         mark: {type: "rule", clip: true, strokeDash: [2, 3], color: "#777777"},
@@ -122,31 +124,46 @@ draw();
 """
 
 
-def explorer_page(losses: pandas.DataFrame, printed: pandas.DataFrame, classes: int) -> str:
+def explorer_page(
+    losses: pandas.DataFrame,
+    printed: pandas.DataFrame | None,
+    classes: int | None,
+    *,
+    step_name: str = "step",
+    size_name: str = "parameters",
+) -> str:
     """Returns the page.
 
     Args:
-        losses: losses.csv.
-        printed: printed.csv; may have no rows.
-        classes: number of classes, for the guessing line.
+        losses: losses.csv, with those of the measures that are known.
+        printed: printed.csv; may have no rows, or be None if there is none.
+        classes: number of classes, for the guessing line; None if it is not known.
+        step_name: what steps are: step or epoch.
+        size_name: what sizes are compared by: parameters or size.
     """
+    row_measures = [measure for measure in ROW_MEASURES if measure in losses]
+    if printed is None:
+        printed = make_table("printed", [])
+    label = size_label if size_name == "parameters" else str
     runs = len(losses[["circumstance", "size", "seed"]].drop_duplicates())
     means = runs * LEAST_STEPS > MOST_POINTS
     if means:
         losses, printed = (
-            seed_means(losses, ROW_MEASURES),
+            seed_means(losses, row_measures),
             seed_means(printed, ["printed"]),
         )
     count = steps_per_curve(len(losses[["circumstance", "size", "seed"]].drop_duplicates()))
     printed_of = dict(list(printed.groupby("circumstance")))
     circumstances = {
-        name: curves(rows, printed_of.get(name, printed.iloc[:0]), count)
+        name: curves(rows, printed_of.get(name, printed.iloc[:0]), count, label)
         for name, rows in losses.groupby("circumstance", sort=False)
     }
-    measures = {measure: NAMES[measure] for measure in (*ROW_MEASURES, *([] if printed.empty else ["printed"]))}
+    measures = {measure: NAMES[measure] for measure in (*row_measures, *([] if printed.empty else ["printed"]))}
     study = {
         "means": means,
-        "guessing": math.log(classes),
+        "guessing": None if classes is None else math.log(classes),
+        "step_name": step_name,
+        "size_name": size_name,
         "measures": measures,
         "circumstances": circumstances,
     }
@@ -165,7 +182,7 @@ def explorer_page(losses: pandas.DataFrame, printed: pandas.DataFrame, classes: 
     return page("Loss curves of every run", body, STYLE)
 
 
-def notes(classes: int, runs: int, *, means: bool, shown: int, logged: int) -> list[str]:
+def notes(classes: int | None, runs: int, *, means: bool, shown: int, logged: int) -> list[str]:
     """Says what is drawn, and what is left out."""
     steps = f"{shown} of {logged} logged steps are shown." if logged > shown else "Every logged step is shown."
     seeds = (
@@ -173,8 +190,9 @@ def notes(classes: int, runs: int, *, means: bool, shown: int, logged: int) -> l
         if means
         else "Pale behind a mean is each seed."
     )
+    guessing = [] if classes is None else [f"Dotted: guessing, log({classes}) = {number(math.log(classes))} {NATS}."]
     return [
-        f"Dotted: guessing, log({classes}) = {number(math.log(classes))} {NATS}.",
+        *guessing,
         "A mean goes as far as every seed does.",
         seeds,
         "A logarithmic scale leaves out step 0 and losses of 0.",
@@ -197,10 +215,13 @@ def seed_means(table: pandas.DataFrame, measures: Sequence[str]) -> pandas.DataF
     return means.assign(seed=[f"mean of {count}" for count in means["seeds"]]).drop(columns="seeds")
 
 
-def curves(losses: pandas.DataFrame, printed: pandas.DataFrame, count: int) -> dict:
+def curves(
+    losses: pandas.DataFrame, printed: pandas.DataFrame, count: int, label: Callable[[int], str] = size_label
+) -> dict:
     """Returns one circumstance as the page has it: its sizes, and each run's losses at no more than `count` steps.
 
-    A run that diverged has fewer losses. All runs of a circumstance log the same steps while they go on.
+    `label` formats sizes. A run that diverged has fewer losses. All runs of a circumstance log the same steps while
+    they go on.
     """
     colours = size_colours(losses["parameters"])
     by_size = losses.drop_duplicates("size").sort_values("parameters")
@@ -210,7 +231,7 @@ def curves(losses: pandas.DataFrame, printed: pandas.DataFrame, count: int) -> d
     printed_runs = dict(list(printed[printed["step"].isin(printed_steps)].groupby(["size", "seed"])))
     runs = []
     for (size, seed), run in losses[losses["step"].isin(steps)].groupby(["size", "seed"]):
-        row = {"size": places[size], "seed": seed} | {name: rounded(run[name]) for name in ROW_MEASURES}
+        row = {"size": places[size], "seed": seed} | {name: rounded(run[name]) for name in ROW_MEASURES if name in run}
         if (size, seed) in printed_runs:
             row["printed"] = rounded(printed_runs[size, seed]["printed"])
         runs.append(row)
@@ -221,7 +242,7 @@ def curves(losses: pandas.DataFrame, printed: pandas.DataFrame, count: int) -> d
             {
                 "size": size_title(row["size"]),
                 "parameters": row["parameters"],
-                "label": size_label(row["parameters"]),
+                "label": label(row["parameters"]),
                 "colour": colours[row["parameters"]],
             }
             for row in by_size[["size", "parameters"]].to_dict("records")

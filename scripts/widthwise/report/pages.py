@@ -25,6 +25,7 @@ from widthwise.report.wording import (
     rate_label,
     size_title,
 )
+from widthwise.study.curves import AnyStudy, size_name
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
@@ -83,14 +84,17 @@ def first_of_each(names: pandas.Series) -> pandas.Series:
 # Verdicts
 
 
-def verdicts_page(verdicts: pandas.DataFrame) -> str:
+def verdicts_page(study: AnyStudy, verdicts: pandas.DataFrame) -> str:
     """Returns verdicts.html, one row per verdict."""
     words = [
-        "How each feature of the losses moves as parameters grow. The change is from the smallest to the largest size, "
-        "with the interval at the level that decides the verdict; the change per doubling of parameters is the same "
-        "slope. The p of the catalogue is Holm's, over all distinct circumstances; it decides no verdict. Starts of "
-        "reported loss and data loss are over initialisations instead of seeds."
+        "How each feature of the losses moves as networks grow. The change is from the smallest to the largest size, "
+        f"with the interval at the level that decides the verdict; the change per doubling of {size_name(study)} is "
+        "the same slope. The p of the catalogue is Holm's, over all distinct circumstances; it decides no verdict."
     ]
+    if study.curves:
+        words += study.limitations
+    else:
+        words.append("Starts of reported loss and data loss are over initialisations instead of seeds.")
     if verdicts["agrees"].notna().any():
         words.append("✓: as predicted before the run, ✗: not.")
     if verdicts["slight"].fillna(False).any():
@@ -193,12 +197,15 @@ RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
 
 
 def runs_page(runs: pandas.DataFrame) -> str:
-    """Returns runs.html, one row per run."""
+    """Returns runs.html, one row per run, with the columns that there are."""
     words = (
-        "Every run, smallest first. Midway lies between the start and half of log(classes). A loss that has settled "
-        "was level over its last fifth; one that has not was still moving when the run ended. Steps to midway are "
-        "at most those of the run."
+        "Every run, smallest first. A loss that has settled was level over its last fifth; one that has not was still "
+        "moving when the run ended."
     )
+    if "data_loss_steps_to_midway" in runs:
+        words += (
+            " Midway lies between the start and half of log(classes). Steps to midway are at most those of the run."
+        )
     if runs["diverged"].any():
         words += f" {NO_VALUE}: the run diverged before."
     return table_page("Runs", words, table_of_runs(runs), NUMBERS_RIGHT)
@@ -208,5 +215,6 @@ def table_of_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
     """Returns what runs.html shows."""
     blocks = [block.sort_values(["parameters", "seed"]) for _, block in runs.groupby("circumstance", sort=False)]
     ordered = pandas.concat(blocks, ignore_index=True)
-    columns = {title: ordered[name].map(written) for title, (name, written) in RUN_COLUMNS.items()}
+    known = {title: column for title, column in RUN_COLUMNS.items() if column[0] in ordered}
+    columns = {title: ordered[name].map(written) for title, (name, written) in known.items()}
     return pandas.DataFrame({("", "circumstance"): first_of_each(ordered["circumstance"])} | columns)

@@ -7,7 +7,7 @@ reference, so a difference between the two has one cause.
 import copy
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from widthwise.study.configuration import alternatives
@@ -24,16 +24,59 @@ PARTS_OF_A_FACTOR = {
 
 def resolve(base: dict, circumstance: dict) -> dict:
     """The base's network and training settings with the circumstance's overrides laid over them."""
-    resolved = {section: copy.deepcopy(base[section]) for section in SECTIONS}
-    for section, settings in circumstance.get("overrides", {}).items():
-        resolved[section].update(copy.deepcopy(settings))
-    return resolved
+    return merge({section: base[section] for section in SECTIONS}, circumstance.get("overrides", {}))
+
+
+def merge(base: dict, overrides: dict) -> dict:
+    """A copy of the base with the overrides laid over it, mapping by mapping."""
+    merged = copy.deepcopy(base)
+    for key, value in overrides.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
+    return merged
+
+
+def with_absolute_overrides(config: dict, schema: dict) -> tuple[dict, list[str]]:
+    """A copy of the configuration in which each override `{times: factor}` is the study's own setting times the factor.
+
+    It is done before the configuration is checked. Returns a line for each one that cannot be.
+    """
+    config, errors = copy.deepcopy(config), []
+    for name, section, overrides in each_override(config):
+        for key, value in overrides.items():
+            if not (isinstance(value, dict) and set(value) == {"times"}):
+                continue
+            default = schema["$defs"][section]["properties"].get(key, {}).get("default")
+            own = config[section].get(key, default) if isinstance(config.get(section), dict) else default
+            if not (is_number(own) and is_number(value["times"])):
+                errors.append(
+                    f"circumstances.{name}.overrides.{section}.{key}: times {value['times']} given; write a factor, "
+                    "and of a setting that is a number"
+                )
+                continue
+            overrides[key] = float(f"{own * value['times']:.12g}")
+    return config, errors
+
+
+def each_override(config: dict) -> Iterator[tuple[str, str, dict]]:
+    """Circumstance, section and overrides, in a configuration that has not been checked."""
+    circumstances = config.get("circumstances")
+    for name, entry in circumstances.items() if isinstance(circumstances, dict) else ():
+        overrides = entry.get("overrides") if isinstance(entry, dict) else None
+        for section in SECTIONS:
+            if isinstance(overrides, dict) and isinstance(overrides.get(section), dict):
+                yield name, section, overrides[section]
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def factors(base: dict, circumstance: dict, reference: dict) -> set[str]:
     """What sets a circumstance apart from its reference: dotted keys, `depths` and `learning_rates` included."""
     ours, theirs = flatten(resolve(base, circumstance)), flatten(resolve(base, reference))
-    differing = {key for key in ours if ours[key] != theirs[key]}
+    differing = {key for key in ours | theirs if ours.get(key) != theirs.get(key)}
     for axis in ("depths", "learning_rates"):
         if circumstance.get(axis) != reference.get(axis):
             differing.add(axis)
@@ -57,7 +100,7 @@ def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
 
 def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> list[str]:
     """A line for each of `names`, and of their ancestors, that has no place in the tree, and for each of `names` that
-    is not one factor from its reference. Others need not be: changing a base setting makes some the same as theirs."""
+    is several factors from its reference. One that is none away is the same as its reference: `changes_nothing`."""
     errors, judged = [], set(names)
     needed = dict.fromkeys(other for name in names for other in (name, *ancestors(name, catalogue)))
     for name in needed:
@@ -76,10 +119,16 @@ def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> lis
             )
         elif name in ancestors(name, catalogue):
             errors.append(f"{key}.reference: given {reference!r}, which leads back to {name}; allowed: no cycle")
-        elif name in judged and len(found := factors(base, circumstance, catalogue[reference])) != 1:
-            given = ", ".join(sorted(found)) or "none"
+        elif name in judged and len(found := factors(base, circumstance, catalogue[reference])) > 1:
+            given = ", ".join(sorted(found))
             errors.append(f"{key}: {len(found)} factors away from {reference} ({given}); allowed: exactly one")
     return errors
+
+
+def changes_nothing(name: str, catalogue: dict, base: dict) -> bool:
+    """Whether a circumstance is, with these base settings, the same as its reference."""
+    reference = catalogue[name].get("reference")
+    return reference in catalogue and not factors(base, catalogue[name], catalogue[reference])
 
 
 def grid_errors(name: str, circumstance: dict) -> list[str]:

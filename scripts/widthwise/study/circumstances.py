@@ -3,16 +3,18 @@
 An entry of the catalogue overrides the study's own settings; `catalogue` says how entries hang together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from widthwise.study.architecture import parameter_count, stages_of_depth
+from widthwise.study.architecture import Task, parameter_count, stages_of_depth
 from widthwise.study.catalogue import resolve
-from widthwise.study.settings import NetworkSettings, TrainingSettings
+from widthwise.study.factory import FACTORY_KEYS, FOLLOWED, Factory
+from widthwise.study.settings import FactorySettings, NetworkSettings, TrainingSettings
 
 # Training settings that decide a starting loss.
 START_KEYS = ("batch_size", "random_labels", "class_weights")
-# Parameters are counted before a user's own data have told how many classes there are.
-ASSUMED_CLASSES = 2
+# Sizes are compared before a user's own data have told what the task is.
+ASSUMED_TASK = Task(classes=2, shape=(1, 1, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,24 @@ class Circumstance:
     learning_rates: tuple[float, ...] | None
     depths: tuple[int, ...] | None
     sizes: tuple[str, ...]
-    base_network: NetworkSettings
+    base_network: NetworkSettings | FactorySettings
     training: TrainingSettings
 
-    def network(self, size: str) -> NetworkSettings:
+    def network(self, size: str) -> NetworkSettings | FactorySettings:
         """The network of one size."""
+        if self.depths and isinstance(self.base_network, FactorySettings):
+            return replace(self.base_network, depth=size_value(size))
         if self.depths:
             return replace(self.base_network, stages=stages_of_depth(size_value(size), self.base_network.stages))
         return replace(self.base_network, width=size_value(size))
 
 
-def circumstance_of(name: str, entry: dict, config: dict) -> Circumstance:
+def circumstance_of(name: str, entry: dict, config: dict, factory: Factory | None) -> Circumstance:
     """Resolves an entry of the catalogue over the study's base settings."""
     resolved = resolve(config, entry)
+    network = resolved["network"] | {"width": entry.get("width", config["widths"][0])}
     depths = entry.get("depths")
-    expectation = dict(entry["expectation"])
+    expectation = dict(entry.get("expectation", {}))
     return Circumstance(
         name=name,
         hypothesis=entry["hypothesis"],
@@ -63,9 +68,9 @@ def circumstance_of(name: str, entry: dict, config: dict) -> Circumstance:
         learning_rates=tuple(entry["learning_rates"]) if "learning_rates" in entry else None,
         depths=tuple(depths) if depths else None,
         sizes=tuple(f"depth{n}" for n in depths) if depths else tuple(f"width{n}" for n in config["widths"]),
-        base_network=NetworkSettings.from_dict(
-            resolved["network"] | {"width": entry.get("width", config["widths"][0])}
-        ),
+        base_network=FactorySettings.from_dict(network | {"depth": None, "code": factory.code})
+        if factory
+        else NetworkSettings.from_dict(network),
         training=TrainingSettings.from_dict(resolved["training"]),
     )
 
@@ -76,20 +81,46 @@ def start_key(circumstance: Circumstance) -> tuple:
     return circumstance.base_network, circumstance.sizes, *(getattr(training, key) for key in START_KEYS)
 
 
-def contradictions_of_a_circumstance(entry: dict, config: dict) -> list[str]:
+def contradictions_of_a_circumstance(entry: dict, config: dict, factory: Factory | None) -> list[str]:
     """Errors between the settings of a circumstance's runs that no schema can state."""
     resolved = resolve(config, entry)
-    network, training = resolved["network"], resolved["training"]
-    errors, depths = [], entry.get("depths", [])
+    training, errors = resolved["training"], []
+    if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
+        errors.append(f"training.l2_as: decoupled given with {training['optimiser']}; write optimiser, or use adam")
+    if ("depths" in entry) != ("width" in entry):
+        errors.append("width: write it where, and only where, `depths` says that depth grows at that width")
+    if factory:
+        return errors + contradictions_with_a_factory(entry, resolved["network"], factory)
+    return errors + contradictions_of_a_network(resolved["network"], entry.get("depths", []))
+
+
+def contradictions_with_a_factory(entry: dict, network: dict, factory: Factory) -> list[str]:
+    """What of a circumstance a user's own network cannot follow."""
+    overrides = entry.get("overrides", {}).get("network", {})
+    ours = [f"network.{key}" for key in overrides if key not in FOLLOWED]
+    accepted = f"{factory} builds this one and accepts {factory.options}"
+    errors = []
+    if ours:
+        errors.append(
+            f"{', '.join(ours)}: of the built-in network, but {accepted}; take the circumstance out of `study`"
+        )
+    if "depths" in entry and not factory.takes("depth"):
+        errors.append(f"depths: {accepted}; let it accept depth, or take the circumstance out of `study`")
+    return errors + [f"network.options: {fault}" for fault in factory.faults(network["options"])]
+
+
+def contradictions_of_a_network(network: dict, depths: Sequence[int]) -> list[str]:
+    """Errors between the settings of the built-in network."""
+    errors = [
+        f"network.{key}: given without a factory in the study's own settings" for key in FACTORY_KEYS if key in network
+    ]
+    if network["initialisation"] == "as_built":
+        errors.append("network.initialisation: as_built given, which is for a factory; write glorot, he or another")
     stages, multipliers = len(network["stages"]), len(network["multipliers"])
     if stages != multipliers:
         errors.append(
             f"network.multipliers: {multipliers} given for {stages} stages; write one for each entry of network.stages"
         )
-    if training["l2_as"] == "decoupled" and training["optimiser"] != "adam":
-        errors.append(f"training.l2_as: decoupled given with {training['optimiser']}; write optimiser, or use adam")
-    if ("depths" in entry) != ("width" in entry):
-        errors.append("width: write it where, and only where, `depths` says that depth grows at that width")
     errors += [
         f"depths: {depth} given for {stages} stages; write at least {stages + 1}, one convolution a stage and the head"
         for depth in depths
@@ -105,11 +136,17 @@ def contradictions_of_a_circumstance(entry: dict, config: dict) -> list[str]:
 
 
 def sizes_alike(circumstance: Circumstance) -> list[str]:
-    """A line for each two sizes with the same number of parameters: nothing can be said of how a loss grows with it."""
+    """A line for each two sizes with the same number of parameters: nothing can be said of how a loss grows with it.
+
+    A user's own networks are counted when they are described.
+    """
     seen: dict[int, str] = {}
     errors = []
     for size in circumstance.sizes:
-        parameters = parameter_count(circumstance.network(size), ASSUMED_CLASSES)
+        network = circumstance.network(size)
+        if isinstance(network, FactorySettings):
+            return []
+        parameters = parameter_count(network, ASSUMED_TASK)
         if parameters in seen:
             errors.append(
                 f"circumstances.{circumstance.name}: {seen[parameters]} and {size} have the same number of parameters, "

@@ -38,15 +38,21 @@ def imported_files(path: Path, root: Path) -> set[Path]:
     """The files under `root` that one file imports, and the `__init__` files of their packages."""
     files = set()
     for name in read_module(path).imports:
-        parts = name.split(".")
-        files.add(root.joinpath(*parts).with_suffix(".py"))
-        files |= {root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)}
+        absolute = name.lstrip(".")
+        # One dot is the package that the file is in, two the one above.
+        dots = len(name) - len(absolute)
+        parts = [*(path.relative_to(root).parts[:-dots] if dots else ()), *absolute.split(".")]
+        for n in range(1, len(parts) + 1):
+            files |= {root.joinpath(*parts[:n]).with_suffix(".py"), root.joinpath(*parts[:n], "__init__.py")}
     return {file for file in files if file.is_file()}
 
 
 @dataclass(frozen=True)
 class Module:
-    """A file's code without comments, docstrings and formatting, and the names that it may import."""
+    """A file's code without comments, docstrings and formatting, and the names that it may import.
+
+    Names that are imported relative to a package begin with its dots.
+    """
 
     code: str
     imports: frozenset[str]
@@ -55,13 +61,14 @@ class Module:
 @cache  # most programs share most files
 def read_module(path: Path) -> Module:
     """Parses a file."""
-    tree, imports = ast.parse(path.read_text(encoding="utf-8")), set()
+    tree, imports = ast.parse(path.read_text(encoding="utf-8"), str(path)), set()
     for node in ast.walk(tree):
         may_have_docstring = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if may_have_docstring and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
         elif isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (f"{node.module}." if node.module else "")
+            imports |= {f"{module}{alias.name}" for alias in node.names}
     return Module(ast.unparse(tree), frozenset(imports))

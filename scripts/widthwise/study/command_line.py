@@ -34,6 +34,8 @@ def read_study(configfiles: Sequence[Path], assignments: Sequence[str] = ()) -> 
             from snakemake.cli import parse_config  # takes a second
 
             update_config(config, parse_config(assignments))
+        if config.get("curves") is not None:
+            sys.exit("curves: nothing is trained, so there is nothing to tell; call snakemake, or leave the key out")
         return Study(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         sys.exit(f"{error.filename}: not found in {Path.cwd()}")

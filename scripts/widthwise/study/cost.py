@@ -1,25 +1,23 @@
 """What a job costs before it is started: seconds, memory and disk, from the network, the data and the steps.
 
-`dataset` is a dataset's summary, as dataset/{draw}.json has it: `cube_side`, and `class_counts` of each split.
+`dataset` is a dataset's summary, as dataset/{draw}.json has it: `shape`, and `class_counts` of each split.
 The reference speed is what the benchmark fitted to widths 2 to 26 on one core of an AMD EPYC with AVX-512. Another
 machine differs by a factor; requests to a scheduler allow for it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from widthwise.study.architecture import Layer, layers_of, output_voxels, parameter_count, training_flops
-from widthwise.study.settings import NetworkSettings, RunSettings, StartSettings
+from widthwise.study.architecture import Complexity, Task
+from widthwise.study.settings import RunSettings, StartSettings
 
 STARTUP_SECONDS = 4.0
 # A forward pass costs a third of a training step.
 FORWARD = 1 / 3
-# Interpreter and libraries; tensors as large as all outputs that a step holds; weights, gradients, Adam's moments, and
-# a checkpoint of three of them.
+# Interpreter and libraries; weights, gradients, Adam's moments, and a checkpoint of three of them.
 BASE_MB = 380
-COPIES_OF_OUTPUTS = 3
 COPIES_OF_WEIGHTS = 7
 FILES_MB = 0.1
 KEPT_COPIES_OF_WEIGHTS = 4
@@ -63,45 +61,31 @@ class Speed:
 REFERENCE = Speed(1.94e-4, 8.15e10)
 
 
-def run_work(run: RunSettings, dataset: Mapping[str, Any]) -> Work:
+def run_work(run: RunSettings, complexity: Complexity, dataset: Mapping[str, Any]) -> Work:
     """The work of a run: its updates, the row before them, and the test split."""
     samples = {split: sum(counts) for split, counts in dataset["class_counts"].items()}
     training = run.training
     updates = training.epochs * (samples["train"] // training.batch_size) * training.batch_size
     measured = run.evaluation.starting_batches * training.batch_size + samples["test"]
-    return _work(run.network, dataset, updates + FORWARD * measured)
+    return _work(complexity, updates + FORWARD * measured)
 
 
-def start_work(start: StartSettings, dataset: Mapping[str, Any]) -> Work:
+def start_work(start: StartSettings, complexity: Complexity) -> Work:
     """The work of measuring starting losses: a forward pass for each backbone."""
     backbones = math.ceil(start.initialisations / start.heads_per_backbone)
-    return _work(start.network, dataset, FORWARD * backbones * start.starting_batches * start.batch_size)
+    return _work(complexity, FORWARD * backbones * start.starting_batches * start.batch_size)
 
 
-def _work(network: NetworkSettings, dataset: Mapping[str, Any], samples: float) -> Work:
-    classes = len(dataset["class_counts"]["train"])
-    layers = layers_of(network, classes)
-    return Work(
-        parameters=parameter_count(network, classes),
-        layers=len(layers),
-        flops_per_sample=training_flops(layers, dataset["cube_side"]),
-        samples=samples,
-    )
+def _work(complexity: Complexity, samples: float) -> Work:
+    return Work(complexity.parameters, complexity.layers, complexity.flops_per_sample, samples)
 
 
-def memory_mb(network: NetworkSettings, batch_size: int, dataset: Mapping[str, Any]) -> float:
-    """The peak of resident memory of training or measuring this network, in MB."""
-    side, counts = dataset["cube_side"], dataset["class_counts"]
-    layers = layers_of(network, len(counts["train"]))
-    images_mb = 4 * sum(map(sum, counts.values())) * side**3 / 1e6
-    numbers = COPIES_OF_OUTPUTS * batch_size * outputs_per_sample(layers, side)
-    numbers += COPIES_OF_WEIGHTS * sum(layer.weights for layer in layers)
+def memory_mb(complexity: Complexity, batch_size: int, dataset: Mapping[str, Any]) -> float:
+    """The peak of resident memory of training or measuring a network, in MB."""
+    samples = sum(map(sum, dataset["class_counts"].values()))
+    images_mb = 4 * samples * Task.of(dataset).numbers / 1e6
+    numbers = batch_size * complexity.kept_per_sample + COPIES_OF_WEIGHTS * complexity.parameters
     return BASE_MB + min(images_mb, MOST_IMAGES_MB) + 4 * numbers / 1e6
-
-
-def outputs_per_sample(layers: Sequence[Layer], side: int) -> int:
-    """Numbers in the outputs of all layers for one cube of `side` voxels a side."""
-    return sum(layer.outputs * voxels for layer, voxels in zip(layers, output_voxels(layers, side), strict=True))
 
 
 def disk_mb(work: Work) -> float:

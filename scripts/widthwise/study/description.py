@@ -13,55 +13,10 @@ from widthwise.study.plan import Study
 from widthwise.study.settings import canonical_json
 
 INTRODUCTION = """\
-# Configuration
+# Every key
 
-Every key of a study's configuration. This page is printed by `python scripts/study.py describe-config` from
-[`schema.yaml`](schema.yaml), which also checks what you write. Every error is reported before any job starts, one line
-each. [`config.yaml`](config.yaml) is the default study and [`circumstances.yaml`](circumstances.yaml) the catalogue.
-The other YAML files here are further studies; the first lines of each give its command.
-
-## Layers
-
-Write a study as what differs from the default study, in files of your own. A later file overrides an earlier one:
-`snakemake --cores 4 --configfile mine.yaml more.yaml`.
-
-- Mappings merge: `training: {epochs: 10}` changes the epochs and leaves the rest of `training`.
-- Lists are replaced: after `widths: [2, 8, 26]` these are all the widths.
-- `null` removes an entry: `circumstances: {no_l2: null}` removes a circumstance from the catalogue,
-  `circumstances: {no_l2: {overrides: {training: {l2: null}}}}` an override, and `training: {epochs: null}` restores
-  the schema's default.
-- Write `1.0e-5`, not `1e-5`, which YAML reads as text.
-
-Give each study a results folder of its own, in `pathvars`. Two studies in one folder overwrite each other's tables and
-figures.
-
-## A new circumstance
-
-A circumstance overrides the study's own settings. It is exactly one factor away from its reference. Write down the
-verdicts that you expect before you run it. A whole file, `mine.yaml`:
-
-```yaml
-pathvars: {results: results/mine}
-study: [baseline, stronger_l2]
-circumstances:
-  stronger_l2:
-    hypothesis: A penalty ten times as strong raises the wide networks' objective ten times as much.
-    source: Proportionality of the penalty to lambda.
-    look_for: A penalty that is a large part of the reported loss.
-    change: Compare widths on the data loss, or lower lambda.
-    reference: baseline
-    expectation:
-      objective: {starting_loss: rises, end_value: rises}
-      contrast:
-        objective: {starting_loss: rises}
-    overrides:
-      training: {l2: 1.0e-3}
-```
-
-`snakemake --cores 4 --configfile mine.yaml` runs it beside `baseline`. With `depths` and `width`, depth grows instead
-of width. With `learning_rates`, it is a grid of learning rates.
-
-## Every key
+Every key of a study's configuration, as `python scripts/study.py describe-config` prints it from
+[`schema.yaml`](schema.yaml). How to write a study is in [README.md](README.md).
 
 *Posted* settings are the question's. *Assumed* settings are those that it left open; every answer is conditional on
 them. Changing `analysis`, `device`, `claims` or a circumstance's texts trains nothing again.

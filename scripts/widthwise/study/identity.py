@@ -9,16 +9,15 @@ NETWORK_IDENTITY = ["circumstance", "size", "width", "depth", "parameters"]
 IDENTITY = [*NETWORK_IDENTITY, "seed"]
 
 
-def network_identity(settings: RunSettings | StartSettings, parameters: int) -> dict[str, Any]:
-    """The columns that tell a network of these settings, with so many parameters, from every other."""
-    network = settings.network
-    values = (settings.circumstance, settings.size, network.width, network.depth, parameters)
+def network_identity(settings: RunSettings | StartSettings, parameters: int, depth: int) -> dict[str, Any]:
+    """The columns that tell a network from every other; `depth` counts its convolutions and linear layers."""
+    values = (settings.circumstance, settings.size, settings.network.width, depth, parameters)
     return dict(zip(NETWORK_IDENTITY, values, strict=True))
 
 
-def identity(settings: RunSettings, parameters: int) -> dict[str, Any]:
-    """The columns that tell a run of these settings from every other."""
-    return network_identity(settings, parameters) | {"seed": settings.seed}
+def identity(settings: RunSettings, parameters: int, depth: int) -> dict[str, Any]:
+    """The columns that tell a run from every other; arguments as for `network_identity`."""
+    return network_identity(settings, parameters, depth) | {"seed": settings.seed}
 
 
 def run_name(row: Mapping[str, Any]) -> str:

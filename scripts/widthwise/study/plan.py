@@ -5,7 +5,7 @@ circumstance, its size and its seed, as in "baseline/width8/seed1"; where files 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +13,16 @@ from typing import Any, Self
 
 import yaml
 
+from widthwise.study.architecture import Task, complexity_of
 from widthwise.study.catalogue import (
     SECTIONS,
     ancestors,
     catalogue_errors,
+    changes_nothing,
     flatten,
     grid_errors,
     grid_members,
+    with_absolute_overrides,
 )
 from widthwise.study.circumstances import (
     START_KEYS,
@@ -38,6 +41,7 @@ from widthwise.study.configuration import (
     without_nulls,
 )
 from widthwise.study.cost import disk_mb, memory_mb, run_work
+from widthwise.study.factory import FACTORY_KEYS, FOLLOWED, Factory, FactoryError
 from widthwise.study.requirements import missing_data
 from widthwise.study.settings import (
     AnalysisSettings,
@@ -45,17 +49,23 @@ from widthwise.study.settings import (
     RunSettings,
     StartSettings,
     canonical_json,
-    whole_numbers_as_integers,
+    plain,
 )
 
 SCHEMA = Path(__file__).resolve().parents[3] / "config/schema.yaml"
 # Keys that say where a study is run and where its results go, not what it is.
 PLACES = ("pathvars", "device")
 # Keys that hold paths.
-PATHS = (("pathvars", "results"), ("dataset", "path"))
+PATHS = (("pathvars", "results"), ("dataset", "path"), ("network", "factory"))
+AS_BUILT = "as_built"
+USED_WITH_A_FACTORY = ("factory", "options", "precision")
 # What Snakemake replaces in a path, or a variable that is not set.
 UNFIT = "${}<>\n"
+# Keys of `dataset` that are about a user's own data.
+OWN_DATA_KEYS = ("path", "channels", "standardise", "names")
 OWN_DRAW = "own"
+# What frameworks differ in most, and a study of own data or an own network must say.
+SAID = ("l2", "l2_as")
 
 
 class StudyError(ValueError):
@@ -86,36 +96,56 @@ class Study:
         config: the configuration with the schema's defaults.
         widths, seeds: what grows, and what replicates.
         judged: the circumstances that are judged one by one.
+        unused_settings: settings that are given, but mean nothing with a factory.
+        left_out: those of `study` that are the same as their reference with these base settings.
         grids: each grid of learning rates, with the names of its members.
         circumstances: all that have runs, members of grids included.
         coordinate_checks: those whose first steps are followed, with runs or without.
         evaluation, analysis: settings that all circumstances share.
         dataset: the generator's settings; with `own_file`, the path of a user's own data, nothing is generated.
+        factory: what builds a user's own network; None for the built-in one.
+        curves: None: a study of loss curves alone is a `CurvesStudy`.
         claims: what others have published, by name, as the catalogue has it.
 
     Raises StudyError where the configuration, or the settings that it gives any run, are outside the schema or
     contradict each other.
     """
 
+    curves = None
+
     def __init__(self, config: dict, schema: dict) -> None:
-        given = whole_numbers_as_integers(without_nulls(config))
-        raise_if_any(schema_errors(given, schema))
+        given, errors = with_absolute_overrides(plain(without_nulls(config)), schema)
+        given = plain(given)
+        raise_if_any(errors + schema_errors(given, schema))
         self.config = with_defaults(given, schema)
-        raise_if_any(self._expand_paths())
+        raise_if_any(expand_paths(self.config))
+        unchanged = with_defaults({}, schema["properties"]["dataset"])
+        raise_if_any(
+            f"dataset.{key}: given without dataset.path; write where your data are"
+            for key in OWN_DATA_KEYS
+            if not self.own_file and self.config["dataset"][key] != unchanged[key]
+        )
+        self.factory = self._read_factory()
+        self.unused_settings = [
+            f"network.{key}" for key in given.get("network", {}) if self.factory and key not in USED_WITH_A_FACTORY
+        ]
+        raise_if_any(unsaid_settings(given, self))
         self._posted = posted_settings(schema)
         self.widths: list[int] = self.config["widths"]
         self.seeds: list[int] = self.config["seeds"]
         self.claims: dict[str, dict] = self.config["claims"]
         self.evaluation = EvaluationSettings.from_dict(self.config["evaluation"])
         self.analysis = AnalysisSettings.from_dict(self.config["analysis"])
-        self.dataset = {key: value for key, value in self.config["dataset"].items() if key != "path"}
-        self.own_file: str | None = self.config["dataset"]["path"]
+        self.dataset = {key: value for key, value in self.config["dataset"].items() if key not in OWN_DATA_KEYS}
         catalogue = self.config["circumstances"]
-        listed = [name for name in self.config["study"] if name in catalogue]
+        known = [name for name in self.config["study"] if name in catalogue]
+        self.left_out = [name for name in known if changes_nothing(name, catalogue, self.config)]
+        listed = [name for name in known if name not in self.left_out]
         members = {name: grid_members(name, catalogue[name]) for name in listed}
         self.judged = [name for name in listed if "learning_rates" not in catalogue[name]]
         self.grids = {name: list(members[name]) for name in listed if name not in self.judged}
-        self.coordinate_checks = [name for name in self.analysis.coordinate_check.circumstances if name in catalogue]
+        followed_names = [] if self.factory else self.analysis.coordinate_check.circumstances
+        self.coordinate_checks = [name for name in followed_names if name in catalogue]
         entries = {name: entry for grid in members.values() for name, entry in grid.items()}
         followed = {name: catalogue[name] for name in self.coordinate_checks}
         raise_if_any(
@@ -131,19 +161,19 @@ class Study:
                     if listed and not self.judged
                     else []
                 ),
-                *contradictions_of_the_analysis(self.analysis),
+                *([] if self.factory else contradictions_of_the_analysis(self.analysis)),
                 *catalogue_errors(catalogue, self.config, listed),
                 *(error for name in listed for error in grid_errors(name, catalogue[name])),
                 *([] if self.own_file else contradictions_of_a_generator(self.dataset)),
                 *(
                     f"circumstances.{name}: {error}"
                     for name, entry in (followed | entries).items()
-                    for error in contradictions_of_a_circumstance(entry, self.config)
+                    for error in contradictions_of_a_circumstance(entry, self.config, self.factory)
                 ),
             ]
         )
-        self.circumstances = {name: circumstance_of(name, entry, self.config) for name, entry in entries.items()}
-        self._followed = {name: circumstance_of(name, entry, self.config) for name, entry in followed.items()}
+        self.circumstances = {name: self._circumstance(name, entry) for name, entry in entries.items()}
+        self._followed = {name: self._circumstance(name, entry) for name, entry in followed.items()}
         raise_if_any(
             [
                 *(error for circumstance in self._every.values() for error in sizes_alike(circumstance)),
@@ -151,25 +181,41 @@ class Study:
             ]
         )
 
-    def _expand_paths(self) -> list[str]:
-        errors = []
-        for section, key in PATHS:
-            text = self.config[section].get(key)
-            if text is None:
-                continue
-            path = self.config[section][key] = expanded_path(text)
-            if path.startswith("-"):
-                errors.append(f"{section}.{key}: {text} given; write a path that does not begin with '-'")
-            elif unfit := [character for character in UNFIT if character in path]:
-                remedy = ", or set the environment variable" if unfit[0] == "$" else ""
-                errors.append(f"{section}.{key}: {text!r} given; write a path without {unfit[0]!r}{remedy}")
-        return errors
+    def _circumstance(self, name: str, entry: dict) -> Circumstance:
+        return circumstance_of(name, entry, self.config, self.factory)
+
+    def _read_factory(self) -> Factory | None:
+        """The factory, if there is one; the settings of its networks are then all that is left in `network`."""
+        network = self.config["network"]
+        if not network["factory"]:
+            if network["options"]:
+                raise StudyError(["network.options: given without network.factory; write FILE.py:FUNCTION there"])
+            self.config["network"] = {key: value for key, value in network.items() if key not in FACTORY_KEYS}
+            return None
+        kept = ("factory", *FOLLOWED)
+        self.config["network"] = {key: network[key] for key in kept} | {"initialisation": AS_BUILT}
+        try:
+            factory = Factory.of(network["factory"])
+        except FactoryError as error:
+            raise StudyError([f"network.factory: {error}"]) from error
+        raise_if_any(f"network.options: {fault}" for fault in factory.faults(network["options"]))
+        return factory
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """The study that a study.json holds."""
         schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
         return cls(json.loads(path.read_text(encoding="utf-8")), schema)
+
+    @property
+    def own_file(self) -> str | None:
+        """The path of a user's own data."""
+        return self.config["dataset"]["path"]
+
+    @property
+    def of_the_post(self) -> bool:
+        """Whether it is about the question's own network and data: the built-in ones."""
+        return not (self.own_file or self.factory)
 
     @property
     def record(self) -> str:
@@ -222,8 +268,18 @@ class Study:
             **{key: getattr(chosen.training, key) for key in START_KEYS},
             starting_batches=self.evaluation.starting_batches,
             initialisations=self.analysis.initialisations,
-            heads_per_backbone=self.analysis.heads_per_backbone,
+            heads_per_backbone=self.heads_per_backbone,
         )
+
+    def trial_settings(self, circumstance: str, size: str) -> RunSettings:
+        """Everything that decides what trying a user's own network tells, except the dataset."""
+        settings = self.run_settings(circumstance, size, 0)
+        return replace(settings, training=replace(settings.training, epochs=0))
+
+    @property
+    def heads_per_backbone(self) -> int:
+        """Initialisations that share all layers but the head; a user's own networks are drawn whole."""
+        return 1 if self.factory else self.analysis.heads_per_backbone
 
     def first_steps_settings(self, circumstance: str, size: str) -> RunSettings:
         """Everything that decides a network's first steps, except seed and dataset; later steps do not count."""
@@ -248,7 +304,7 @@ class Study:
         if self.own_file:
             return None
         counts = {split: synthetic_counts(self.dataset, split) for split in ("train", "test")}
-        return {"class_counts": counts, "cube_side": self.dataset["cube_side"]}
+        return {"class_counts": counts, "shape": [1, *[self.dataset["cube_side"]] * 3]}
 
     @property
     def data_requirements(self) -> dict:
@@ -290,28 +346,71 @@ class Study:
         Most circumstances change the training alone. Their starting losses are measured once, under the name nearest
         to the root of the catalogue.
         """
-        catalogue = {
-            name: circumstance_of(name, entry, self.config) for name, entry in self.config["circumstances"].items()
-        }
-        depth_in_the_tree = {name: len(ancestors(name, self.config["circumstances"])) for name in catalogue}
-        nearest_first = sorted(catalogue, key=lambda name: (depth_in_the_tree[name], name))
-        keys = {name: start_key(catalogue[name]) for name in nearest_first}
+        entries = self.config["circumstances"]
+        if self.factory:  # others may have overrides that it cannot follow
+            entries = {name: entries[name] for name in self.judged}
+        catalogue = {name: self._circumstance(name, entry) for name, entry in entries.items()}
+        keys = self._nearest_first({name: start_key(circumstance) for name, circumstance in catalogue.items()})
         return {name: next(other for other in keys if keys[other] == keys[name]) for name in self.judged}
 
-    def work(self, dataset: dict) -> list[dict]:
-        """What the runs of every circumstance and size compute on a dataset with this summary, and what they take."""
+    @cached_property
+    def network_sources(self) -> dict[str, str]:
+        """For each circumstance with runs, the circumstance whose networks it shares and that gives them their name."""
+        keys = self._nearest_first({name: (item.base_network, item.sizes) for name, item in self.circumstances.items()})
+        return {name: next(other for other in keys if keys[other] == keys[name]) for name in keys}
+
+    def _nearest_first(self, keys: dict[str, tuple]) -> dict[str, tuple]:
+        """The same, with those nearest to the root of the catalogue first."""
+        catalogue = self.config["circumstances"]
+        steps = {name: len(ancestors(name, catalogue)) if name in catalogue else len(catalogue) for name in keys}
+        return {name: keys[name] for name in sorted(keys, key=lambda name: (steps[name], name))}
+
+    def work(self, dataset: Mapping[str, Any], networks: Mapping[str, Any]) -> list[dict]:
+        """What the runs of every circumstance and size compute, and what they take.
+
+        `dataset` is a dataset's summary, `networks` the content of networks.json, or empty.
+        """
         rows = []
         for name in self.circumstances:
             for size in self.sizes(name):
                 settings = self.run_settings(name, size, self.seeds[0])
-                work = run_work(settings, dataset)
-                memory = memory_mb(settings.network, settings.training.batch_size, dataset)
+                complexity = complexity_of(settings.network, Task.of(dataset), networks)
+                work = run_work(settings, complexity, dataset)
+                memory = memory_mb(complexity, settings.training.batch_size, dataset)
                 rows.append(
                     {"circumstance": name, "size": size, "runs": len(self.seeds)}
                     | asdict(work)
                     | {"memory_mb": memory, "disk_mb": disk_mb(work)}
                 )
         return rows
+
+
+def unsaid_settings(given: dict, study: Study) -> list[str]:
+    """A line if a study of own data or of an own network leaves open what frameworks differ in most."""
+    unsaid = [key for key in SAID if key not in given.get("training", {})]
+    if study.of_the_post or not unsaid:
+        return []
+    return [
+        f"{', '.join(f'training.{key}' for key in unsaid)}: missing; with your own data or network, write l2 (lambda; "
+        "0 for none) and l2_as: loss (Keras' l2, reported), optimiser (torch's weight_decay) or decoupled (AdamW); "
+        "config/presets/keras.yaml and torch.yaml set l2_as and what else the two differ in"
+    ]
+
+
+def expand_paths(config: dict) -> list[str]:
+    """Expands `~` and variables in all paths, in place. Returns a line for each that cannot be used."""
+    errors = []
+    for section, key in PATHS:
+        text = config[section].get(key)
+        if text is None:
+            continue
+        path = config[section][key] = expanded_path(text)
+        if path.startswith("-"):
+            errors.append(f"{section}.{key}: {text} given; write a path that does not begin with '-'")
+        elif unfit := [character for character in UNFIT if character in path]:
+            remedy = ", or set the environment variable" if unfit[0] == "$" else ""
+            errors.append(f"{section}.{key}: {text!r} given; write a path without {unfit[0]!r}{remedy}")
+    return errors
 
 
 def posted_settings(schema: dict) -> dict[str, Any]:

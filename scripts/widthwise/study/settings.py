@@ -23,10 +23,12 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as nested dictionaries, lists and plain values."""
-        return json.loads(canonical_json(self))
+        return plain(self)
 
 
 def _typed(kind: Any, value: Any) -> Any:
+    if kind == NetworkSettings | FactorySettings and isinstance(value, Mapping):
+        kind = FactorySettings if "factory" in value else NetworkSettings
     if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(value, Mapping):
         return kind.from_dict(value)
     return tuple(value) if isinstance(value, list) else value
@@ -63,6 +65,29 @@ class NetworkSettings(Settings):
     def width_ratio(self) -> float:
         """Width over base width under maximal update, else 1: what rates and variances are scaled by."""
         return self.width / self.base_width if self.parametrisation == "mup" else 1.0
+
+
+@dataclass(frozen=True)
+class FactorySettings(Settings):
+    """A user's own network at one size: what builds it, and what is done to it.
+
+    `factory` is FILE.py:NAME, called with the width, `depth` if there is one, and the options. `code` is a digest of
+    that file and its local imports.
+    """
+
+    width: int
+    depth: int | None
+    factory: str
+    code: str
+    options: dict[str, Any] = dataclasses.field(hash=False)
+    initialisation: str
+    initial_std: float
+    precision: str
+
+    @property
+    def width_ratio(self) -> float:
+        """1: the maximal update parametrisation is the built-in network's alone."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +147,7 @@ class RunSettings(Settings):
     circumstance: str
     size: str
     seed: int
-    network: NetworkSettings
+    network: NetworkSettings | FactorySettings
     training: TrainingSettings
     evaluation: EvaluationSettings
 
@@ -136,7 +161,7 @@ class StartSettings(Settings):
 
     circumstance: str
     size: str
-    network: NetworkSettings
+    network: NetworkSettings | FactorySettings
     batch_size: int
     random_labels: bool
     class_weights: tuple[float, ...] | None
@@ -171,17 +196,18 @@ def end_window_start(steps: int, share: float) -> int:
 
 def canonical_json(value: Any) -> str:
     """The same text for the same settings: keys sorted, a whole number written as an integer."""
-    plain = json.loads(json.dumps(value, default=dataclasses.asdict))
-    return json.dumps(whole_numbers_as_integers(plain), sort_keys=True, separators=(",", ":"))
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"))
 
 
-def whole_numbers_as_integers(value: Any) -> Any:
-    """Replaces 1.0 by 1, so that two ways of writing a number do not look like two settings."""
+def plain(value: Any) -> Any:
+    """Settings as dictionaries, lists and values; 1.0 becomes 1, so that two ways of writing it are one setting."""
     match value:
         case dict():
-            return {key: whole_numbers_as_integers(item) for key, item in value.items()}
-        case list():
-            return [whole_numbers_as_integers(item) for item in value]
+            return {key: plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
         case float() if value.is_integer():
             return int(value)
-    return value
+        case str() | int() | float() | None:
+            return value
+    return {key: plain(item) for key, item in vars(value).items()}

@@ -56,6 +56,11 @@ def serialised(content: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
+def restored(content: bytes) -> Any:
+    """What `serialised` was given, read as data only."""
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
 class Checkpoint:
     """The checkpoint of one run, at `path`, written by one process.
 
@@ -95,7 +100,7 @@ class Checkpoint:
             # torch does not verify the checksums that it writes.
             if hashlib.sha256(whole[:-DIGEST_BYTES]).digest() != whole[-DIGEST_BYTES:]:
                 raise ValueError("it is torn or damaged")
-            content = torch.load(io.BytesIO(whole[:-DIGEST_BYTES]), map_location="cpu", weights_only=True)
+            content = restored(whole[:-DIGEST_BYTES])
             theirs = content["belongs_to"]
             state = content["state"]
         except Exception as error:  # whatever a torn file makes zipfile, pickle or torch raise

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from widthwise.model.build import CPU, build_network
-from widthwise.model.initialisation import kernels
+from widthwise.model.initialisation import count_parameters, kernels
 from widthwise.model.network import Network
+from widthwise.study.architecture import Task
+from widthwise.study.identity import identity
 from widthwise.study.settings import RunSettings
 from widthwise.training.cuda_graphs import recorded
 from widthwise.training.measuring import computing_in, count_correct, unchanged
@@ -54,23 +56,23 @@ class Totals:
     correct: float = 0.0
 
 
-def prepare_network(run: RunSettings, classes: int, device: torch.device = CPU) -> Network:
+def prepare_network(run: RunSettings, task: Task, device: torch.device = CPU) -> nn.Module:
     """A run's network before any update."""
-    return build_network(run.network, classes, torch_generator(run.seed, Stream.INITIALISATION), device)
+    return build_network(run.network, task, torch_generator(run.seed, Stream.INITIALISATION), device)
 
 
 def prepare_training(
-    run: RunSettings, arrays: Mapping[str, numpy.ndarray], classes: int, device: torch.device = CPU
+    run: RunSettings, arrays: Mapping[str, numpy.ndarray], task: Task, device: torch.device = CPU
 ) -> "Training":
     """A run ready to start, on the dataset's arrays."""
     images, labels = as_tensors(arrays, "train", device)
     if run.training.random_labels:
         labels = dealt_at_random(labels, run.seed)
-    return Training(prepare_network(run, classes, device), images, labels, run)
+    return Training(prepare_network(run, task, device), images, labels, run)
 
 
 def as_tensors(arrays: Mapping[str, numpy.ndarray], split: str, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
-    """A split's images (n, 1, D, H, W) float32 and labels (n,) int64."""
+    """A split's images (n, C, *spatial) float32 and labels (n,) int64."""
     images, labels = (torch.from_numpy(arrays[f"{split}/{name}"]) for name in ("images", "labels"))
     return images.to(device), labels.long().to(device)
 
@@ -105,12 +107,12 @@ class Training:
 
     Args:
         network: before any update.
-        images: training images (n, 1, D, H, W) float32.
+        images: training images (n, C, *spatial) float32.
         labels: their classes (n,) int64.
         run: the run's settings.
     """
 
-    def __init__(self, network: Network, images: Tensor, labels: Tensor, run: RunSettings) -> None:
+    def __init__(self, network: nn.Module, images: Tensor, labels: Tensor, run: RunSettings) -> None:
         # Dropout draws from torch's own generators; nothing else does.
         torch.manual_seed(torch_generator(run.seed, Stream.DROPOUT).initial_seed())
         training = run.training
@@ -130,7 +132,14 @@ class Training:
         self.log: list[Row] = []
         self._since_row = Totals()
         batch = self.batch(0)
-        self._gradients = recorded(self.gradients, *batch, network) if images.is_cuda else self.gradients
+        # A user's own network may do what cannot be recorded.
+        recordable = images.is_cuda and isinstance(network, Network)
+        self._gradients = recorded(self.gradients, *batch, network) if recordable else self.gradients
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The columns that tell the run from every other."""
+        return identity(self.run, count_parameters(self.network), len(self.penalty.kernels))
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The mini-batch that update number `step` (from 0) is made on: images and labels."""
@@ -187,10 +196,10 @@ class Training:
                 totals.correct += count_correct(logits, labels).item()
         return totals
 
-    def add_row(self, totals: Totals) -> Row | None:
-        """Adds a row of the means of `totals` to the log, unless the objective is not finite."""
+    def row(self, totals: Totals) -> Row:
+        """The means of `totals`, with the penalty as it is now."""
         sum_of_squares = self.penalty.sum_of_squares()
-        row = Row(
+        return Row(
             step=self.step,
             epoch=self.step / self.steps_per_epoch,
             data_loss=totals.loss / totals.batches,
@@ -198,6 +207,10 @@ class Training:
             accuracy=totals.correct / (totals.batches * self.batches.batch_size),
             sum_of_squares=sum_of_squares,
         )
+
+    def add_row(self, totals: Totals) -> Row | None:
+        """Adds a row of the means of `totals` to the log, unless the objective is not finite."""
+        row = self.row(totals)
         self._since_row = Totals()
         if not math.isfinite(row.objective):
             self.diverged = True

@@ -12,12 +12,19 @@ from widthwise.training.seeding import random_state, set_random_state
 @contextmanager
 def unchanged(network: nn.Module, device: torch.device) -> Iterator[None]:
     """Lets a network compute without gradients; restores its buffers, its mode and the random state."""
-    buffers = [buffer.clone() for buffer in network.buffers()]
+    # With their places: a user's own network may put new tensors there.
+    buffers = [
+        (module, name, buffer, None if buffer is None else buffer.clone())
+        for module in network.modules()
+        for name, buffer in module._buffers.items()
+    ]
     training, state = network.training, random_state(device)
     with torch.inference_mode():
         yield
-        for buffer, saved in zip(network.buffers(), buffers, strict=True):
-            buffer.copy_(saved)
+        for module, name, buffer, saved in buffers:
+            if buffer is not None:
+                buffer.copy_(saved)
+            module._buffers[name] = buffer
     network.train(training)
     set_random_state(state, device)
 

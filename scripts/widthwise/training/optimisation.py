@@ -1,13 +1,13 @@
 """Optimisers: which one, at what rate for which weights, and with what weight decay."""
 
 import torch
+from torch import nn
 
-from widthwise.model.network import Network
 from widthwise.model.parametrisation import rate_factors
 from widthwise.study.settings import TrainingSettings
 
 
-def make_optimiser(network: Network, training: TrainingSettings, width_ratio: float) -> torch.optim.Optimizer:
+def make_optimiser(network: nn.Module, training: TrainingSettings, width_ratio: float) -> torch.optim.Optimizer:
     """Adam, AdamW (decoupled decay) or SGD, with a learning rate for each kind of weight under mup.
 
     torch's `weight_decay` acts on every parameter. Raises ValueError for an unknown optimiser.
@@ -23,7 +23,7 @@ def make_optimiser(network: Network, training: TrainingSettings, width_ratio: fl
     raise ValueError(f"optimiser {training.optimiser!r}: allowed are adam, sgd")
 
 
-def parameter_groups(network: Network, training: TrainingSettings, width_ratio: float) -> list[dict]:
+def parameter_groups(network: nn.Module, training: TrainingSettings, width_ratio: float) -> list[dict]:
     """The network's parameters, grouped by learning rate."""
     factors = rate_factors(network, training.optimiser, width_ratio)
     groups: dict[float, list] = {}

@@ -1,0 +1,370 @@
+"""The CSV file of loss curves that exist already: one row for each step of each run.
+
+Every fault of the file is one line that names the file and, where there is one, the line. Rows and columns may have any
+order.
+"""
+
+import csv
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from widthwise.files import file_digest
+from widthwise.study.catalogue import ROOT
+from widthwise.study.configuration import alternatives
+from widthwise.study.plan import StudyError, raise_if_any
+from widthwise.study.requirements import LEAST_SIZES
+
+# The losses that a file may have, and the measures that they are. `objective` is what the framework reports.
+MEASURES = {"loss": "objective", "data_loss": "data_loss", "penalty": "penalty"}
+COLUMNS = ("circumstance", "size", "parameters", "seed", "step", "epoch", *MEASURES)
+NAME = re.compile(r"\w[\w .,=+-]*")
+LARGEST_SEED = 2**31 - 1
+MOST_FAULTS = 10  # that are listed
+# Rows that are kept of a run; more would show nothing in a figure, and a page could not hold them.
+MOST_ROWS = 400
+# How much loss and data loss + penalty may differ: they are logged rounded, and averaged over an epoch.
+RELATIVE, ABSOLUTE = 1e-3, 1e-4
+
+Run = tuple[str, int]  # size and seed
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """One run's rows, ascending, up to where its loss was not finite any more.
+
+    `losses` maps measures to values at `steps`; `line` is that of the run's first row in the file.
+    """
+
+    steps: list[int]
+    losses: dict[str, list[float]]
+    diverged: bool
+    line: int
+
+
+@dataclass(frozen=True)
+class CurvesFile:
+    """What a CSV of loss curves holds.
+
+    Attributes:
+        measures: objective, and data_loss and penalty if they can be told apart.
+        step_name: "step", or "epoch" where that is all there is.
+        size_name: "parameters", or "size" where the number of parameters is not told.
+        seeds: of every circumstance.
+        sizes: circumstance -> name of a size -> parameters, ascending.
+        runs: circumstance -> size and seed -> its curve, smallest first.
+        unused: columns that are none of ours.
+    """
+
+    path: str
+    digest: str
+    measures: tuple[str, ...]
+    step_name: str
+    size_name: str
+    seeds: list[int]
+    sizes: dict[str, dict[str, int]]
+    runs: dict[str, dict[Run, LossCurve]]
+    unused: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Reads and checks the file. Raises StudyError with one line for each fault."""
+        with reading(path), Path(path).open(newline="", encoding="utf-8-sig") as stream:
+            return Reader(path, csv.reader(stream)).read(file_digest(Path(path)))
+
+    def common_steps(self, circumstance: str) -> list[int]:
+        """The steps at which the runs of a circumstance are compared: from where all begin to where the first one ends.
+
+        They are those of the run with the fewest rows, at most `MOST_ROWS` of them. A run that diverged ends nothing,
+        unless all did.
+        """
+        curves = [curve for curve in self.runs[circumstance].values() if curve.steps]
+        whole = [curve for curve in curves if not curve.diverged]
+        lasts = [curve.steps[-1] for curve in whole or curves]
+        first, last = max(curve.steps[0] for curve in curves), min(lasts) if whole else max(lasts)
+        within = ([step for step in curve.steps if first <= step <= last] for curve in whole or curves)
+        return thinned(sorted({first, last, *min(within, key=len)}), MOST_ROWS)
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turns errors of the file itself into a StudyError of one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror} (paths are relative to {Path.cwd()})"
+        raise StudyError([f"curves: {path} cannot be read: {reason}"]) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StudyError([f"curves: {path} is no CSV file in UTF-8: {error}"]) from error
+
+
+def thinned(steps: list[int], count: int) -> list[int]:
+    """At most `count` of the steps, with both ends: half of them closer together at the beginning, half evenly."""
+    if len(steps) <= count:
+        return steps
+    last, half = len(steps) - 1, count // 2
+    even = {round(place * last / (half - 1)) for place in range(half)}
+    early = {round(last ** (place / (half - 1))) for place in range(half)}
+    return [steps[place] for place in sorted(even | early)]
+
+
+class Fault(ValueError):
+    """What is wrong with one row."""
+
+
+@dataclass
+class Reader:
+    """Reads the rows of one file. Faults of rows are collected; the first of the whole ends the reading."""
+
+    path: str
+    rows: Any
+    faults: list[str] = field(default_factory=list)
+    lines: dict[tuple, dict[int, int]] = field(default_factory=dict)  # of each run's steps
+    values: dict[tuple, dict[int, tuple[float, ...]]] = field(default_factory=dict)
+    parameters: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # and the line that says so
+
+    def read(self, digest: str) -> CurvesFile:
+        """The checked content. Raises StudyError."""
+        header = [name.strip() for name in next(self.rows, [])]
+        self.check_header(header)
+        columns = {name: header.index(name) for name in COLUMNS if name in header}
+        step_name = "step" if "step" in columns else "epoch"
+        losses = [name for name in MEASURES if name in columns]
+        self.read_rows(len(header), columns, step_name, losses)
+        self.stop_if(self.faults)
+        if not self.values:
+            self.stop("no rows below the header")
+        return CurvesFile(
+            path=self.path,
+            digest=digest,
+            measures=tuple(MEASURES.values()) if len(losses) > 1 else ("objective",),
+            step_name=step_name,
+            size_name="parameters" if "parameters" in columns else "size",
+            seeds=self.seeds(),
+            sizes=self.sizes(),
+            runs=self.curves(step_name),
+            unused=tuple(name for name in header if name and name not in COLUMNS),
+        )
+
+    def stop(self, text: str) -> NoReturn:
+        """Raises StudyError with this line."""
+        raise StudyError([f"curves: {self.path}: {text}"])
+
+    def stop_if(self, faults: Sequence[str]) -> None:
+        """Raises StudyError with the first of the faults, if there are any."""
+        more = [f"{len(faults) - MOST_FAULTS} more rows like these"] if len(faults) > MOST_FAULTS else []
+        raise_if_any(f"curves: {self.path}, {fault}" for fault in [*faults[:MOST_FAULTS], *more])
+
+    def check_header(self, header: list[str]) -> None:
+        """Stops if a column is missing or there twice."""
+        if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+            self.stop("its columns are not separated by commas; write commas")
+        for name in COLUMNS:
+            if header.count(name) > 1:
+                self.stop(f"two columns {name}; keep one")
+        unknown = [name for name in header if name and name not in COLUMNS]
+        for choices in (("size", "parameters"), ("step", "epoch"), ("loss", "data_loss")):
+            if not any(name in header for name in choices):
+                close = alternatives(choices[0], unknown).split("?")[0] if unknown else ""
+                given = f" ({close}?)" if close.startswith("did you mean") else ""
+                columns = ", ".join(filter(None, header)) or "none"
+                self.stop(f"no column {' or '.join(choices)}{given}; its columns are {columns}")
+        if "data_loss" in header and "loss" not in header and "penalty" not in header:
+            self.stop("data_loss without loss or penalty; add penalty, or call it loss if that is all there is")
+
+    def read_rows(self, width: int, columns: Mapping[str, int], step_name: str, losses: Sequence[str]) -> None:
+        """Collects the values of every row, and the faults."""
+        for row in self.rows:
+            if not any(map(str.strip, row)):
+                continue
+            try:
+                if len(row) != width:
+                    raise Fault(f"{len(row)} fields, but the header has {width}")
+                cells = {name: row[place].strip() for name, place in columns.items()}
+                self.read_row(cells, step_name, losses)
+            except Fault as fault:
+                self.faults.append(f"line {self.rows.line_num}: {fault}")
+
+    def read_row(self, cells: Mapping[str, str], step_name: str, losses: Sequence[str]) -> None:
+        """Keeps the values of one row. Raises Fault."""
+        line = self.rows.line_num
+        circumstance = name_of(cells, "circumstance") if "circumstance" in cells else ROOT
+        parameters = whole(cells, "parameters" if "parameters" in cells else "size", least=1)
+        size = size_of(cells)
+        known, where = self.parameters.setdefault((circumstance, size), (parameters, line))
+        if known != parameters:
+            raise Fault(f"size {size} has {parameters} parameters, but {known} on line {where}")
+        seed = whole(cells, "seed", most=LARGEST_SEED) if "seed" in cells else 0
+        step = whole(cells, step_name)
+        run = (circumstance, size, seed)
+        other = self.lines.setdefault(run, {}).setdefault(step, line)
+        if other != line:
+            raise Fault(f"{step_name} {step} of {in_words(run)} again, as on line {other}; keep one row")
+        self.values.setdefault(run, {})[step] = parts_of({name: loss(cells, name) for name in losses})
+
+    def seeds(self) -> list[int]:
+        """The seeds, which every circumstance and size has. Stops where one is missing."""
+        seeds_of: dict[str, set[int]] = {}
+        for circumstance, _, seed in self.values:
+            seeds_of.setdefault(circumstance, set()).add(seed)
+        seeds = sorted(set.union(*seeds_of.values()))
+        for circumstance, size in sorted(self.parameters):
+            for seed in seeds:
+                if (circumstance, size, seed) not in self.values:
+                    self.stop(
+                        f"no rows of {in_words((circumstance, size, seed))}, though other sizes or circumstances have "
+                        "that seed; add them, or leave out the size or the seed everywhere"
+                    )
+        return seeds
+
+    def sizes(self) -> dict[str, dict[str, int]]:
+        """Every circumstance's sizes. Stops where there is only one, or where two have the same parameters."""
+        found: dict[str, dict[str, int]] = {}
+        for (circumstance, size), (parameters, line) in sorted(self.parameters.items()):
+            of_circumstance = found.setdefault(circumstance, {})
+            for other, known in of_circumstance.items():
+                if known == parameters:
+                    where = self.parameters[circumstance, other][1]
+                    self.stop(
+                        f"line {line}: size {size} has {parameters} parameters, as size {other} on line {where}; "
+                        "leave one out"
+                    )
+            of_circumstance[size] = parameters
+        for circumstance, sizes in found.items():
+            if len(sizes) == 1:
+                self.stop(f"{circumstance} has one size, {next(iter(sizes))}; {LEAST_SIZES} are needed for a verdict")
+        return in_order(found)
+
+    def curves(self, step_name: str) -> dict[str, dict[Run, LossCurve]]:
+        """Every run's curve, by circumstance. Stops where one has too few rows, or goes on after a divergence."""
+        found: dict[str, dict[Run, LossCurve]] = {}
+        for circumstance, sizes in self.sizes().items():
+            runs = found[circumstance] = {}
+            for size, seed in itertools.product(sizes, self.seeds()):
+                runs[size, seed] = self.curve((circumstance, size, seed))
+            self.check_overlap(circumstance, runs, step_name)
+        return found
+
+    def curve(self, run: tuple[str, str, int]) -> LossCurve:
+        """One run's curve. Stops where it has too few rows, or goes on after it diverged."""
+        rows, lines = sorted(self.values[run].items()), self.lines[run]
+        finite = [all(map(math.isfinite, values)) for _, values in rows]
+        count = finite.index(False) if False in finite else len(rows)
+        if True in finite[count:]:
+            again = rows[finite.index(True, count)][0]
+            self.stop(
+                f"line {lines[again]}: a finite loss of {in_words(run)} after one that is not, on line "
+                f"{lines[rows[count][0]]}; a run that diverged ends there: leave out the rows after it"
+            )
+        if len(rows) < 2 and count:
+            self.stop(f"line {lines[rows[0][0]]}: the only row of {in_words(run)}; a curve needs 2")
+        rows = rows[:count]
+        names = tuple(MEASURES.values())
+        measures = dict(zip(names, map(list, zip(*(values for _, values in rows), strict=True)), strict=False))
+        return LossCurve([step for step, _ in rows], measures, False in finite, min(lines.values()))
+
+    def check_overlap(self, circumstance: str, runs: Mapping[Run, LossCurve], step_name: str) -> None:
+        """Stops where runs of a circumstance have no steps in common."""
+        begun = {run: curve for run, curve in runs.items() if curve.steps}
+        if not begun:
+            self.stop(f"{circumstance}: no run has a finite loss; leave it out")
+        whole = {run: curve for run, curve in runs.items() if not curve.diverged}
+        if not whole:
+            return
+        latest = max(begun, key=lambda run: begun[run].steps[0])
+        shortest = min(whole, key=lambda run: whole[run].steps[-1])
+        first, last = begun[latest].steps[0], whole[shortest].steps[-1]
+        if first >= last:
+            self.stop(
+                f"line {begun[latest].line}: {in_words((circumstance, *latest))} begins at {step_name} {first}, where "
+                f"{in_words((circumstance, *shortest))} has ended; all runs must have steps in common"
+            )
+
+
+def in_order(sizes: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Circumstances with `baseline` first, each with its sizes by parameters."""
+    names = sorted(sizes, key=lambda name: (name != ROOT, name))
+    return {name: dict(sorted(sizes[name].items(), key=lambda item: item[1])) for name in names}
+
+
+def name_of(cells: Mapping[str, str], column: str) -> str:
+    """A name of a circumstance or size. Raises Fault."""
+    if not NAME.fullmatch(cells[column]):
+        raise Fault(f"{column} {cells[column]!r} given; write letters, digits and _ . , = + -, a letter or digit first")
+    return cells[column]
+
+
+def size_of(cells: Mapping[str, str]) -> str:
+    """The name of a size; a number is written in one way."""
+    column = "size" if "size" in cells else "parameters"
+    try:
+        return str(whole_number(cells[column]))
+    except ValueError:
+        return name_of(cells, column)
+
+
+def whole(cells: Mapping[str, str], column: str, *, least: int = 0, most: float = 2**63 - 1) -> int:
+    """A whole number. Raises Fault."""
+    try:
+        value = whole_number(cells[column])
+    except ValueError:
+        value = -1
+    if least <= value <= most:
+        return value
+    remedy = ", or add a column parameters" if column == "size" else ""
+    raise Fault(f"{column} {cells[column]!r} given; write a whole number from {least} on{remedy}")
+
+
+def whole_number(text: str) -> int:
+    """A whole number, as 64, 64.0 or 6.4e1. Raises ValueError."""
+    try:
+        return int(text)
+    except ValueError:
+        value = float(text)
+        if not value.is_integer():
+            raise
+        return int(value)
+
+
+def loss(cells: Mapping[str, str], column: str) -> float:
+    """A loss, which may be nan or inf. Raises Fault."""
+    try:
+        return float(cells[column])
+    except ValueError:
+        raise Fault(
+            f"{column} {cells[column]!r} given; write a number, or nan where the run diverged; leave out rows without"
+        ) from None
+
+
+def parts_of(given: Mapping[str, float]) -> tuple[float, ...]:
+    """Objective, data loss and penalty, or the objective alone. Raises Fault where they do not fit together."""
+    if len(given) == 1:
+        return tuple(given.values())
+    if "loss" not in given:
+        objective, data_loss, penalty = given["data_loss"] + given["penalty"], given["data_loss"], given["penalty"]
+    elif "penalty" not in given:
+        objective, data_loss, penalty = given["loss"], given["data_loss"], given["loss"] - given["data_loss"]
+    elif "data_loss" not in given:
+        objective, data_loss, penalty = given["loss"], given["loss"] - given["penalty"], given["penalty"]
+    else:
+        objective, data_loss, penalty = given["data_loss"] + given["penalty"], given["data_loss"], given["penalty"]
+        rounding = max(ABSOLUTE, RELATIVE * abs(objective))
+        if abs(given["loss"] - objective) > rounding:
+            raise Fault(
+                f"loss {given['loss']:g} given, but data_loss + penalty is {objective:g}; leave out the column that is "
+                "not part of this sum"
+            )
+    if penalty < -max(ABSOLUTE, RELATIVE * abs(objective)):
+        raise Fault(f"a penalty of {penalty:g}, which no penalty is; loss is data_loss + penalty")
+    return objective, data_loss, penalty
+
+
+def in_words(run: tuple[str, str, int]) -> str:
+    """Names a run."""
+    circumstance, size, seed = run
+    return f"{circumstance}, size {size}, seed {seed}"
