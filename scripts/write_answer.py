@@ -9,31 +9,32 @@ from markdown_it import MarkdownIt
 from widthwise.analysis.tables import read_table
 from widthwise.files import atomic_write
 from widthwise.program import start_logging
-from widthwise.report.answer import TITLE, write_answer
+from widthwise.report.answer import title, write_answer
 from widthwise.report.evidence import Evidence, table_names, write_evidence
 from widthwise.report.pages import page
-from widthwise.study.plan import Study
+from widthwise.study.curves import read_study
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", type=Path, required=True, help="study.json")
     parser.add_argument("--tables", type=Path, required=True, help="folder of the study's tables")
-    parser.add_argument("--dataset", type=Path, required=True, help="JSON summary of the data, or of one draw of them")
+    parser.add_argument("--dataset", type=Path, help="JSON summary of the data, or of one draw; none for loss curves")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
     parser.add_argument("--evidence", type=Path, required=True, help="evidence.md to write")
     arguments = parser.parse_args()
     log = start_logging("write_answer")
 
-    study = Study.read(arguments.study)
+    study = read_study(arguments.study)
+    dataset = json.loads(arguments.dataset.read_text(encoding="utf-8")) if arguments.dataset else None
     tables = {name: read_table(arguments.tables / f"{name}.csv") for name in table_names(study)}
-    evidence = Evidence(study, json.loads(arguments.dataset.read_text(encoding="utf-8")), tables)
+    evidence = Evidence(study, dataset, tables)
     answer = write_answer(evidence)
     body = MarkdownIt("commonmark").enable("table").render(answer)
     texts = {
         arguments.markdown: answer,
-        arguments.html: page(TITLE, body),
+        arguments.html: page(title(evidence), body),
         arguments.evidence: write_evidence(evidence),
     }
     for path, text in texts.items():

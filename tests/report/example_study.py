@@ -9,7 +9,7 @@ import yaml
 
 from widthwise.analysis.features import FEATURES
 from widthwise.analysis.tables import TABLES, make_table
-from widthwise.analysis.verdicts import level_of
+from widthwise.analysis.verdicts import LEVELS, level_of
 from widthwise.report.evidence import Evidence
 from widthwise.study.plan import SCHEMA, Run, Study
 
@@ -21,7 +21,7 @@ DEFAULTS = yaml.safe_load((CONFIG / "circumstances.yaml").read_text()) | yaml.sa
 )
 SIZES = {"width2": 15_708, "width8": 248_154, "width26": 2_613_444}
 SEEDS = [0, 1, 2, 3, 4]
-DATASET = {"class_counts": {"train": [384, 384], "test": [64, 64]}, "cube_side": 25}
+DATASET = {"class_counts": {"train": [384, 384], "test": [64, 64]}, "shape": [1, 25, 25, 25]}
 MARGIN = 0.05
 
 
@@ -98,7 +98,7 @@ def judged_row(name, measure, feature, verdict, change, expected) -> dict:
         "ci_low": change - 0.01,
         "ci_high": change + 0.01,
         "slope_per_doubling": change / 7.4,
-        "level": level_of(measure, feature),
+        "level": level_of(measure, feature, LEVELS),
         "p_value": 0.0004,
         "p_catalogue": 0.004 if feature in ("starting_loss", "end_value") and measure != "printed" else None,
         "seeds": 10 if feature == "starting_loss" and measure != "printed" else 5,

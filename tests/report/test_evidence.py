@@ -76,10 +76,10 @@ def test_a_verdict_in_words(values, words):
     assert change_words(row).startswith("−0.300 [")
 
 
-def test_more_backbones_and_not_seeds_narrow_the_interval_of_a_start():
+def test_more_initial_networks_and_not_seeds_narrow_the_interval_of_a_start():
     start = ("data_loss", "starting_loss")
     undecided = example_evidence(example_study(), {}, verdicts={("baseline", *start): "undecided"})
-    assert "backbones would halve the interval" in verdict_words(undecided.verdict("baseline", *start))
+    assert "replicates would halve the interval" in verdict_words(undecided.verdict("baseline", *start))
 
 
 def test_a_size_whose_runs_diverged_has_no_mean():

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pandas
 import pytest
-import yaml
+import torch
 from settings import SCHEMA, default_config, load
 from snakemake.utils import update_config
 from workflow.checkout import ROOT
 
-from widthwise.study.plan import Study
+from widthwise.study.plan import Study, StudyError
 
 SECTIONS = ("dataset", "network", "training", "evaluation", "analysis")
 NO_STUDIES = {"schema.yaml", "circumstances.yaml", "config.yaml"}
 STUDIES = [
     path.relative_to(ROOT)
     for path in sorted((ROOT / "config").rglob("*.yaml"))
-    if "profiles" not in path.parts and path.name not in NO_STUDIES
+    if not {"profiles", "presets"} & set(path.parts) and path.name not in NO_STUDIES
 ]
+PRESETS = sorted(path.stem for path in (ROOT / "config/presets").glob("*.yaml"))
+# What a user adds to a diagnosis.
+OWN = {"dataset": {"path": "mine.npz"}, "widths": [4, 8, 16, 32]}
 SENSITIVITY = Path("config/studies/sensitivity")
 PROFILES = sorted(path.parent.name for path in (ROOT / "config/profiles").glob("*/config.yaml"))
 
@@ -75,17 +78,17 @@ def test_what_the_question_posted_is_marked_so():
 
 
 def test_no_object_of_the_schema_takes_unknown_keys():
-    def objects(schema):
+    def objects(schema, key=None):
         if isinstance(schema, dict):
             if schema.get("type") == "object":
-                yield schema
-            for value in schema.values():
-                yield from objects(value)
+                yield key, schema
+            for name, value in schema.items():
+                yield from objects(value, name)
 
     found = list(objects(SCHEMA))
     assert len(found) > 8
-    for schema in found:
-        assert schema.get("additionalProperties", True) is not True, schema.get("description")
+    # The options are those of a user's factory.
+    assert [key for key, schema in found if schema.get("additionalProperties", True) is True] == ["options"]
 
 
 def test_every_default_stands_in_the_schema_alone():
@@ -110,13 +113,76 @@ def test_the_smoke_study_is_small_and_one_study_has_the_whole_catalogue():
     assert len(whole.seeds) >= 5
 
 
+def command_of(path):
+    """The files in the command that a study or preset says it is run with, a user's own left out."""
+    (command,) = re.findall(r"`snakemake --cores \w+ --configfile (.*?)`", (ROOT / path).read_text())
+    return [Path(name) for name in command.split() if name != "mine.yaml"]
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=str)
 def test_a_shipped_study_says_how_to_run_it_and_is_valid(path):
-    (command,) = re.findall(r"`snakemake --cores \w+ --configfile (.*?)`", (ROOT / path).read_text())
-    assert command.split()[-1] == str(path)
-    assert Study(
-        layered(*(yaml.safe_load((ROOT / name).read_text()) for name in command.split())), SCHEMA
-    ).circumstances
+    command = command_of(path)
+    assert command[-1] == path
+    assert Study(layered(*(load(name.relative_to("config")) for name in command)), SCHEMA).circumstances
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_says_where_l2_acts_and_leaves_lambda_to_the_user(preset):
+    path = Path("config/presets", f"{preset}.yaml")
+    assert command_of(path) == [path]
+    settings = load(f"presets/{preset}.yaml")
+    with pytest.raises(StudyError, match=r"training\.l2: missing"):
+        Study(layered(settings, OWN), SCHEMA)
+    study = Study(layered(settings, OWN, {"training": {"l2": 1e-3}}), SCHEMA)
+    assert study.config["training"]["l2_as"] == {"keras": "loss", "torch": "optimiser"}[preset]
+
+
+def test_the_preset_of_torch_is_what_torch_does():
+    network, training = (load("presets/torch.yaml")[section] for section in ("network", "training"))
+    normalisation = torch.nn.BatchNorm3d(1)
+    assert network["normalisation_momentum"] == normalisation.momentum
+    assert network["normalisation_epsilon"] == normalisation.eps
+    assert network["negative_slope"] == torch.nn.LeakyReLU().negative_slope
+    assert training["epsilon"] == torch.optim.Adam([torch.nn.Parameter()]).defaults["eps"]
+
+
+def test_the_two_presets_set_the_same_keys():
+    keys = [{section: set(settings) for section, settings in load(f"presets/{name}.yaml").items()} for name in PRESETS]
+    assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "left_out"),
+    [
+        ({}, {"glorot_init"}),
+        (OWN | {"training": {"l2": 1e-4, "l2_as": "loss"}}, {"glorot_init"}),
+        (
+            OWN | {"training": {"l2": 0, "l2_as": "optimiser"}, "network": {"initialisation": "he"}},
+            {"no_l2", "he_init"},
+        ),
+        (OWN | {"training": {"l2": 1e-4, "l2_as": "decoupled"}, "network": {"factory": "net.py:build"}}, set()),
+    ],
+    ids=["built-in", "own data", "without L2", "own network"],
+)
+def test_the_diagnosis_changes_one_factor_of_any_settings(own, left_out, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text("def build(width, *, classes, shape): ...\n")
+    study = Study(layered(load("studies/diagnose.yaml"), own), SCHEMA)
+    assert set(study.left_out) == left_out
+    assert len(study.judged) == 11 - len(left_out)
+    assert study.coordinate_checks == []
+    baseline = study.circumstances["baseline"].training
+    changed = {name: study.circumstances[name].training for name in study.judged if name != "baseline"}
+    rates = sorted(training.learning_rate / baseline.learning_rate for training in changed.values())
+    assert [rate for rate in rates if rate != 1] == pytest.approx([0.1, 0.3333, 3, 10])
+    assert changed["more_steps"].epochs == 4 * baseline.epochs
+    assert changed["larger_epsilon"].epsilon == pytest.approx(1000 * baseline.epsilon)
+    for name in changed:
+        circumstance = study.circumstances[name]
+        assert circumstance.reference == "baseline"
+        assert circumstance.look_for, circumstance.change
+        assert circumstance.expected_contrast
+        assert not circumstance.expectation
 
 
 @pytest.mark.parametrize(

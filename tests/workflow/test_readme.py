@@ -1,19 +1,24 @@
 """What the READMEs say to run runs, what they show is valid, and what they link to is there."""
 
+import math
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import numpy
+import pandas
 import pytest
 import torch
 import yaml
-from settings import SCHEMA, default_config
+from settings import SCHEMA, default_config, load
 from snakemake.utils import update_config
 from workflow.checkout import LAST_STEP, ROOT
 
-from widthwise.study.plan import Study
+from widthwise.study.curves import study_of
+from widthwise.study.curves_file import CurvesFile
 
 NOT_OURS = {".git", ".snakemake", ".venv", "node_modules"}
 READMES = sorted(path for path in ROOT.rglob("README.md") if not NOT_OURS & set(path.relative_to(ROOT).parts))
@@ -43,11 +48,27 @@ def test_the_programs_work_without_snakemake(smoke):
     assert len(list((smoke / "results/one").glob("*.svg"))) == 1
 
 
-@pytest.mark.parametrize("block", [block for block in blocks("yaml") if "study:" in block])
-def test_a_configuration_that_is_shown_is_a_study(block):
+@pytest.mark.parametrize("block", blocks("yaml"))
+@pytest.mark.parametrize("layers", [(), ("studies/diagnose.yaml",)], ids=["alone", "diagnosed"])
+def test_a_configuration_that_is_shown_is_a_study(block, layers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my_network.py").write_text("def build(width, *, classes, shape, norm='batch'): ...\n")
+    Path("curves.csv").write_text(
+        "size,epoch,loss\n" + "".join(f"{size},{epoch},1\n" for size in "123" for epoch in "12")
+    )
     config = default_config()
-    update_config(config, yaml.safe_load(block))
-    assert list(Study(config, SCHEMA).runs())
+    for layer in (*map(load, layers), yaml.safe_load(block)):
+        update_config(config, layer)
+    assert study_of(config, SCHEMA).judged[0] == "baseline"
+
+
+def test_the_factory_that_is_shown_builds_networks():
+    (factory,) = [block for block in blocks("python") if "def build" in block]
+    names = {}
+    exec(factory, names)
+    for norm in ("batch", "group"):
+        network = names["build"](8, classes=3, shape=(2, 9, 7), norm=norm)
+        assert network(torch.randn(4, 2, 9, 7)).shape == (4, 3)
 
 
 def test_the_lines_that_split_a_loss_split_it(capsys):
@@ -62,3 +83,76 @@ def test_the_lines_that_split_a_loss_split_it(capsys):
     assert objective == pytest.approx(data_loss + penalty, abs=2e-3)
     assert guessing == pytest.approx(0.693)
     assert 0.3 < data_loss < 2
+
+
+def test_the_lines_that_split_a_loss_of_keras_split_it(capsys):
+    (snippet,) = [block for block in blocks("python") if "model.losses" in block]
+    # The sum of model.losses before the first step, and after training; the loss that Keras reports holds it.
+    penalties, weight_norms = {"before": 0.4, "after": 0.1}, {"now": "before"}
+
+    def train_on_batch(images, labels, return_dict):
+        assert return_dict
+        return {"loss": 0.7 + penalties["before"]}
+
+    def fit(*_):
+        weight_norms["now"] = "after"
+        return SimpleNamespace(history={"loss": [0.9, 0.35 + penalties["after"]]})
+
+    class Model:
+        @property
+        def losses(self):
+            return [numpy.float32(penalties[weight_norms["now"]] / 2)] * 2
+
+    model = Model()
+    model.train_on_batch, model.fit = train_on_batch, fit
+    exec(snippet, {"model": model, "images": None, "labels": None, "classes": 5})
+    start, before, guessing, end, after = map(float, re.findall(r"\d+\.\d+", capsys.readouterr().out))
+    assert (start, before, end, after) == (0.7, 0.4, 0.35, 0.1)
+    assert guessing == pytest.approx(math.log(5), abs=1e-3)
+
+
+def keras_log(size, seed):
+    """What CSVLogger writes."""
+    rows = [{"epoch": epoch, "accuracy": 0.5, "loss": 1 / size + seed - 0.1 * epoch} for epoch in range(4)]
+    pandas.DataFrame(rows).to_csv(f"log{size}_{seed}.csv", index=False)
+
+
+def wandb_module():
+    """What `wandb.Api().runs` gives of six runs."""
+
+    def run(size, seed):
+        rows = pandas.DataFrame({"_step": range(4), "loss": [1 / size + seed - 0.1 * step for step in range(4)]})
+        return SimpleNamespace(config={"width": size, "seed": seed}, history=lambda keys: rows[["_step", *keys]])
+
+    runs = [run(size, seed) for size in (8, 16, 32) for seed in (0, 1, 2)]
+    module = ModuleType("wandb")
+    module.Api = lambda: SimpleNamespace(runs=lambda project: runs)
+    return module
+
+
+def accumulator_of(folder):
+    """What TensorBoard's EventAccumulator gives of a folder."""
+    size, seed = map(int, Path(folder).name.split("_"))
+    events = [SimpleNamespace(step=step, value=1 / size + seed - 0.1 * step) for step in range(4)]
+    return SimpleNamespace(Reload=lambda: SimpleNamespace(Scalars=lambda tag: events))
+
+
+def test_logs_of_keras_wandb_and_tensorboard_become_curves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = "tensorboard.backend.event_processing.event_accumulator"
+    for name in ("tensorboard", "tensorboard.backend", "tensorboard.backend.event_processing", module):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules[module].EventAccumulator = accumulator_of
+    monkeypatch.setitem(sys.modules, "wandb", wandb_module())
+    for size in (8, 16, 32):
+        for seed in (0, 1, 2):
+            keras_log(size, seed)
+    conversions = [block for block in blocks("python") if "curves.csv" in block]
+    assert len(conversions) == 3
+    for conversion in conversions:
+        exec(conversion, {})
+        file = CurvesFile.read("curves.csv")
+        assert file.seeds == [0, 1, 2]
+        assert file.sizes == {"baseline": {"8": 8, "16": 16, "32": 32}}
+        assert file.runs["baseline"]["16", 2].losses["objective"] == pytest.approx([2.0625, 1.9625, 1.8625, 1.7625])
+        Path("curves.csv").unlink()

@@ -1,20 +1,22 @@
 """answer.md: the answer to the question, from the tables of a study.
 
-It opens with the short answer. Every statement follows a verdict of the tables; what is undecided is called undecided.
+It opens with the short answer; for somebody's own network, data or curves with a diagnosis. Every statement follows a
+verdict of the tables; what is undecided is called undecided.
 """
 
 import itertools
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import pandas
 
+from widthwise.report import diagnosis
 from widthwise.report.evidence import (
     Evidence,
     Prediction,
     change_words,
+    factor_words,
     is_true,
     mean_words,
     rate_words,
@@ -22,6 +24,7 @@ from widthwise.report.evidence import (
 )
 from widthwise.report.wording import (
     MEASURES,
+    capitalised,
     change,
     change_with_interval,
     counted,
@@ -31,23 +34,38 @@ from widthwise.report.wording import (
     percentage,
     quoted,
     rate_label,
-    size_label,
+    share_label,
     span,
 )
-from widthwise.study.catalogue import factors, flatten, resolve
+from widthwise.study.curves import step_name
 from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
+OWN_TITLE = "Does your training loss rise with size, and why?"
 QUESTION = "https://stats.stackexchange.com/questions/438992"
 JUDGED_LOSSES = ("objective", "data_loss")
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
 CATALOGUE_LEVEL = 0.05
-# A share of a rise that is printed as all of it.
-ALL = 0.995
+NESTED = (
+    "More filters cannot raise the lowest data loss that a network can reach: with its added channels at zero, the "
+    "larger network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
+)
+AXES = {0: "vectors of {} numbers", 1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
+
+
+def title(evidence: Evidence) -> str:
+    """The answer's title."""
+    return TITLE if evidence.study.of_the_post else OWN_TITLE
 
 
 def write_answer(evidence: Evidence) -> str:
     """The whole answer, as Markdown."""
+    sections = answer_of_the_post(evidence) if evidence.study.of_the_post else own_answer(evidence)
+    return "\n\n".join([f"# {title(evidence)}", *filter(None, sections)]) + "\n"
+
+
+def answer_of_the_post(evidence: Evidence) -> Iterable[str]:
+    """The sections of an answer to the question; one that has nothing to say is empty."""
     sections = (
         short_answer,
         questions,
@@ -60,7 +78,14 @@ def write_answer(evidence: Evidence) -> str:
         not_shown,
         conditions,
     )
-    return "\n\n".join([f"# {TITLE}", *filter(None, (section(evidence) for section in sections))]) + "\n"
+    return (section(evidence) for section in sections)
+
+
+def own_answer(evidence: Evidence) -> Iterable[str]:
+    """The sections of an answer on an own network, own data or curves, which opens with the diagnosis."""
+    found = diagnosis.Diagnosis(evidence)
+    yield from (section(found) for section in diagnosis.SECTIONS)
+    yield from (section(evidence) for section in (start_and_time, learning_rates, certainty, scope))
 
 
 # The short answer
@@ -139,12 +164,11 @@ def what_was_run(evidence: Evidence) -> str:
     """The runs behind the answer, in a sentence."""
     runs = evidence.tables["runs"]
     judged = runs[runs["circumstance"].isin(evidence.study.judged)]
-    parameters = f"{size_label(judged['parameters'].min())} to {size_label(judged['parameters'].max())} parameters"
     sizes = span(judged.groupby("circumstance")["size"].nunique())
     grids = f", and {len(runs) - len(judged)} more for learning rates" if len(runs) > len(judged) else ""
     return (
-        f"{len(judged)} runs: {sizes} sizes of {parameters}, {counted(len(evidence.study.seeds), 'seed')}, "
-        f"{span(judged['planned_steps'])} steps{grids}."
+        f"{len(judged)} runs: {sizes} sizes of {evidence.range_words(judged['parameters'])}, "
+        f"{counted(len(evidence.study.seeds), 'seed')}, {evidence.steps_words(judged['planned_steps'])}{grids}."
     )
 
 
@@ -154,16 +178,11 @@ def what_was_run(evidence: Evidence) -> str:
 def questions(evidence: Evidence) -> str:
     """The question's five questions, answered for every circumstance; equal answers once."""
     judged = [evidence.study.circumstances[name] for name in evidence.study.judged]
-    midway = f"Midway is halfway from the data loss at the start to half of log({evidence.classes})."
-    nested = (
-        "More filters cannot raise the lowest data loss that a network can reach: with its added channels at zero, the "
-        "larger network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
-    )
     asked: tuple[tuple[str, str, Callable[[Evidence, str], str]], ...] = (
         ("Is this expected?", "", is_expected),
-        ("Does a larger model just take longer to train?", midway, takes_longer),
+        ("Does a larger model just take longer to train?", midway(evidence), takes_longer),
         ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
-        ("Is it stuck in local minima?", nested if any(not one.depths for one in judged) else "", is_stuck),
+        ("Is it stuck in local minima?", NESTED if any(not one.depths for one in judged) else "", is_stuck),
         ("Would the larger ones win later?", "", wins_later),
     )
     blocks = ["## The five questions of the post"]
@@ -171,6 +190,34 @@ def questions(evidence: Evidence) -> str:
         blocks.append(f"**{question}**" + (f" {note}" if note else ""))
         blocks.append("\n".join(answers(evidence, answer)))
     return "\n\n".join(blocks)
+
+
+def start_and_time(evidence: Evidence) -> str:
+    """The start, the time, the end and the crossing of losses in a study's own settings; for one seed, the crossing."""
+    name, replicated = evidence.root, len(evidence.study.seeds) > 1
+    lines = []
+    if replicated and evidence.knows(name, "data_loss", "starting_loss"):
+        lines.append(f"**Does it start higher?** {starts_harder(evidence, name)}")
+    if replicated and evidence.knows(name, "data_loss", "steps_to_midway"):
+        lines.append(f"**Does it just take longer?** {takes_longer(evidence, name)} {midway(evidence)}")
+    if replicated and evidence.knows(name, "data_loss"):
+        is_nested = not evidence.is_of_curves and evidence.study.factory is None
+        lines.append(f"**Is it stuck?** {is_stuck(evidence, name)}" + (f" {NESTED}" if is_nested else ""))
+    if not evidence.rows("crossings", circumstance=name).empty:
+        lines.append(f"**Would the largest win later?** {wins_later(evidence, name)}")
+    if not lines:
+        return ""
+    return "## Start, time and crossing\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def midway(evidence: Evidence) -> str:
+    """What midway is."""
+    return f"Midway is halfway from the data loss at the start to half of {guess(evidence)}."
+
+
+def guess(evidence: Evidence) -> str:
+    """The data loss of guessing, as a formula."""
+    return f"log({evidence.classes or 'classes'})"
 
 
 def answers(evidence: Evidence, answer: Callable[[Evidence, str], str]) -> Iterable[str]:
@@ -223,8 +270,7 @@ def movement(row: Mapping, verb: str) -> str:
 def penalty_share(evidence: Evidence, name: str, feature: str) -> str:
     """The share of a rise of the reported loss that is penalty; an identity, since the rest is data loss."""
     reported, data = (evidence.verdict(name, measure, feature)["change"] for measure in JUDGED_LOSSES)
-    share = (reported - data) / reported
-    return "an unknown part" if math.isnan(share) else "all" if share >= ALL else f"{share:.0%}"
+    return share_label((reported - data) / reported)
 
 
 def takes_longer(evidence: Evidence, name: str) -> str:
@@ -269,7 +315,12 @@ def is_stuck(evidence: Evidence, name: str) -> str:
 
 def wins_later(evidence: Evidence, name: str) -> str:
     """Does the largest network cross below the smallest?"""
-    reported, data = (crossing_words(evidence, name, measure) for measure in JUDGED_LOSSES)
+    reported, *others = (
+        crossing_words(evidence, name, measure)
+        for measure in JUDGED_LOSSES
+        if not evidence.rows("crossings", circumstance=name, measure=measure).empty
+    )
+    data = others[0] if others else reported
     if reported == data:
         return f"{reported}."
     return f"{reported}, by the reported loss. By the data loss: {data[0].lower()}{data[1:]}."
@@ -282,7 +333,7 @@ def crossing_words(evidence: Evidence, name: str, measure: str) -> str:
     if row["always_below"] == row["seeds"]:
         return "Yes, the largest is below the smallest from the start in every seed"
     if row["crossed"] == row["seeds"]:
-        step = f"step {row['median_crossing']:.0f} (median)"
+        step = f"{step_name(evidence.study)} {row['median_crossing']:.0f} (median)"
         return f"Yes, the largest crosses below the smallest in every seed, at {step}"
     if row["crossed"]:
         return f"The largest crosses below the smallest in {row['crossed']} of {seeds}"
@@ -290,7 +341,7 @@ def crossing_words(evidence: Evidence, name: str, measure: str) -> str:
     if diverged:
         return f"No, the largest diverged in {diverged} of {seeds}"
     ending = "all have settled" if evidence.has_settled(name, measure) else "not all have settled: it may cross later"
-    return f"Not within {span(runs['planned_steps'])} steps ({ending})"
+    return f"Not within {evidence.steps_words(runs['planned_steps'])} ({ending})"
 
 
 # Causes, rates, literature
@@ -320,17 +371,6 @@ the factor does to the change from the smallest to the largest size.
 def verdict_and_change(row: Mapping) -> str:
     """A verdict with its change and interval, in a cell."""
     return f"{row['verdict']} {change_words(row)}"
-
-
-def factor_words(evidence: Evidence, name: str, reference: str) -> str:
-    """The one factor between a circumstance and its reference, with its values."""
-    config = evidence.study.config
-    entries = [config["circumstances"][other] for other in (reference, name)]
-    before, after = (flatten(resolve(config, entry)) | entry for entry in entries)
-    return ", ".join(
-        f"`{key}` {before.get(key, 'absent')} → {after.get(key, 'absent')}"
-        for key in sorted(factors(config, entries[1], entries[0]))
-    )
 
 
 def learning_rates(evidence: Evidence) -> str:
@@ -446,14 +486,21 @@ def advice(evidence: Evidence) -> str:
 
 
 def certainty(evidence: Evidence) -> str:
-    """Seeds, sizes and levels behind the verdicts."""
+    """Seeds, sizes and levels behind the verdicts; nothing where one seed leaves none."""
     verdicts = evidence.tables["verdicts"]
+    if len(evidence.study.seeds) == 1 or verdicts.empty:
+        return ""
     starts, ends = (verdicts[verdicts["feature"] == feature] for feature, _ in PRIMARY)
     seeds, sizes = len(evidence.study.seeds), int(verdicts["sizes"].min())
+    decided = (
+        f"each end is decided at a level of {levels(ends)}"
+        if evidence.is_of_curves
+        else f"the two starts are decided at a level of {levels(starts)} each and the two ends at {levels(ends)} each, "
+        "5% in all"
+    )
     lines = [
         f"- Ends rest on {counted(seeds, 'seed')}. Starts rest on {initialisation_words(evidence)}.",
-        f"- In each circumstance the two starts are decided at a level of {levels(starts)} each and the two ends at "
-        f"{levels(ends)} each, 5% in all. Everything else is descriptive, at 5%.",
+        f"- In each circumstance {decided}. Everything else is descriptive, at 5%.",
         f"- {catalogue_words(verdicts)}",
         "- A t interval promises less where one size alone scatters, in single spikes: in simulations of that, up to "
         "12% of ends were falsely called rising or falling, most of them slightly, where 2.25% are claimed "
@@ -479,13 +526,15 @@ def catalogue_words(verdicts: pandas.DataFrame) -> str:
 
 def initialisation_words(evidence: Evidence) -> str:
     """The initialisations behind the starting losses."""
-    analysis = evidence.study.analysis
-    backbones = analysis.initialisations // analysis.heads_per_backbone
-    return (
-        f"{analysis.initialisations} initialisations of each size. The replicates of an interval are the seeds, and at "
-        f"the start {counted(backbones, 'backbone')} (all layers but the head), each with "
-        f"{counted(analysis.heads_per_backbone, 'head')}"
-    )
+    study = evidence.study
+    if evidence.is_of_curves:
+        return "the same seeds"
+    initialisations, heads = study.analysis.initialisations, study.heads_per_backbone
+    replicates = f"{initialisations} initialisations of each size. The replicates of an interval are the seeds, and"
+    if heads == 1:
+        return f"{replicates} at the start the initialisations"
+    backbones = counted(initialisations // heads, "backbone")
+    return f"{replicates} at the start {backbones} (all layers but the head), each with {counted(heads, 'head')}"
 
 
 def levels(rows: pandas.DataFrame) -> str:
@@ -534,16 +583,46 @@ def conditions(evidence: Evidence) -> str:
 - {settings}.
 - The post ([Cross Validated 438992]({QUESTION})) does not name its framework. What it leaves open is assumed: above \
 all whether the reported loss holds the penalty, then initialisation, batch size and number of steps. `study.json` has \
-every setting and `config/README.md` marks each as posted or assumed.
+every setting and `config/keys.md` marks each as posted or assumed.
+- {data_words(evidence)}"""
+
+
+def scope(evidence: Evidence) -> str:
+    """The network, settings and data that a diagnosis holds for."""
+    study = evidence.study
+    if evidence.is_of_curves:
+        return f"## What this holds for\n\n- The runs whose losses are in `{study.curves}`. {what_was_run(evidence)}"
+    training = study.config["training"]
+    network = f"the network of `{study.factory}`" if study.factory else "the built-in network"
+    same = f" Already so, and not run apart: {quoted(study.left_out)}." if study.left_out else ""
+    where = {"loss": "in the loss", "optimiser": "in the optimiser's gradients", "decoupled": "decoupled (AdamW)"}
+    penalty = f"lambda {training['l2']:g} {where[training['l2_as']]}" if training["l2"] else "no L2"
+    return f"""\
+## What this holds for
+
+- {capitalised(network)} with {training["optimiser"]} at {rate_label(training["learning_rate"])}, {penalty}, \
+mini-batches of {training["batch_size"]}, {training["epochs"]} epochs. `study.json` has every setting.{same}
+- {what_was_run(evidence)}
 - {data_words(evidence)}"""
 
 
 def data_words(evidence: Evidence) -> str:
     """What the data are, and what the intervals cover of them."""
-    counts, side = evidence.dataset["class_counts"], evidence.dataset["cube_side"]
-    cubes = f"{sum(counts['train'])} training cubes of {side} voxels a side in {evidence.classes} classes"
+    counts = evidence.dataset["class_counts"]
+    samples = f"{sum(counts['train'])} training {sample_words(evidence.dataset['shape'])} in {evidence.classes} classes"
     if evidence.study.own_file:
-        return f"The data are one dataset, {cubes}: intervals cover seeds, not other data."
+        return f"The data are one dataset, {samples}: intervals cover seeds, not other data."
     return (
-        f"The data are synthetic, {cubes}. Each seed draws its own dataset, so intervals cover the generator's draws."
+        f"The data are synthetic, {samples}. Each seed draws its own dataset, so intervals cover the generator's draws."
     )
+
+
+def sample_words(shape: Sequence[int]) -> str:
+    """What samples of this shape (channels, *spatial) are called, and how large they are."""
+    channels, *sides = shape
+    if not sides:
+        return AXES[0].format(channels)
+    in_channels = "" if channels == 1 else f" in {channels} channels"
+    if len(sides) == 3 and len(set(sides)) == 1:
+        return f"cubes of {sides[0]} voxels a side{in_channels}"
+    return AXES[len(sides)].format(" x ".join(map(str, sides))) + in_channels

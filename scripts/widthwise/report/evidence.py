@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -28,11 +28,13 @@ from widthwise.report.wording import (
     p_value_label,
     percentage,
     rate_label,
+    setting_label,
     size_label,
     size_title,
     span,
 )
-from widthwise.study.plan import Study
+from widthwise.study.catalogue import ROOT, factors, flatten, resolve
+from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
 
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
 RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_verdicts")
@@ -65,11 +67,19 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A study, the summary of (one draw of) its data, and its tables by name; tables that it lacks are left out."""
+    """A study, the summary of (one draw of) its data, and its tables by name; tables that it lacks are left out.
 
-    study: Study
-    dataset: Mapping[str, Any]
+    A study of loss curves has no summary of its data.
+    """
+
+    study: AnyStudy
+    dataset: Mapping[str, Any] | None
     tables: Mapping[str, pandas.DataFrame]
+
+    @property
+    def root(self) -> str:
+        """The study's own settings: the circumstance that others are compared with."""
+        return ROOT if ROOT in self.study.judged else self.study.judged[0]
 
     def rows(self, table: str, **values: object) -> pandas.DataFrame:
         """The rows of a table with these values; none where the study lacks the table."""
@@ -93,6 +103,15 @@ class Evidence:
         found = self.rows("features", circumstance=name, measure=measure, feature=feature).sort_values("parameters")
         return found.iloc[0], found.iloc[-1]
 
+    def range_words(self, parameters: pandas.Series) -> str:
+        """A range of sizes: "15.7 k to 2.61 M parameters"; where curves do not tell the parameters, "2 to 26"."""
+        unit = " parameters" if size_name(self.study) == "parameters" else ""
+        return f"{size_label(parameters.min())} to {size_label(parameters.max())}{unit}"
+
+    def steps_words(self, steps: Iterable[float]) -> str:
+        """The smallest and the largest of some numbers of steps, or of epochs where curves have those."""
+        return f"{span(steps)} {step_name(self.study)}s"
+
     def runs(self, name: str) -> pandas.DataFrame:
         """The runs of a circumstance."""
         return self.rows("runs", circumstance=name)
@@ -102,19 +121,29 @@ class Evidence:
         parameters = self.runs(name)["parameters"]
         return f"{size_label(parameters.min())} to {size_label(parameters.max())}"
 
+    def knows(self, name: str, measure: str, feature: str = "end_value") -> bool:
+        """Whether this feature of a circumstance's losses was judged; loss curves need not hold the data loss."""
+        return self.row("verdicts", circumstance=name, measure=measure, feature=feature) is not None
+
     def reports_penalty(self, name: str) -> bool:
         """Whether the reported loss of a circumstance holds the penalty."""
-        return self.study.circumstances[name].training.reported_l2 > 0
+        circumstance = self.study.circumstances[name]
+        return circumstance.reports_penalty if self.is_of_curves else circumstance.training.reported_l2 > 0
 
     @property
-    def classes(self) -> int:
-        """The number of classes in the data."""
-        return len(self.dataset["class_counts"]["train"])
+    def is_of_curves(self) -> bool:
+        """Whether the study is of loss curves alone."""
+        return isinstance(self.study, CurvesStudy)
 
     @property
-    def guessing(self) -> str:
+    def classes(self) -> int | None:
+        """The number of classes in the data; None if loss curves do not come with it."""
+        return self.study.classes if self.is_of_curves else len(self.dataset["class_counts"]["train"])
+
+    @property
+    def guessing(self) -> str | None:
         """The data loss of guessing, in words."""
-        return f"log({self.classes}) = {math.log(self.classes):.3f} nats"
+        return None if self.classes is None else f"log({self.classes}) = {math.log(self.classes):.3f} nats"
 
     @cached_property
     def distinct(self) -> list[list[str]]:
@@ -141,7 +170,7 @@ class Evidence:
 
     def settled_sizes(self, name: str, measure: str) -> dict[str, bool]:
         """For each size of a circumstance, smallest first, whether the loss of all its runs has settled."""
-        runs = self.runs(name).sort_values("parameters")
+        runs = self.runs(name).sort_values("parameters").fillna({f"{measure}_settled": False})
         return runs.groupby("size", sort=False)[f"{measure}_settled"].all().astype(bool).to_dict()
 
     def has_settled(self, name: str, measure: str) -> bool:
@@ -151,6 +180,8 @@ class Evidence:
     def plateau_sentence(self, name: str, measure: str) -> str:
         """Says which sizes reached a plateau; nothing is said of a plateau where a size has not settled."""
         runs, settled = self.runs(name), self.settled_sizes(name, measure)
+        if runs[f"{measure}_settled"].isna().any():
+            return "The curves have too few rows to tell a plateau."
         if all(settled.values()):
             return f"All {len(runs)} runs reached a plateau."
         if not runs[f"{measure}_settled"].any():
@@ -181,7 +212,7 @@ class Evidence:
         ]
 
 
-def table_names(study: Study) -> list[str]:
+def table_names(study: AnyStudy) -> list[str]:
     """The tables that a study has."""
     return [*TABLES, *(RATE_TABLES if study.grids else ()), *(COORDINATE_TABLES if study.coordinate_checks else ())]
 
@@ -205,6 +236,27 @@ def is_true(value: object) -> bool:
     return not pandas.isna(value) and bool(value)
 
 
+def factor_words(evidence: Evidence, name: str, reference: str) -> str:
+    """The one factor between a circumstance and its reference, with its values; nothing where curves do not tell it."""
+    if evidence.is_of_curves:
+        return ""
+    config = evidence.study.config
+    entries = [config["circumstances"][other] for other in (reference, name)]
+    before, after = (flatten(resolve(config, entry)) | entry for entry in entries)
+    return ", ".join(
+        f"`{key}` {setting_label(before.get(key, 'absent'))} → {setting_label(after.get(key, 'absent'))}"
+        for key in sorted(changed_keys(evidence, name, reference))
+    )
+
+
+def changed_keys(evidence: Evidence, name: str, reference: str) -> set[str]:
+    """The dotted keys of the one factor between a circumstance and its reference; none where curves do not tell."""
+    if evidence.is_of_curves:
+        return set()
+    config = evidence.study.config
+    return factors(config, config["circumstances"][name], config["circumstances"][reference])
+
+
 def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> str:
     """The verdict of a row of verdicts.csv or contrasts.csv, in words.
 
@@ -220,8 +272,8 @@ def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> st
 
 
 def replicates_to_halve(row: Mapping[str, Any]) -> str:
-    """How many replicates would halve the interval of a row: seeds, or backbones for starts before any update."""
-    noun = "backbone" if row["feature"] == "starting_loss" and row["measure"] != "printed" else "seed"
+    """How many replicates would halve the interval of a row: seeds, or initial networks for starts."""
+    noun = "replicate" if row["feature"] == "starting_loss" and row["measure"] != "printed" else "seed"
     return counted(seeds_to_halve(int(row["seeds"]), row["level"]), noun)
 
 
@@ -247,18 +299,17 @@ def write_evidence(evidence: Evidence) -> str:
 
 
 def circumstance_section(evidence: Evidence, name: str) -> str:
-    """Verdicts, features by size, crossings and trends by step of one circumstance."""
-    return "\n\n".join(
-        [
-            f"## `{name}`",
-            f"{evidence.study.circumstances[name].hypothesis.strip()}",
-            verdict_table(evidence.rows("verdicts", circumstance=name)),
-            feature_table(evidence.rows("features", circumstance=name)),
-            crossing_table(evidence.rows("crossings", circumstance=name)),
-            "How the loss goes with size at each row of the log (descriptive, at 5%):\n\n"
-            + "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name))),
-        ]
-    )
+    """Verdicts, features by size, crossings and trends by step of one circumstance; what there is of them."""
+    by_step = "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name), step_name(evidence.study)))
+    parts = [
+        f"## `{name}`",
+        evidence.study.circumstances[name].hypothesis.strip(),
+        verdict_table(evidence.rows("verdicts", circumstance=name)),
+        feature_table(evidence.rows("features", circumstance=name)),
+        crossing_table(evidence.rows("crossings", circumstance=name)),
+        f"How the loss goes with size at each row of the log (descriptive, at 5%):\n\n{by_step}" if by_step else "",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def verdict_table(rows: pandas.DataFrame) -> str:
@@ -323,13 +374,15 @@ def crossing_table(rows: pandas.DataFrame) -> str:
     )
 
 
-def stretches(rows: pandas.DataFrame) -> Iterator[str]:
-    """For each loss, the stretches of steps over which it rises, falls or is flat with size."""
+def stretches(rows: pandas.DataFrame, unit: str) -> Iterator[str]:
+    """For each loss, the stretches of steps (`unit`) over which it rises, falls or is flat with size."""
+    if rows.empty:
+        return
     for measure, of_measure in rows.groupby("measure", sort=False):
         parts = []
         for verdict, group in itertools.groupby(of_measure.itertuples(), attrgetter("verdict")):
             steps = [row.step for row in group]
-            parts.append(f"{verdict} at step {span(steps)}")
+            parts.append(f"{verdict} at {unit} {span(steps)}")
         yield f"- {MEASURES[measure]}: {', '.join(parts)}"
 
 

@@ -16,6 +16,8 @@ NATS = "nats"
 UNITS = dict.fromkeys(FEATURES, NATS) | {"steps_to_midway": "doublings of steps"}
 SIZE_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"))
 NO_VALUE = "–"
+# A share that is printed as all of it.
+ALL = 0.995
 
 
 def size_label(parameters: int) -> str:
@@ -71,9 +73,21 @@ def rate_label(rate: float) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
+def setting_label(value: object) -> str:
+    """Formats the value of a setting; a real number with four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def percentage(share: float) -> str:
     """Formats a share: 0.0225 becomes 2.25%."""
     return f"{100 * share:.4g}%"
+
+
+def share_label(share: float) -> str:
+    """Formats the part of a whole that something accounts for: 71%, or "all" of it."""
+    if math.isnan(share):
+        return "an unknown part"
+    return "all" if share >= ALL else f"{share:.0%}".replace("-", "−")
 
 
 def p_value_label(value: float) -> str:
@@ -110,6 +124,11 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def capitalised(text: str) -> str:
+    """The text with a capital letter first, and the others as they are."""
+    return text[0].upper() + text[1:]
+
+
 def quoted(names: Iterable[str]) -> str:
     """Lists names of the configuration as Markdown: `a`, `b` and `c`."""
     return listed(f"`{name}`" for name in names)
@@ -122,7 +141,9 @@ def span(values: Iterable[float]) -> str:
 
 
 def markdown_table(rows: Iterable[Mapping[str, object]]) -> str:
-    """Writes a Markdown table; the keys of the rows are its header."""
+    """Writes a Markdown table; the keys of the rows are its header. Without rows there is none."""
     rows = list(rows)
+    if not rows:
+        return ""
     lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -1,0 +1,508 @@
+"""A diagnosis of somebody's own network, data or loss curves: does the loss rise with size, and what explains it?
+
+A factor explains the part of the rise that goes away when it alone is changed, in a contrast that was run and decided,
+and with which the largest network ends lower. The penalty's part is arithmetic: the change of the reported loss less
+that of the data loss.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas
+
+from widthwise.report.evidence import (
+    Evidence,
+    change_words,
+    changed_keys,
+    factor_words,
+    is_true,
+    mean_words,
+    verdict_words,
+)
+from widthwise.report.wording import (
+    MEASURES,
+    NO_VALUE,
+    capitalised,
+    change,
+    counted,
+    listed,
+    markdown_table,
+    number,
+    quoted,
+    share_label,
+    size_label,
+)
+from widthwise.study.curves import size_name
+
+REPORTED, DATA = "objective", "data_loss"
+START, END = "starting_loss", "end_value"
+PENALTY, RATE, INITIALISATION, STEPS = "penalty", "learning rate", "initialisation", "number of steps"
+WARM_UP, EPSILON = "warm-up", "epsilon"
+# What a setting is called as a cause; one that is not here is called by its key.
+CAUSES = {
+    "training.l2": PENALTY,
+    "training.l2_as": PENALTY,
+    "training.learning_rate": RATE,
+    "learning_rates": RATE,
+    "network.initialisation": INITIALISATION,
+    "network.initial_std": INITIALISATION,
+    "network.head_initialisation": INITIALISATION,
+    "training.epochs": STEPS,
+    "training.warmup_steps": WARM_UP,
+    "training.epsilon": EPSILON,
+    "training.batch_size": "batch size",
+    "training.optimiser": "optimiser",
+}
+WORTH_TRYING = (PENALTY, RATE, INITIALISATION, STEPS, WARM_UP, EPSILON)
+DIAGNOSE = "config/studies/diagnose.yaml"
+# A penalty that is less of the rise is not named as a cause.
+LEAST_SHARE = 0.05
+DECIDED = ("rises", "falls", "flat")
+HEADLINES = {
+    "rises": "Yes: the larger the network, the higher its loss ends.",
+    "falls": "No: the larger the network, the lower its loss ends.",
+    "flat": "No: the loss ends about the same at every size.",
+    "mixed": "No clear answer: from size to size the loss ends now higher, now lower.",
+    "diverged": "No answer: at some size every run diverged.",
+    "undecided": "Undecided: these runs do not show whether larger networks end with a higher loss.",
+}
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A circumstance one factor from its reference, and what the factor does to the change of the end with size.
+
+    Attributes:
+        contrasts: by loss, the row of contrasts.csv.
+        shares: by loss, the share of the reference's rise that goes away; only where both are decided.
+    """
+
+    name: str
+    reference: str
+    cause: str
+    contrasts: Mapping[str, pandas.Series]
+    shares: Mapping[str, float]
+
+    def has_verdict(self, measure: str, verdict: str) -> bool:
+        """Whether this is what the factor does to the change with size."""
+        return measure in self.contrasts and self.contrasts[measure]["verdict"] == verdict
+
+    def explains(self, measure: str) -> bool:
+        """Whether some of the rise of this loss goes away, for certain, and not by harm to small networks."""
+        return measure in self.shares and self.has_verdict(measure, "falls") and self.lowers_the_largest(measure)
+
+    def lowers_the_largest(self, measure: str) -> bool:
+        """Whether the largest network ends lower, for certain."""
+        return bool(self.contrasts[measure]["at_largest_high"] < 0)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What explains a share of the rise: by arithmetic (`is_penalty`), or with its best suspect first."""
+
+    name: str
+    share: float
+    suspects: tuple[Suspect, ...]
+    is_penalty: bool
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the tables say about the end of the loss in the study's own settings."""
+
+    evidence: Evidence
+
+    @property
+    def name(self) -> str:
+        """The circumstance that is diagnosed."""
+        return self.evidence.root
+
+    @cached_property
+    def is_judged(self) -> bool:
+        """Whether there are replicates and sizes enough. Otherwise the losses are described."""
+        return len(self.evidence.study.seeds) > 1 and self.evidence.knows(self.name, self.measures[0])
+
+    @cached_property
+    def measures(self) -> tuple[str, ...]:
+        """The losses that differ: without a penalty in it, the reported loss is the data loss."""
+        known = self.evidence.rows("features", circumstance=self.name, measure=DATA, feature=END)
+        if known.empty:
+            return (REPORTED,)
+        return (REPORTED, DATA) if self.evidence.reports_penalty(self.name) else (DATA,)
+
+    def row(self, measure: str, feature: str = END) -> pandas.Series:
+        """The verdict on a loss."""
+        return self.evidence.verdict(self.name, measure, feature)
+
+    @cached_property
+    def rising(self) -> str | None:
+        """The loss whose rise is explained: the reported one if it rises, else the data loss; None if neither does."""
+        if not self.is_judged:
+            return None
+        return next((measure for measure in self.measures if self.row(measure)["verdict"] == "rises"), None)
+
+    def change(self, measure: str, feature: str = END) -> float:
+        """The change with size: the trend that was judged; else the largest network's loss less the smallest's."""
+        if self.is_judged:
+            return self.row(measure, feature)["change"]
+        smallest, largest = self.ends_of_range(measure, feature)
+        return largest["mean"] - smallest["mean"]
+
+    def ends_of_range(self, measure: str, feature: str = END) -> tuple[pandas.Series, pandas.Series]:
+        """The rows of features.csv for the smallest and the largest network."""
+        return self.evidence.ends_of_range(self.name, measure, feature)
+
+    def penalty(self, feature: str = END) -> float:
+        """The change of the penalty with size: that of the reported loss less that of the data loss; NaN if unknown."""
+        if len(self.measures) == 1:
+            return math.nan
+        return self.change(REPORTED, feature) - self.change(DATA, feature)
+
+    @cached_property
+    def suspects(self) -> list[Suspect]:
+        """Every contrast that was run, those first that explain most of the rise."""
+        pairs = self.evidence.rows("contrasts")
+        if pairs.empty or not self.is_judged:
+            return []
+        pairs = pairs[["circumstance", "reference"]].drop_duplicates().itertuples(index=False)
+        measure = self.rising or self.measures[0]
+        found = [self._suspect(name, reference) for name, reference in pairs]
+        return sorted(found, key=lambda suspect: -suspect.shares.get(measure, -math.inf))
+
+    def _suspect(self, name: str, reference: str) -> Suspect:
+        contrasts, shares = {}, {}
+        for measure in self.measures:
+            contrast = self.evidence.row("contrasts", circumstance=name, measure=measure, feature=END)
+            if contrast is None:
+                continue
+            contrasts[measure] = contrast
+            whole = self.evidence.verdict(reference, measure, END)
+            if whole["verdict"] == "rises" and contrast["verdict"] in DECIDED:
+                shares[measure] = -contrast["change"] / whole["change"]
+        keys = sorted(changed_keys(self.evidence, name, reference))
+        cause = listed(dict.fromkeys(CAUSES.get(key, f"`{key}`") for key in keys)) if keys else f"`{name}`"
+        return Suspect(name, reference, cause, contrasts, shares)
+
+    @cached_property
+    def causes(self) -> list[Cause]:
+        """What explains the rise, the largest share first; each cause once."""
+        if not self.rising:
+            return []
+        by_cause: dict[str, list[Suspect]] = {}
+        for suspect in self.suspects:
+            if suspect.explains(self.rising):
+                by_cause.setdefault(suspect.cause, []).append(suspect)
+        found = []
+        share = self.penalty() / self.row(REPORTED)["change"] if self.rising == REPORTED else math.nan
+        if share >= LEAST_SHARE:
+            found.append(Cause(PENALTY, share, tuple(by_cause.pop(PENALTY, ())), is_penalty=True))
+        for cause, suspects in by_cause.items():
+            found.append(Cause(cause, suspects[0].shares[self.rising], tuple(suspects), is_penalty=False))
+        return sorted(found, key=lambda cause: -cause.share)
+
+
+# Does it rise, and by how much?
+
+
+def opening(diagnosis: Diagnosis) -> str:
+    """Says whether larger networks end with a higher loss, by how much, and what explains most of it."""
+    sentences = [f"**{headline(diagnosis)}**", *ends(diagnosis), *split(diagnosis), *main_cause(diagnosis)]
+    if not diagnosis.rising and diagnosis.is_judged:
+        sentences += elsewhere(diagnosis)
+    return f"{' '.join(sentences)}\n\n{numbers(diagnosis)}\n\n{notes(diagnosis)}"
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """The first sentence."""
+    if not diagnosis.is_judged:
+        few = "One seed" if len(diagnosis.evidence.study.seeds) == 1 else "Too few sizes"
+        return f"{few}: nothing is judged. This is what the curves show."
+    row = diagnosis.row(diagnosis.measures[0])
+    if diagnosis.rising == DATA and len(diagnosis.measures) > 1:
+        return "The data loss, not the reported loss, ends higher the larger the network is."
+    if row["verdict"] in ("rises", "falls") and is_true(row["slight"]):
+        return f"Hardly: larger networks end slightly {'higher' if row['verdict'] == 'rises' else 'lower'}."
+    return HEADLINES[row["verdict"]]
+
+
+def ends(diagnosis: Diagnosis) -> Iterator[str]:
+    """How each loss ends in the smallest and in the largest network."""
+    for measure in diagnosis.measures:
+        smallest, largest = map(mean_words, diagnosis.ends_of_range(measure))
+        yield (
+            f"The {MEASURES[measure]} ends at {smallest} in the smallest network and at {largest} in the largest: "
+            f"{changed_by(diagnosis, measure)}{undecided_words(diagnosis, measure)}."
+        )
+
+
+def changed_by(diagnosis: Diagnosis, measure: str, feature: str = END) -> str:
+    """The change of a loss with size, with its interval where there are replicates."""
+    if diagnosis.is_judged:
+        return change_words(diagnosis.row(measure, feature))
+    return change(diagnosis.change(measure, feature))
+
+
+def undecided_words(diagnosis: Diagnosis, measure: str) -> str:
+    """Says that the end of a loss is undecided, if it is, and what would narrow it."""
+    if not diagnosis.is_judged or diagnosis.row(measure)["verdict"] != "undecided":
+        return ""
+    return f", {verdict_words(diagnosis.row(measure))}"
+
+
+def split(diagnosis: Diagnosis) -> Iterator[str]:
+    """How much of the rise of the reported loss is penalty."""
+    if diagnosis.rising != REPORTED or math.isnan(penalty := diagnosis.penalty()):
+        return
+    share = penalty / diagnosis.change(REPORTED)
+    if share < LEAST_SHARE:
+        yield f"The penalty is not the reason: it changes by {change(penalty)}."
+    else:
+        yield f"The penalty rises by {change(penalty)}: {share_label(share)} of the rise."
+
+
+def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
+    """What explains most, apart from the penalty that was just told."""
+    if diagnosis.causes and not diagnosis.causes[0].is_penalty:
+        cause = diagnosis.causes[0]
+        yield f"What explains most of it: {cause.name} ({share_label(cause.share)})."
+    elif diagnosis.rising and diagnosis.suspects and not diagnosis.causes:
+        yield "Nothing that was tried explains it for certain."
+
+
+def elsewhere(diagnosis: Diagnosis) -> Iterator[str]:
+    """Other circumstances in which the loss ends higher, where the study's own settings show no rise."""
+    evidence, measure = diagnosis.evidence, diagnosis.measures[0]
+    others = [name for name in evidence.study.judged if name != diagnosis.name and evidence.knows(name, measure)]
+    rows = {name: evidence.verdict(name, measure, END) for name in others}
+    rising = [f"`{name}` ({change(row['change'])})" for name, row in rows.items() if row["verdict"] == "rises"]
+    if rising:
+        yield f"It does end higher in {listed(rising)}."
+
+
+def numbers(diagnosis: Diagnosis) -> str:
+    """Losses and penalty at start and end, in the smallest and the largest network."""
+    evidence, name = diagnosis.evidence, diagnosis.name
+    smallest, largest = diagnosis.ends_of_range(diagnosis.measures[0])
+    columns = (
+        f"`{name}`",
+        f"smallest ({size_label(smallest['parameters'])})",
+        f"largest ({size_label(largest['parameters'])})",
+        "change [interval]" if diagnosis.is_judged else "change",
+        *(["verdict"] if diagnosis.is_judged else []),
+    )
+    rows = []
+    for feature, when in ((START, "start"), (END, "end")):
+        for measure in diagnosis.measures:
+            if evidence.rows("features", circumstance=name, measure=measure, feature=feature).empty:
+                continue
+            cells = [
+                *map(mean_words, diagnosis.ends_of_range(measure, feature)),
+                changed_by(diagnosis, measure, feature),
+            ]
+            if diagnosis.is_judged:
+                cells.append(verdict_words(diagnosis.row(measure, feature), with_replicates=False))
+            rows.append((f"{MEASURES[measure]}, {when}", *cells))
+        if not math.isnan(diagnosis.penalty(feature)):
+            rows.append((f"penalty, {when}", *penalty_cells(diagnosis, feature)))
+    return markdown_table(dict(itertools.zip_longest(columns, row, fillvalue=NO_VALUE)) for row in rows)
+
+
+def penalty_cells(diagnosis: Diagnosis, feature: str) -> tuple[str, str, str]:
+    """The penalty in the smallest and the largest network, and its change."""
+    reported, data = (diagnosis.ends_of_range(measure, feature) for measure in (REPORTED, DATA))
+    smallest, largest = (number(one["mean"] - other["mean"]) for one, other in zip(reported, data, strict=True))
+    return smallest, largest, change(diagnosis.penalty(feature))
+
+
+def notes(diagnosis: Diagnosis) -> str:
+    """How to read the table of numbers."""
+    sizes = (
+        "sizes in parameters" if size_name(diagnosis.evidence.study) == "parameters" else "sizes as the file has them"
+    )
+    trend = (
+        "*Change* is the least-squares trend over all sizes, with the interval that decides the verdict."
+        if diagnosis.is_judged
+        else "*Change* is the largest less the smallest."
+    )
+    parts = " Reported loss = data loss + penalty." if len(diagnosis.measures) > 1 else ""
+    guessing = f" Guessing costs {diagnosis.evidence.guessing}." if diagnosis.evidence.guessing else ""
+    return f"Mean losses in nats, {sizes}. {trend}{parts}{guessing} All tables: [evidence.md](evidence.md)."
+
+
+# What explains it
+
+
+def explanation(diagnosis: Diagnosis) -> str:
+    """What explains the rise, ranked, and what every suspect does; nothing in a study without contrasts or a rise."""
+    if not diagnosis.is_judged or not (diagnosis.causes or diagnosis.suspects):
+        return ""
+    parts = ["## What explains the rise" if diagnosis.rising else "## What each suspect does"]
+    if diagnosis.causes:
+        parts.append(
+            "Ranked by the share of the rise that goes away when one factor is changed. Shares overlap: they need not "
+            "add up to 100%."
+        )
+        parts.append("\n".join(f"{rank}. {words}" for rank, words in enumerate(ranked_causes(diagnosis), start=1)))
+    parts += filter(None, [noise(diagnosis), without_effect(diagnosis)])
+    if diagnosis.suspects:
+        parts.append(suspect_table(diagnosis))
+    return "\n\n".join(parts)
+
+
+def ranked_causes(diagnosis: Diagnosis) -> Iterator[str]:
+    """A line for each cause: its share, and the evidence for it."""
+    for cause in diagnosis.causes:
+        words = (
+            f"**{capitalised(cause.name)}: {share_label(cause.share)}** of the rise of the {MEASURES[diagnosis.rising]}"
+        )
+        others = [measure for measure in diagnosis.measures if measure != diagnosis.rising]
+        for measure in others if cause.suspects else ():
+            if cause.suspects[0].explains(measure):
+                words += f", {share_label(cause.suspects[0].shares[measure])} of that of the {MEASURES[measure]}"
+        words += "."
+        if cause.is_penalty:
+            reported, data = (change(diagnosis.change(measure)) for measure in (REPORTED, DATA))
+            words += f" By arithmetic: {reported} of reported loss less {data} of data loss."
+        for suspect in cause.suspects[:1]:
+            words += f" {suspect_words(diagnosis, suspect)}"
+        yield words
+
+
+def suspect_words(diagnosis: Diagnosis, suspect: Suspect) -> str:
+    """What a suspect does to the rise, in a sentence."""
+    measure = diagnosis.rising
+    before, after = (
+        change(diagnosis.evidence.verdict(name, measure, END)["change"]) for name in (suspect.reference, suspect.name)
+    )
+    less = "" if suspect.reference == diagnosis.name else f" against `{suspect.reference}`"
+    changed = factor_words(diagnosis.evidence, suspect.name, suspect.reference)
+    return (
+        f"With `{suspect.name}`{f' ({changed})' if changed else ''} the change with size is {after}, not {before}{less}"
+        f": {change_words(suspect.contrasts[measure])}."
+    )
+
+
+def noise(diagnosis: Diagnosis) -> str:
+    """How far the seeds alone move the change, as a share of the rise."""
+    if not diagnosis.rising:
+        return ""
+    row = diagnosis.row(diagnosis.rising)
+    reach = row["change"] - row["ci_low"]
+    if not math.isfinite(reach):
+        return ""
+    seeds = counted(int(row["seeds"]), "seed")
+    return f"Noise: over {seeds} the change is known to ±{number(reach)}, {reach / row['change']:.0%} of the rise."
+
+
+def without_effect(diagnosis: Diagnosis) -> str:
+    """The suspects that make no difference, those that make it worse, and those that only harm small networks."""
+    measure, suspects = diagnosis.rising or diagnosis.measures[0], diagnosis.suspects
+    flat, worse, less = (
+        [suspect for suspect in suspects if suspect.has_verdict(measure, verdict)]
+        for verdict in ("flat", "rises", "falls")
+    )
+    harmful = [suspect for suspect in less if not suspect.lowers_the_largest(measure)]
+    told = (
+        ("No difference, within the margin: {}.", flat),
+        ("With these the change with size is greater: {}.", worse),
+        ("With these it is smaller, but the largest network does not end lower for certain: {}.", harmful),
+    )
+    return " ".join(text.format(quoted(suspect.name for suspect in found)) for text, found in told if found)
+
+
+def suspect_table(diagnosis: Diagnosis) -> str:
+    """What every suspect does to the change from the smallest to the largest size."""
+    rows = []
+    for suspect in diagnosis.suspects:
+        less = "" if suspect.reference == diagnosis.name else f" less `{suspect.reference}`"
+        cells = {"suspect": f"`{suspect.name}`{less}"}
+        if changed := factor_words(diagnosis.evidence, suspect.name, suspect.reference):
+            cells["changed"] = changed
+        for measure in diagnosis.measures:
+            contrast = suspect.contrasts.get(measure)
+            told = NO_VALUE if contrast is None else f"{contrast['verdict']} {change_words(contrast)}"
+            share = f" ({share_label(suspect.shares[measure])})" if suspect.explains(measure) else ""
+            cells[f"{MEASURES[measure]}, end"] = told + share
+        rows.append(cells)
+    words = "What one factor does to the change from the smallest to the largest size, paired by seed and size"
+    words += "; in brackets the share of the rise that goes away:" if diagnosis.rising else ":"
+    return f"{words}\n\n{markdown_table(rows)}"
+
+
+# What to do, and what is left
+
+
+def remedies(diagnosis: Diagnosis) -> str:
+    """What to change, ranked by what explained most; nothing where the loss does not rise."""
+    if not diagnosis.rising:
+        return ""
+    lines = []
+    circumstances = diagnosis.evidence.study.circumstances
+    for cause in diagnosis.causes:
+        names = [suspect.name for suspect in cause.suspects if circumstances[suspect.name].change]
+        if names:
+            lines.append(f"{sentence(circumstances[names[0]].change)} (`{names[0]}`)")
+        elif cause.is_penalty:
+            lines.append("Compare sizes by data loss, which the penalty is no part of.")
+    if not lines:
+        return ""
+    numbered = "\n".join(f"{rank}. {line}" for rank, line in enumerate(lines, start=1))
+    return f"## What to change\n\n{numbered}"
+
+
+def sentence(text: str) -> str:
+    """A text of the catalogue as a sentence."""
+    return f"{capitalised(text.strip().rstrip('.'))}."
+
+
+def untold(diagnosis: Diagnosis) -> str:
+    """What could not be told."""
+    lines = [*open_contrasts(diagnosis), *not_tried(diagnosis), *runs_that_end_early(diagnosis)]
+    return "## What could not be told\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
+
+
+def open_contrasts(diagnosis: Diagnosis) -> Iterator[str]:
+    """The suspects whose contrasts are not decided, those with the same words together."""
+    measure = diagnosis.rising or diagnosis.measures[0]
+    names: dict[str, list[str]] = {}
+    for suspect in diagnosis.suspects:
+        contrast = suspect.contrasts.get(measure)
+        if contrast is None:
+            names.setdefault("unknown, since their sizes differ", []).append(suspect.name)
+        elif contrast["verdict"] not in DECIDED:
+            names.setdefault(verdict_words(contrast), []).append(suspect.name)
+    yield from (f"What these do is {words}: {quoted(found)}." for words, found in names.items())
+
+
+def not_tried(diagnosis: Diagnosis) -> Iterator[str]:
+    """The causes that no run of the study tells of."""
+    study = diagnosis.evidence.study
+    if diagnosis.evidence.is_of_curves:
+        what = "What else" if diagnosis.suspects else "Which setting"
+        yield f"{what} causes a rise: curves do not tell. `{DIAGNOSE}` tries suspects on your network and data."
+        yield from (limitation.rstrip(".") + "." for limitation in study.limitations)
+        return
+    tried = {suspect.cause for suspect in diagnosis.suspects} | ({RATE} if study.grids else set())
+    training = study.config["training"]
+    useless = {PENALTY} if training["l2"] == 0 else set()
+    useless |= {EPSILON} if training["optimiser"] != "adam" else set()
+    if missing := [cause for cause in WORTH_TRYING if cause not in tried | useless]:
+        yield f"What these would change, which were not tried: {listed(missing)}. `{DIAGNOSE}` tries them."
+
+
+def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
+    """Runs that diverged, and sizes that had not settled."""
+    evidence = diagnosis.evidence
+    runs = evidence.tables["runs"]
+    diverged = runs[runs["circumstance"].isin(evidence.study.judged) & runs["diverged"].fillna(False).astype(bool)]
+    for name, group in diverged.groupby("circumstance", sort=False):
+        sizes = listed(f"{size_label(parameters)}" for parameters in sorted(group["parameters"].unique()))
+        yield f"How `{name}` ends at {sizes} parameters: {len(group)} of {len(evidence.runs(name))} runs diverged."
+    if not evidence.has_settled(diagnosis.name, diagnosis.measures[0]):
+        yield f"What longer runs reach: {evidence.plateau_sentence(diagnosis.name, diagnosis.measures[0])}"
+
+
+SECTIONS = (opening, explanation, remedies, untold)

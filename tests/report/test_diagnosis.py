@@ -1,0 +1,330 @@
+"""The diagnosis of an own network, data or curves: what the contrasts say, ranked, and nothing that they do not."""
+
+import copy
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+from example_study import CONFIG, DEFAULTS, MARGIN, SCHEMA_KEYS, SEEDS, SIZES, example_evidence
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from snakemake.utils import update_config
+
+from widthwise.analysis.tables import make_table
+from widthwise.report.answer import sample_words, write_answer
+from widthwise.report.evidence import write_evidence
+from widthwise.study.curves import CurvesStudy
+from widthwise.study.plan import Study
+
+REPORTED, DATA = ("objective", "end_value"), ("data_loss", "end_value")
+START = ("objective", "starting_loss")
+ALL_SIZES = tuple(SIZES.values())
+RISE = {REPORTED: 0.6, DATA: 0.2, START: 0.1}
+OF_THE_POST = re.compile(r"\bpost(ed)?\b|question|Cross Validated|stackexchange", re.IGNORECASE)
+
+
+def own_study(*names: str, **changed) -> Study:
+    """A study of own data with the circumstances of config/studies/diagnose.yaml, or with these of them."""
+    config = copy.deepcopy(DEFAULTS)
+    update_config(config, yaml.safe_load((CONFIG / "studies/diagnose.yaml").read_text()))
+    update_config(config, {"widths": [2, 8, 26], "seeds": SEEDS, "dataset": {"path": "mine.npz"}})
+    update_config(config, {"training": {"l2": 1e-4, "l2_as": "loss", "learning_rate": 1e-3}})
+    config["circumstances"]["deeper_drop"] = {
+        "hypothesis": "Dropout.",
+        "source": "A test.",
+        "reference": "no_l2",
+        "overrides": {"training": {"l2": 0}, "network": {"dropout": 0.5}},
+    }
+    update_config(config, changed | ({"study": ["baseline", *names]} if names else {}))
+    return Study(config, SCHEMA_KEYS)
+
+
+def changes(study: Study, **others) -> dict:
+    """Every circumstance rises alike, except these."""
+    return {name: others.get(name, RISE) for name in study.judged}
+
+
+def section(answer: str, title: str) -> str:
+    return answer.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def curves_study(tmp_path, text: str, **changed) -> CurvesStudy:
+    (tmp_path / "curves.csv").write_text(text)
+    config = copy.deepcopy(DEFAULTS)
+    update_config(config, {"curves": str(tmp_path / "curves.csv"), **changed})
+    return CurvesStudy.of(config, SCHEMA_KEYS)
+
+
+def csv_of(*columns: str, seeds=(0, 1), sizes=ALL_SIZES, circumstances=("baseline",)) -> str:
+    """A CSV of loss curves with these columns, which all fall from 1 to 0.5."""
+    rows = [
+        {"circumstance": name, "parameters": size, "seed": seed, "step": step, "loss": 1 - step / 128}
+        | {"data_loss": 0.9 - step / 128, "penalty": 0.1}
+        for name in circumstances
+        for size in sizes
+        for seed in seeds
+        for step in range(0, 65, 4)
+    ]
+    return "\n".join([",".join(columns), *(",".join(str(row[column]) for column in columns) for row in rows)])
+
+
+def test_a_rise_by_the_penalty():
+    study = own_study()
+    answer = write_answer(example_evidence(study, changes(study, no_l2={REPORTED: 0.2, DATA: 0.2})))
+    title, first, *_ = answer.split("\n\n")
+    assert title == "# Does your training loss rise with size, and why?"
+    assert first.startswith(
+        "**Yes: the larger the network, the higher its loss ends.** The reported loss ends at 0.700 "
+    )
+    assert "at 1.300 in the largest: +0.600 [+0.590, +0.610]." in first
+    assert first.endswith("The penalty rises by +0.400: 67% of the rise.")
+    assert "| penalty, end | 0.000 | 0.400 | +0.400 | – |" in answer
+    explained = section(answer, "What explains the rise")
+    assert re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE) == ["Penalty: 67%"]
+    assert "With `no_l2` (`training.l2` 0.0001 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
+    assert "Noise: over 5 seeds the change is known to ±0.010, 2% of the rise." in explained
+    assert section(answer, "What to change").strip().startswith("1. Compare sizes by data loss, or scale lambda")
+    assert "What could not be told" not in answer
+    assert len(answer.splitlines()) < 120
+
+
+def test_a_rise_by_the_rate_and_less_by_other_factors():
+    study = own_study(training={"l2": 0})
+    rise = {REPORTED: 0.4, DATA: 0.4}
+    others = {
+        "tenth_of_rate": {REPORTED: 0.1, DATA: 0.1},
+        "third_of_rate": {REPORTED: 0.2, DATA: 0.2},
+        "tenfold_rate": {REPORTED: 0.8, DATA: 0.8},
+        "more_steps": {REPORTED: 0.3, DATA: 0.3},
+    }
+    answer = write_answer(example_evidence(study, {name: others.get(name, rise) for name in study.judged}))
+    assert "What explains most of it: learning rate (75%)." in answer.split("\n\n")[1]
+    assert "penalty" not in answer.lower()
+    explained = section(answer, "What explains the rise")
+    ranked = re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE)
+    assert ranked == ["Learning rate: 75%", "Number of steps: 25%"]
+    assert "With these the change with size is greater: `tenfold_rate`." in explained
+    remedies = re.findall(r"\(`(\w+)`\)$", section(answer, "What to change"), re.MULTILINE)
+    assert remedies == ["tenth_of_rate", "more_steps"]
+
+
+def test_a_factor_that_only_harms_small_networks_is_no_remedy():
+    study = own_study("no_l2", "tenth_of_rate")
+    evidence = example_evidence(study, changes(study, tenth_of_rate={REPORTED: 0.1, DATA: 0.1}))
+    contrasts = evidence.tables["contrasts"].assign(at_largest_high=0.1)
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
+    assert "Learning rate" not in answer
+    assert "the largest network does not end lower for certain: `tenth_of_rate`." in answer
+    assert "Divide the learning rate" not in answer
+
+
+def test_a_penalty_that_rises_less_than_the_data_loss_comes_after_what_explains_more():
+    study = own_study()
+    baseline = {REPORTED: 0.5, DATA: 0.4}
+    others = dict.fromkeys(study.judged, baseline) | {"tenth_of_rate": {REPORTED: 0.1, DATA: 0.0}}
+    answer = write_answer(example_evidence(study, others))
+    ranked = re.findall(r"^\d\. (.*)$", section(answer, "What explains the rise"), re.MULTILINE)
+    assert ranked[0].startswith(
+        "**Learning rate: 80%** of the rise of the reported loss, all of that of the data loss."
+    )
+    assert ranked[1].startswith("**Penalty: 20%**")
+    # No contrast shows that without lambda the rise is smaller, so its text is not quoted.
+    assert "2. Compare sizes by data loss, which the penalty is no part of." in section(answer, "What to change")
+
+
+def test_a_data_loss_that_rises_under_a_penalty_that_falls():
+    study = own_study()
+    answer = write_answer(example_evidence(study, {name: {DATA: 0.3} for name in study.judged}))
+    assert "**The data loss, not the reported loss, ends higher the larger the network is.**" in answer
+    assert "Nothing that was tried explains it for certain." in answer
+    assert "What to change" not in answer
+
+
+@pytest.mark.parametrize(
+    ("verdict", "first"),
+    [
+        ("falls", "**No: the larger the network, the lower its loss ends.**"),
+        ("flat", "**No: the loss ends about the same at every size.**"),
+        ("mixed", "**No clear answer: "),
+        ("diverged", "**No answer: at some size every run diverged.**"),
+        ("undecided", "**Undecided: these runs do not show whether larger networks end with a higher loss.**"),
+    ],
+)
+def test_a_loss_that_does_not_rise(verdict, first):
+    study = own_study()
+    verdicts = {("baseline", measure, "end_value"): verdict for measure in ("objective", "data_loss")}
+    higher = {"tenfold_rate": {REPORTED: 0.3, DATA: 0.3}}
+    answer = write_answer(example_evidence(study, higher, verdicts=verdicts))
+    opening = answer.split("\n\n")[1]
+    assert opening.startswith(first)
+    assert opening.endswith("It does end higher in `tenfold_rate` (+0.300).")
+    assert ("about 12 seeds would halve the interval" in opening) == (verdict == "undecided")
+    assert "| `tenfold_rate` | `training.learning_rate` 0.001 → 0.01 | rises +0.300" in answer
+    assert "What to change" not in answer
+    assert "explains" not in answer
+
+
+def test_a_slight_rise_is_called_hardly_any():
+    study = own_study("no_l2")
+    evidence = example_evidence(study, changes(study))
+    verdicts = evidence.tables["verdicts"].assign(slight=lambda rows: rows["verdict"] == "rises")
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
+    assert "**Hardly: larger networks end slightly higher.**" in answer
+
+
+def test_what_could_not_be_told():
+    study = own_study("no_l2", "warm_up", "tenth_of_rate")
+    evidence = example_evidence(study, changes(study), settled=False)
+    contrasts = evidence.tables["contrasts"].copy()
+    contrasts.loc[contrasts["circumstance"] == "warm_up", "verdict"] = "undecided"
+    runs = evidence.tables["runs"].copy()
+    runs["diverged"] = (runs["circumstance"] == "tenth_of_rate") & (runs["size"] == "width26") & (runs["seed"] < 2)
+    tables = evidence.tables | {"contrasts": contrasts, "runs": runs}
+    untold = section(write_answer(replace(evidence, tables=tables)), "What could not be told").strip().splitlines()
+    assert untold == [
+        "- What these do is undecided (about 12 seeds would halve the interval): `warm_up`.",
+        "- What these would change, which were not tried: initialisation, number of steps and epsilon. "
+        "`config/studies/diagnose.yaml` tries them.",
+        "- How `tenth_of_rate` ends at 2.61 M parameters: 2 of 15 runs diverged.",
+        "- What longer runs reach: None of the 15 runs reached a plateau.",
+    ]
+
+
+def test_a_reference_that_is_not_the_baseline_is_named():
+    study = own_study("no_l2", "deeper_drop")
+    rise = {REPORTED: 0.4, DATA: 0.4}
+    answer = write_answer(example_evidence(study, {"baseline": rise, "no_l2": rise}))
+    explained = section(answer, "What explains the rise")
+    assert "1. **`network.dropout`: all** of the rise of the reported loss" in explained
+    assert "the change with size is 0.000, not +0.400 against `no_l2`" in explained
+    assert "| `deeper_drop` less `no_l2` | `network.dropout` 0 → 0.5 |" in explained
+
+
+def test_nothing_is_said_of_the_post():
+    study = own_study()
+    for evidence in (example_evidence(study, changes(study)), example_evidence(study, {}, settled=False)):
+        assert not OF_THE_POST.search(write_answer(evidence))
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_whatever_the_tables_say_it_is_one_page_and_advises_only_what_helped(data):
+    study = own_study()
+    ends = {REPORTED: st.floats(-1, 1), DATA: st.floats(-1, 1)}
+    found = {name: data.draw(st.fixed_dictionaries(ends)) for name in study.judged}
+    answer = write_answer(example_evidence(study, found, settled=data.draw(st.booleans())))
+    assert len(answer.splitlines()) < 120
+    assert not OF_THE_POST.search(answer)
+    rising = next((end for end in ends if found["baseline"][end] > MARGIN), None)
+    assert ("## What explains the rise" in answer) == (rising is not None)
+    remedies = section(answer, "What to change") if "## What to change" in answer else ""
+    for name in re.findall(r"\(`(\w+)`\)$", remedies, re.MULTILINE):
+        assert found[name][rising] < found["baseline"][rising] - MARGIN
+
+
+def test_it_says_what_it_holds_for():
+    evidence = example_evidence(own_study("no_l2"), {})
+    scope = section(write_answer(evidence), "What this holds for")
+    assert "- The built-in network with adam at 1e-3, lambda 0.0001 in the loss, mini-batches of 8, 3 epochs." in scope
+    assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps." in scope
+    assert "768 training cubes of 25 voxels a side in 2 classes: intervals cover seeds, not other data." in scope
+
+
+def test_suspects_that_the_settings_already_are_are_not_missed():
+    study = own_study("no_l2", "glorot_init", training={"l2": 0, "optimiser": "sgd"})
+    answer = write_answer(example_evidence(study, changes(study)))
+    assert "Already so, and not run apart: `no_l2` and `glorot_init`." in section(answer, "What this holds for")
+    untold = section(answer, "What could not be told")
+    assert "not tried: learning rate, initialisation, number of steps and warm-up. `config" in untold
+
+
+def test_an_own_network_is_named(tmp_path):
+    (tmp_path / "net.py").write_text("def build(width, *, classes, shape): ...\n")
+    study = own_study("no_l2", "he_init", network={"factory": f"{tmp_path}/net.py:build"})
+    answer = write_answer(example_evidence(study, changes(study)))
+    assert f"- The network of `{tmp_path}/net.py:build` with adam at 1e-3" in answer
+    assert "`network.initialisation` as_built → he" in answer
+    assert (
+        "50 initialisations of each size. The replicates of an interval are the seeds, and at the start the" in answer
+    )
+    assert "with its added channels at zero" not in answer
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ([64], "vectors of 64 numbers"),
+        ([2, 100], "series of 100 points in 2 channels"),
+        ([1, 28, 28], "images of 28 x 28 pixels"),
+        ([3, 32, 24], "images of 32 x 24 pixels in 3 channels"),
+        ([1, 9, 9, 9], "cubes of 9 voxels a side"),
+        ([1, 9, 10, 11], "volumes of 9 x 10 x 11 voxels"),
+    ],
+)
+def test_samples_are_called_after_their_axes(shape, words):
+    assert sample_words(shape) == words
+
+
+# Loss curves
+
+
+def test_curves_of_several_seeds_are_judged_without_causes(tmp_path):
+    columns = ("parameters", "seed", "step", "loss", "data_loss", "penalty")
+    study = curves_study(tmp_path, csv_of(*columns), classes=10)
+    evidence = replace(example_evidence(study, {"baseline": RISE}), dataset=None)
+    answer = write_answer(evidence)
+    assert "**Yes: the larger the network, the higher its loss ends.**" in answer
+    assert "The penalty rises by +0.400: 67% of the rise." in answer
+    assert "Guessing costs log(10) = 2.303 nats." in answer
+    assert "1. **Penalty: 67%** of the rise of the reported loss. By arithmetic" in answer
+    untold = section(answer, "What could not be told")
+    assert "- Which setting causes a rise: curves do not tell. `config/studies/diagnose.yaml` tries" in untold
+    assert "Starts rest on the same seeds." in answer
+    assert "curves.csv`. 6 runs: 3 sizes of 15.7 k to 2.61 M parameters, 2 seeds, 288 steps." in answer
+    assert not OF_THE_POST.search(answer)
+    assert len(answer.splitlines()) < 120
+    assert write_evidence(evidence).startswith("# Evidence")
+
+
+def test_curves_with_circumstances_are_compared_as_they_are_named(tmp_path):
+    columns = ("circumstance", "parameters", "seed", "step", "loss", "data_loss")
+    study = curves_study(tmp_path, csv_of(*columns, circumstances=("baseline", "slow")))
+    evidence = replace(example_evidence(study, {"baseline": RISE, "slow": {REPORTED: 0.4}}), dataset=None)
+    explained = section(write_answer(evidence), "What explains the rise")
+    assert (
+        "2. **`slow`: 33%** of the rise of the reported loss, all of that of the data loss. With `slow` the"
+        in explained
+    )
+    assert "| suspect | reported loss, end | data loss, end |" in explained
+
+
+def test_curves_without_the_data_loss_are_not_split(tmp_path):
+    study = curves_study(tmp_path, csv_of("parameters", "seed", "step", "loss"))
+    evidence = replace(example_evidence(study, {"baseline": RISE}), dataset=None)
+    known = {
+        name: table[table["measure"] == "objective"] for name, table in evidence.tables.items() if "measure" in table
+    }
+    answer = write_answer(replace(evidence, tables=evidence.tables | known))
+    assert "The reported loss ends at 0.700" in answer
+    assert "| data loss" not in answer
+    assert "| penalty" not in answer
+    assert "What explains the rise" not in answer
+    assert "data loss and penalty cannot be told apart" in section(answer, "What could not be told")
+
+
+def test_one_seed_and_two_sizes_are_described(tmp_path):
+    columns = ("parameters", "seed", "step", "loss", "data_loss")
+    one_seed = curves_study(tmp_path, csv_of(*columns, seeds=(0,)))
+    two_sizes = curves_study(tmp_path, csv_of(*columns, sizes=(15_708, 2_613_444)))
+    for study, few in ((one_seed, "One seed"), (two_sizes, "Too few sizes")):
+        evidence = replace(example_evidence(study, {"baseline": RISE}), dataset=None)
+        tables = dict(evidence.tables)
+        if study is two_sizes:
+            tables["verdicts"], tables["contrasts"] = (make_table(name, []) for name in ("verdicts", "contrasts"))
+        answer = write_answer(replace(evidence, tables=tables))
+        opening = answer.split("\n\n")[1]
+        assert opening.startswith(f"**{few}: nothing is judged. This is what the curves show.** The reported loss ends")
+        assert "at 1.300 in the largest: +0.600. The data loss" in opening
+        assert "| penalty, end | 0.000 | 0.400 | +0.400 |" in answer
+        assert not re.search(r"\bundecided\b|\[\+|rises", answer)
