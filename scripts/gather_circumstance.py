@@ -93,7 +93,8 @@ def refuse_other_settings(records: dict[Path, dict[str, Any]], expected: dict[st
 
 def remedy(folders: list[Path]) -> str:
     """The command after which snakemake makes these runs again."""
-    return f"to make it again: rm -r {shlex.join(map(str, folders))}, then run snakemake as before"
+    runs = "it" if len(folders) == 1 else "them"
+    return f"to make {runs} again: rm -r {shlex.join(map(str, folders))}, then run snakemake as before"
 
 
 if __name__ == "__main__":

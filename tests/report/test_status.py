@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from example_study import ROOT, example_study, write_record
@@ -98,6 +99,77 @@ def test_every_state_is_read_from_files_alone(study, tmp_path):
     assert re.search(rf"^  {stopped.size}/seed{stopped.seed} +stopped .* 3 h *$", output, re.MULTILINE)
 
 
+@pytest.fixture
+def squeue(tmp_path, monkeypatch):
+    """Puts a program in place of squeue that prints these lines, or does something else."""
+
+    def put(*lines, program="cat <<'END'\n{}\nEND"):
+        path = tmp_path / "bin/squeue"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{program.format(chr(10).join(lines))}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("PartitionTimeLimit", "set the `runtime` of train in minutes"),
+        ("QOSMaxWallDurationPerJobLimit", "set the `runtime` of train in minutes"),
+        ("AssocMaxCpuMinutesPerJobLimit", "set the `runtime` of train in minutes"),
+        ("MaxMemPerLimit", "set the `mem_mb` of train"),
+        ("QOSMaxMemoryPerJob", "set the `mem_mb` of train"),
+        ("JobHeldUser", "scontrol release"),
+        ("launch failed requeued held", "scontrol release"),
+        ("PartitionDown", "the nodes are down"),
+        ("ReqNodeNotAvail, UnavailableNodes:node[1-3]", "the nodes are down"),
+        ("Job's account not permitted to use this partition (main allows a not b)", "another `slurm_partition`"),
+        ("PartitionNodeLimit", "another `slurm_partition`"),
+        ("QOSMaxGRESPerJob", "another `slurm_partition`"),
+    ],
+)
+def test_jobs_that_slurm_will_never_start_are_told_with_the_remedy(study, tmp_path, squeue, reason, remedy):
+    squeue(f"rule_train_wildcards_no_l2_width8_0|{Path.cwd()}|{reason}")
+    told = " ".join(status(study, tmp_path).split())
+    assert f"SLURM: 1 job of train will not start ({reason}): " in told
+    assert remedy in told
+
+
+def test_jobs_are_counted_for_each_reason_and_rule(study, tmp_path, squeue):
+    here = Path.cwd()
+    squeue(
+        *[f"rule_train_wildcards_no_l2_width8_{seed}|{here}|PartitionTimeLimit" for seed in range(2)],
+        f"rule_measure_starts_wildcards_baseline_width8|{here}|PartitionTimeLimit",
+        f"rule_predict_masks|{here}|JobHeldUser",
+    )
+    told = " ".join(status(study, tmp_path).split())
+    assert "2 jobs of train and 1 job of measure_starts will not start (PartitionTimeLimit): more time" in told
+    assert "the `runtime` of train and measure_starts" in told
+    assert "1 job of predict_masks will not start (JobHeldUser): " in told
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        *[f"rule_train_wildcards_no_l2_width8_0|HERE|{reason}" for reason in ("Priority", "Resources", "None")],
+        *[f"rule_train|HERE|{reason}" for reason in ("QOSGrpMemLimit", "AssocMaxJobsLimit", "QOSMaxGRESPerUser")],
+        "rule_train_wildcards_no_l2_width8_0|/elsewhere|PartitionTimeLimit",
+        "(null)|HERE|PartitionTimeLimit",
+        "",
+    ],
+)
+def test_jobs_that_will_start_or_are_others_are_not_told(study, tmp_path, squeue, job):
+    squeue(job.replace("HERE", str(Path.cwd())))
+    assert "SLURM" not in status(study, tmp_path)
+
+
+def test_a_slurm_that_does_not_answer_leaves_the_status_as_it_is(study, tmp_path, squeue):
+    squeue(program="echo 'rule_train|'$PWD'|PartitionTimeLimit'; exit 1")
+    assert "SLURM" not in status(study, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(50, "50 s"), (720, "12 min"), (7200, "2 h"), (30 * 3600, "30 h"), (math.nan, "")]
 )
@@ -126,7 +198,7 @@ def test_the_estimate_goes_by_the_speed_of_this_machine_if_it_was_measured(tmp_p
 
 
 def test_own_data_must_be_imported_before_they_are_counted(tmp_path):
-    study = example_study(dataset={"path": "mine.npz"})
+    study = example_study(dataset={"path": "mine.npz"}, training={"l2": 0, "l2_as": "loss"})
     with pytest.raises(FileNotFoundError, match=r"dataset/own\.json: not found; import the data first: `snakemake "):
         list(estimate(study, tmp_path, cores=1))
     (tmp_path / "dataset").mkdir()

@@ -110,13 +110,21 @@ class Cluster:
         (self.folder / "slurmdbd.conf").chmod(0o600)
         self._start_munge()
         self._start_database()
-        self.run("slurmdbd")
-        self.wait_for(lambda: self.succeeds("sacctmgr", "-n", "show", "cluster"), "slurmdbd")
+        self.start_accounting()
         for what in (["cluster", "loopback"], ["account", "tests"], ["user", "root", "account=tests"]):
             self.run("sacctmgr", "-i", "add", *what)
         self.start_controller()
         self.run("slurmd")
         self.wait_for(lambda: "idle" in self.output("sinfo", "-h", "-o", "%t"), "slurmd")
+
+    def start_accounting(self) -> None:
+        """Starts slurmdbd, without which sacct lists nothing."""
+        self.run("slurmdbd")
+        self.wait_for(lambda: self.succeeds("sacctmgr", "-n", "show", "cluster"), "slurmdbd")
+
+    def stop_accounting(self) -> None:
+        """Stops slurmdbd; jobs are queued and run on."""
+        self._end("slurmdbd", signal.SIGTERM)
 
     def start_controller(self) -> None:
         """Starts slurmctld, which goes on with the jobs that it knew."""

@@ -102,7 +102,7 @@ def test_a_run_killed_at_nine_random_moments_twice_over_is_the_run_that_was_not(
             record = json.loads((folder / "run.json").read_text())
             assert record["losses_digest"] == expected["losses_digest"]
             assert record["sittings"] > 1
-            assert {path.name for path in folder.iterdir()} == {*FILES.values(), "checkpoint.lock"}
+            assert {path.name for path in folder.iterdir()} == {*FILES.values(), "checkpoint.pt", "checkpoint.lock"}
 
 
 def test_two_trainers_of_one_run_take_turns(trainers, finished_smoke, tmp_path):
@@ -318,6 +318,16 @@ def test_runs_with_other_settings_are_refused_until_the_command_told_has_been_fo
     assert job_counts(make(smoke, *by_time))["train"] == len(others)
     records = [json.loads((smoke / RESULTS / "runs" / name / "run.json").read_text()) for name in NO_L2]
     assert {record["settings"]["training"]["learning_rate"] for record in records} == {0.002}
+
+
+def test_copied_results_of_other_settings_are_not_taken_for_the_studys(smoke):
+    shutil.rmtree(smoke / ".snakemake")  # what the results were made with is then known to nobody but themselves
+    (smoke / "faster.yaml").write_text("training: {learning_rate: 2.0e-3}")
+    output = make(smoke, *SMOKE, "faster.yaml")
+    told = re.search(r"Nothing to be done.*\n?.*has other settings than the configuration.*(--forcerun \w+)", output)
+    assert told, output
+    output = refusal(smoke, *told[1].split(), *SMOKE, "faster.yaml")
+    assert "training.learning_rate is 0.001, not 0.002" in output
 
 
 def test_a_truncated_dataset_is_named_and_is_made_again_without_training_again(smoke):

@@ -3,11 +3,23 @@
 import contextlib
 import os
 import re
+import shutil
+import signal
 import time
 
 import pandas
 import pytest
-from workflow.checkout import RESULTS, SMOKE, WIDTHS, copy_checkout, copy_study, losses, make, start_snakemake
+from workflow.checkout import (
+    RESULTS,
+    SMOKE,
+    WIDTHS,
+    copy_checkout,
+    copy_study,
+    losses,
+    make,
+    run_program,
+    start_snakemake,
+)
 from workflow.slurm_cluster import Cluster, missing_programs
 
 # The shipped profiles wait for clusters that are slower than this one.
@@ -78,6 +90,38 @@ def test_more_runs_than_an_array_holds(cluster, finished_smoke, tmp_path):
     jobs = jobs[jobs["job"].str.contains("_")]
     assert set(jobs["state"]) == {"COMPLETED"}
     assert sorted(jobs.groupby(jobs["job"].str.split("_").str[0]).size()) == [1, 2]
+
+
+def test_a_partition_whose_limit_is_below_what_jobs_ask_for_is_told(cluster, smoke):
+    run = "no_l2/width2/seed0"
+    target = f"{RESULTS}/runs/{run}/losses.csv"
+    shutil.rmtree(smoke / RESULTS / "runs" / run)
+    cluster.run("scontrol", "update", "PartitionName=main", "MaxTime=1")
+    try:
+        workflow = start_snakemake(smoke, target, *SLURM, *SMOKE)
+        cluster.wait_for(lambda: "PartitionTimeLimit" in cluster.output("squeue", "-h", "-o", "%r"), "the job's reason")
+        told = " ".join(run_program(smoke, "study.py", "status", *SMOKE).stdout.split())
+        assert "SLURM: 1 job of train will not start (PartitionTimeLimit): more time is asked for" in told
+        assert "Interrupt snakemake, which cancels the jobs, and set the `runtime` of train in minutes" in told
+        workflow.send_signal(signal.SIGINT)
+        workflow.communicate()
+        assert not cluster.output("squeue", "-h")
+        profile = smoke / "config/profiles/slurm/config.yaml"
+        with profile.open("a") as stream:
+            stream.write("\nset-resources: {train: {runtime: 1}}\n")
+        make(smoke, target, *SLURM, *SMOKE)
+    finally:
+        cluster.run("scontrol", "update", "PartitionName=main", "MaxTime=INFINITE")
+
+
+def test_without_accounting_squeue_says_that_jobs_have_ended(cluster, smoke):
+    run = "no_l2/width2/seed0"
+    shutil.rmtree(smoke / RESULTS / "runs" / run)
+    cluster.stop_accounting()
+    try:
+        make(smoke, f"{RESULTS}/runs/{run}/losses.csv", *SLURM, "--slurm-status-command", "squeue", *SMOKE)
+    finally:
+        cluster.start_accounting()
 
 
 def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, smoke, finished_smoke, tmp_path):

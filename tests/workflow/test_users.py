@@ -133,6 +133,13 @@ def test_the_reason_of_a_failed_job_is_shown_however_quiet(checkout):
     assert re.search(reason, output, re.MULTILINE), output
 
 
+def test_a_reason_that_many_jobs_share_is_told_once(checkout):
+    (checkout / "small.yaml").write_text("dataset: {volume_side: 9}")
+    output = refusal(checkout, "--keep-going", "--quiet", *SMOKE, "small.yaml")
+    assert len(re.findall("raise dataset.volume_side", output)) == 1, output
+    assert "seed0.log and 1 more: " in output
+
+
 @pytest.mark.parametrize("extension", ["svg", "pdf", "png"])
 def test_a_figure_that_does_not_fit_on_the_disk_is_named(tmp_path, extension):
     path = tmp_path / f"figure.{extension}"

@@ -1,10 +1,12 @@
-"""How far every run of a study is, from files alone, and what a study costs before it is started."""
+"""How far every run of a study is, from files and SLURM's queue, and what a study costs before it is started."""
 
 import json
 import math
+import os
 import re
+import subprocess
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from widthwise.report.wording import counted
+from widthwise.report.wording import counted, listed
 from widthwise.study.cost import REFERENCE, Speed, Work
 from widthwise.study.plan import Run, Study
 from widthwise.training.progress import last_progress
@@ -33,6 +35,28 @@ SHOWN_BY_CIRCUMSTANCE = ("diverged", "outdated", "failed", "stopped")
 UNITS = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 # Seconds without a line in the log. Training writes one every 10; a shared file system may take 60 to show it.
 SILENCE = 120
+# Seconds to wait for squeue.
+MOST_QUEUE_WAIT = 10
+# Why SLURM does not start a job until somebody acts, and what to do. Other reasons pass by themselves.
+NEVER_STARTS = {
+    r"PartitionTimeLimit|Max(WallDuration|\w*Minutes)PerJob": (
+        "more time is asked for than partition (`sinfo -o '%P %l'`), QOS or account allow. Interrupt snakemake, which "
+        "cancels the jobs, and set the `runtime` of {rules} in minutes under `set-resources` in the profile"
+    ),
+    r"MaxMemPerLimit|MaxMem(ory)?Per(Job|Node)": (
+        "more memory is asked for than partition, QOS or account allow. Interrupt snakemake, which cancels the jobs, "
+        "and set the `mem_mb` of {rules} under `set-resources` in the profile"
+    ),
+    r"[Hh]eld": "somebody held them; `scontrol release JOB` lets them go",
+    r"PartitionDown|PartitionInactive|Nodes required for job|NodeNotAvail": (
+        "the nodes are down or reserved (`sinfo -R`). Wait for them, or interrupt snakemake, which cancels the jobs, "
+        "and write another `slurm_partition` in the profile"
+    ),
+    r"Partition|not permitted|NotAllowed|Invalid|BadConstraints|Max\w+Per(Job|Node)": (
+        "partition, QOS or account do not allow them (`scontrol show job JOB`). Interrupt snakemake, which cancels "
+        "the jobs, and write another `slurm_partition` or `slurm_account` in the profile"
+    ),
+}
 COSTS = "{:<8} {:>5} {:>10} {:>11} {:>11} {:>17}"
 
 
@@ -77,6 +101,8 @@ def read_log(path: Path) -> tuple[str, float]:
 def overview(study: Study, results: Path, *, every_run: bool) -> RenderableType:
     """A table of circumstances and of the runs at work or in trouble, then errors, then a count of all runs.
 
+    Errors are those of runs, and jobs that SLURM will not start.
+
     Args:
         study: the study.
         results: the folder of its results.
@@ -101,8 +127,9 @@ def overview(study: Study, results: Path, *, every_run: bool) -> RenderableType:
                 table.add_row(f"  {run.size}/seed{run.seed}", *run_cells(found))
             if found.error:
                 errors.append(f"[red]{run.name}[/]: {escape(found.error)}")
+    held = [f"[yellow]SLURM[/]: {escape(line)}" for line in held_jobs(Path.cwd())]
     summary = f"{results}, {time.strftime('%H:%M:%S')}: {total.total()} runs, {format_counts(total)}"
-    return Group(table, *errors, summary)
+    return Group(table, *errors, *held, summary)
 
 
 def run_cells(found: RunState) -> list[RenderableType]:
@@ -146,6 +173,31 @@ def duration(seconds: float) -> str:
     return f"{seconds / UNITS[unit]:.0f} {unit}"
 
 
+# SLURM's queue
+
+
+def held_jobs(checkout: Path) -> Iterator[str]:
+    """Yields a line for each reason for which SLURM will not start jobs of this checkout, with the remedy.
+
+    Yields nothing where there is no SLURM, or where it does not answer.
+    """
+    # The plugin submits in the checkout, with the rule's name as a comment.
+    query = ["squeue", "--noheader", "--array", "--states=PENDING", f"--user={os.getuid()}", "--format=%k|%Z|%r"]
+    try:
+        output = subprocess.run(query, capture_output=True, text=True, check=True, timeout=MOST_QUEUE_WAIT).stdout
+    except (OSError, subprocess.SubprocessError):
+        return
+    jobs = defaultdict(Counter)
+    for line in output.splitlines():
+        found = re.fullmatch(r"rule_(?P<rule>\w+?)(_wildcards_.*?)?\|(?P<folder>.*)\|(?P<reason>.*)", line)
+        if found and found["folder"] == str(checkout):
+            jobs[found["reason"]][found["rule"]] += 1
+    for reason, counts in jobs.items():
+        if remedy := next((text for pattern, text in NEVER_STARTS.items() if re.search(pattern, reason)), None):
+            waiting = listed(f"{counted(count, 'job')} of {rule}" for rule, count in counts.items())
+            yield f"{waiting} will not start ({reason}): {remedy.format(rules=listed(counts))}"
+
+
 # The estimate
 
 
@@ -156,7 +208,7 @@ def estimate(study: Study, results: Path, cores: int) -> Iterator[str]:
     FileNotFoundError for own data that have not been imported.
     """
     speed, source = measured_speed(results / "tables/speed.json")
-    rows = [row | {"seconds": speed.seconds(work_of(row))} for row in study.work(dataset_summary(study, results))]
+    rows = [row | {"seconds": speed.seconds(work_of(row))} for row in planned_work(study, results)]
     yield f"Estimated {source}."
     yield COSTS.format("size", "runs", "s per run", "core-hours", "memory, MB", "disk per run, MB")
     for size in dict.fromkeys(row["size"] for row in rows):
@@ -186,6 +238,15 @@ def measured_speed(path: Path) -> tuple[Speed, str]:
     measured = json.loads(path.read_text(encoding="utf-8"))
     speed = Speed(**measured["speed"])
     return speed, f"by the benchmark on {measured['device']}, {measured['threads']} thread(s) per run"
+
+
+def planned_work(study: Study, results: Path) -> list[dict]:
+    """The rows of `Study.work`. Raises FileNotFoundError where data or networks of the user's own are not known yet."""
+    path = results / "networks.json"
+    if study.factory and not path.exists():
+        raise FileNotFoundError(f"{path}: not found; try the networks first: `snakemake --cores 1 {path}`")
+    described = json.loads(path.read_text(encoding="utf-8")) if study.factory else {}
+    return study.work(dataset_summary(study, results), described)
 
 
 def dataset_summary(study: Study, results: Path) -> dict:
