@@ -1,7 +1,8 @@
 """Measures how fast this machine trains the study's sizes.
 
 `benchmark` needs a dataset alone, not the study; makes tables/speed.csv, speed.json, run_seconds.csv and the figure
-`speed`. `python scripts/study.py estimate` then goes by this machine's speed.
+`speed`. `python scripts/study.py estimate` then goes by this machine's speed. Lightning and Keras are timed beside ours
+where they are installed (`pip install lightning keras tensorflow-cpu`).
 """
 
 
@@ -12,6 +13,15 @@ localrules:
 rule measure_speed:
     """Times the training step of the first circumstance's sizes, with the machine to itself."""
     input:
+        **(
+            {
+                "networks": [
+                    network_of(STUDY.judged[0], size) for size in STUDY.sizes(STUDY.judged[0])
+                ]
+            }
+            if STUDY.factory
+            else {}
+        ),
         images=ancient(f"{FIRST_DRAW}.h5"),
         summary=f"{FIRST_DRAW}.json",
     output:
@@ -26,7 +36,7 @@ rule measure_speed:
         "../envs/benchmark.yaml"
     threads: workflow.resource_settings.cores or 1  # all of them, so that nothing runs beside it
     resources:
-        mem_mb=4000,
+        mem_mb=6000,  # 3600 were measured with all alternatives at width 26
         runtime="1h",
         device=STUDY.config["device"],
     params:
@@ -36,10 +46,17 @@ rule measure_speed:
                 for size in STUDY.sizes(STUDY.judged[0])
             ]
         ),
+        complexities=lambda wildcards, input: canonical_json(
+            [
+                job_complexity(STUDY.run_settings(STUDY.judged[0], size, STUDY.seeds[0]), input)
+                for size in STUDY.sizes(STUDY.judged[0])
+            ]
+        ),
         code=code("measure_speed"),
     shell:
         "python scripts/measure_speed.py"
         " --settings {params.settings:q}"
+        " --complexities {params.complexities:q}"
         " --threads 1"
         " --device {resources.device}"
         " --dataset {input.images:q}"

@@ -5,17 +5,19 @@ import time
 
 import measure_speed
 import numpy
+import pandas
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import make_arrays, small_run
+from settings import cubes, make_arrays, small_run
 
-from widthwise.study.architecture import layers_of, training_flops
+from widthwise.study.architecture import complexity_of, layers_of
 from widthwise.study.cost import Speed
 from widthwise.study.identity import IDENTITY
 from widthwise.training import benchmark
-from widthwise.training.benchmark import fitted_speed, samples_per_second, timed_in_turn
+from widthwise.training.alternatives import AlternativeError
+from widthwise.training.benchmark import Roofline, fitted_speed, samples_per_second, timed_in_turn
 
 CPU = torch.device("cpu")
 
@@ -96,30 +98,109 @@ def test_calls_are_timed_in_turn(monkeypatch):
     assert order == (["fast"] * 4 + ["slow"] * 2) * 2
 
 
-def test_a_size_has_one_row_for_each_method(monkeypatch):
+@pytest.fixture
+def small_benchmark(monkeypatch):
+    """Makes the benchmark take milliseconds, without the alternatives that are installed here."""
     monkeypatch.setattr(benchmark, "TURN_SECONDS", 0.001)
     monkeypatch.setattr(benchmark, "MATRIX_SIDE", 64)
-    run = small_run()
-    rows = samples_per_second(run, make_arrays(), 2, CPU, turns=3)
-    assert [row["method"] for row in rows] == ["widthwise", "textbook", "limit"]
-    layers = layers_of(run.network, 2)
+    monkeypatch.setattr(benchmark, "available", lambda run: {})
+
+
+def rows_of(run):
+    complexity = complexity_of(small_run().network, cubes())
+    return samples_per_second(run, complexity, make_arrays(), cubes(), CPU, turns=3)
+
+
+def test_a_size_has_one_row_for_each_method(small_benchmark):
+    rows = rows_of(small_run())
+    assert [row["method"] for row in rows] == ["widthwise", "textbook", "roofline", "limit"]
+    complexity = complexity_of(small_run().network, cubes())
     for row in rows:
         assert list(row)[: len(IDENTITY)] == IDENTITY
         assert row["lower_quartile"] <= row["samples_per_second"] <= row["upper_quartile"]
-        assert (row["layers"], row["flops_per_sample"]) == (3, training_flops(layers, 5))
+        assert (row["layers"], row["flops_per_sample"]) == (3, complexity.flops_per_sample)
+
+
+class Stub:
+    """An alternative without a process: it trains unless it is broken."""
+
+    def __init__(self, train, job):
+        if train == "broken":
+            raise AlternativeError("ImportError: needs another version")
+
+    def advance(self):
+        """Takes a step."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_alternatives_are_timed_too_and_one_that_does_not_train_is_left_out_with_a_word(
+    small_benchmark, monkeypatch, caplog
+):
+    monkeypatch.setattr(benchmark, "Alternative", Stub)
+    monkeypatch.setattr(benchmark, "available", lambda run: {"lightning": "broken", "keras_torch": "sound"})
+    methods = [row["method"] for row in rows_of(small_run())]
+    assert methods == ["widthwise", "textbook", "keras_torch", "roofline", "limit"]
+    assert caplog.messages == ["lightning is left out: ImportError: needs another version"]
+
+
+def test_the_table_has_a_column_for_each_method_and_each_ratio():
+    rates = {"widthwise": 90.0, "textbook": 60.0, "lightning": 45.0, "roofline": 180.0, "limit": 360.0}
+    table = pandas.DataFrame(
+        {"size": size, "parameters": count, "method": method, "samples_per_second": rate / count}
+        for size, count in (("width10", 200), ("width2", 20))
+        for method, rate in rates.items()
+    )
+    by_method = measure_speed.rates_by_method(table)
+    assert by_method.index.tolist() == [("width2", 20), ("width10", 200)]
+    assert by_method.columns.tolist() == list(rates)
+    relative = measure_speed.relative_to_others(by_method).round(9)
+    assert relative.to_dict("records") == 2 * [
+        {"times_textbook": 1.5, "times_lightning": 2.0, "share_of_roofline": 0.5, "share_of_limit": 0.25}
+    ]
+
+
+# The roofline
+
+
+@given(width=st.integers(1, 40), side=st.integers(1, 12), normalisation=st.sampled_from(["batch", "none"]))
+def test_the_roofline_counts_empty_lanes_and_passes(width, side, normalisation):
+    run, task = small_run(network={"width": width, "normalisation": normalisation}), cubes(side=side)
+    roofline = Roofline(run, task)
+    first, second, head = layers_of(run.network, task)
+    voxels, halved = side**3, ((side + 1) // 2) ** 3
+    # The first layer has no gradient of its inputs.
+    flops = 4 * first.weights * voxels + 6 * second.weights * halved + 6 * head.weights
+    if width % 16 == 0:  # the head has two outputs
+        assert roofline.flops - flops == 4 * 2 * width * 14
+    else:
+        assert roofline.flops > flops
+    passes = 8 if normalisation == "batch" else 5
+    assert roofline.bytes == 4 * passes * (width * voxels + 2 * width * halved)
+    # A copy of the largest output of a mini-batch reads and writes it.
+    copied = 2 * 4 * run.training.batch_size * max(width * voxels, 2 * width * halved)
+    assert roofline.seconds_per_sample(float("inf"), 1.0) == pytest.approx(roofline.bytes / copied)
+    assert roofline.seconds_per_sample(1.0, 0.0) == roofline.flops
 
 
 # Whole runs
 
 
+COMPLEXITY = complexity_of(small_run().network, cubes())
+
+
 def whole_runs(samples, **changes):
     speed = Speed(1e-4, 1e10)
-    return measure_speed.whole_runs(small_run(**changes), make_arrays(samples=samples), 2, CPU, speed)
+    return measure_speed.whole_runs(small_run(**changes), COMPLEXITY, make_arrays(samples=samples), cubes(), CPU, speed)
 
 
 def test_whole_runs_are_of_more_epochs_and_on_more_data():
     rows = whole_runs(32)
-    assert [(row["axis"], row["epochs"], row["train_cubes"], row["steps"]) for row in rows] == [
+    assert [(row["axis"], row["epochs"], row["train_samples"], row["steps"]) for row in rows] == [
         ("epochs", 1, 8, 2),
         ("epochs", 2, 8, 4),
         ("epochs", 4, 8, 8),
@@ -136,13 +217,13 @@ def test_whole_runs_are_of_more_epochs_and_on_more_data():
     ("samples", "parts"), [(15, [7 + 1, 15]), (8, [4, 8]), (7, [4, 7]), (5, [5]), (4, [4])]
 )  # a quarter of them is less than a batch of 4, and of some a half too
 def test_parts_of_the_data_that_are_smaller_than_a_batch_are_left_out(samples, parts):
-    assert [row["train_cubes"] for row in whole_runs(samples) if row["axis"] == "data"] == parts
-    of_epochs = [row["train_cubes"] for row in whole_runs(samples) if row["axis"] == "epochs"]
+    assert [row["train_samples"] for row in whole_runs(samples) if row["axis"] == "data"] == parts
+    of_epochs = [row["train_samples"] for row in whole_runs(samples) if row["axis"] == "epochs"]
     assert of_epochs == ([4] * 3 if samples == 15 else [])
 
 
 def test_a_part_without_one_of_the_classes_is_timed_too():
     arrays = make_arrays(samples=16)
     arrays["train/labels"] = numpy.arange(16, dtype=numpy.uint8) % 2  # every fourth is of class 0
-    rows = measure_speed.whole_runs(small_run(), arrays, 2, CPU, Speed(1e-4, 1e10))
-    assert [row["train_cubes"] for row in rows] == [4, 4, 4, 8, 16]
+    rows = measure_speed.whole_runs(small_run(), COMPLEXITY, arrays, cubes(), CPU, Speed(1e-4, 1e10))
+    assert [row["train_samples"] for row in rows] == [4, 4, 4, 8, 16]

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 import torch
-from settings import POSTED, log_of, make_arrays, make_training
+from settings import POSTED, cubes, log_of, make_arrays, make_training
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -60,7 +60,7 @@ def test_the_textbook_follows_every_activation(activation, normalisation):
 
 
 def test_the_textbooks_network_is_torchs_own_and_apart():
-    training = prepare_training(POSTED, make_arrays(side=9), classes=2)
+    training = prepare_training(POSTED, make_arrays(side=9), cubes())
     network = textbook_network(training.network)
     modules = list(network.modules())
     assert {type(module) for module in modules if isinstance(module, nn.BatchNorm3d)} == {nn.BatchNorm3d}

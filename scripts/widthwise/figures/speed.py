@@ -1,6 +1,6 @@
 """What training costs: samples per second of each size, and the seconds of whole runs.
 
-Rates stand beside those of the textbook's loop and of the machine's limit.
+Rates stand beside those of the textbook's loop, of the alternatives that were installed, and of the machine's limits.
 """
 
 import pandas
@@ -15,10 +15,15 @@ from widthwise.report.wording import counted
 from widthwise.study.cost import Speed
 from widthwise.study.plan import Study
 
+# Those that were measured are drawn, in this order.
 METHODS = {
     "limit": ("the machine's limit", {"color": "#777777", "linestyle": ":"}),
+    "roofline": ("roofline, with passes", {"color": "#777777", "linestyle": "-."}),
     "widthwise": ("widthwise", MEASURE_STYLES["objective"]),
     "textbook": ("textbook loop", MEASURE_STYLES["data_loss"]),
+    "lightning": ("Lightning's Trainer", {"color": "#cc79a7", "linestyle": "-.", "marker": "^", "markersize": 4}),
+    "keras_tensorflow": ("Keras, TensorFlow", {"color": "#d55e00", "linestyle": "--", "marker": "D", "markersize": 4}),
+    "keras_torch": ("Keras, torch", {"color": "#009e73", "linestyle": ":", "marker": "v", "markersize": 4}),
 }
 ESTIMATED = {"color": "#d55e00", "marker": "_", "markersize": 12, "linestyle": "none", "label": "estimated"}
 
@@ -29,12 +34,13 @@ def draw(
     speed: dict,
     seconds: pandas.DataFrame,
     summary: dict,
+    networks: dict | None = None,
     runs: pandas.DataFrame | None = None,
 ) -> Figure:
     """Draws throughput, its share of the limit, the seconds of the study's runs, and those of whole runs.
 
-    `speed_table` is speed.csv, `speed` speed.json, `seconds` run_seconds.csv, `summary` the dataset's, and `runs` the
-    runs.csv of a finished study.
+    `speed_table` is speed.csv, `speed` speed.json, `seconds` run_seconds.csv, `summary` the dataset's, `networks`
+    networks.json of a user's own networks, and `runs` the runs.csv of a finished study.
     """
     rates = speed_table.pivot(index="parameters", columns="method", values="samples_per_second")
     figure, ((throughput, share), (of_runs, of_steps)) = pyplot.subplots(
@@ -43,15 +49,20 @@ def draw(
     title(figure, finding(rates))
     draw_throughput(throughput, speed_table)
     draw_share(share, rates)
-    draw_runs(of_runs, pandas.DataFrame(study.work(summary)), Speed(**speed["speed"]), runs)
+    draw_runs(of_runs, pandas.DataFrame(study.work(summary, networks or {})), Speed(**speed["speed"]), runs)
     draw_steps(of_steps, seconds)
     for axes in (throughput, share, of_runs):
         parameter_axis(axes, speed_table["parameters"])
         axes.set_xlabel("parameters")
+    roofline = (
+        "Roofline: the same with vectors of 16 filters, empty lanes included, and the passes of normalisation and "
+        "activation over memory. "
+    )
     explain(
         figure,
         f"Measured on {speed['device']} with {counted(speed['threads'], 'thread')}. Bands: quartiles. Limit: the "
-        "arithmetic of a step at the rate of a large matrix product. Seconds leave out the start of a process. "
+        "arithmetic of a step at the rate of a large matrix product. "
+        f"{roofline if 'roofline' in rates else ''}Seconds leave out the start of a process. "
         "Estimated: by one speed for all sizes.",
     )
     return figure
@@ -67,6 +78,8 @@ def draw_throughput(axes: Axes, table: pandas.DataFrame) -> None:
     """Draws the median and the quartiles of samples per second."""
     for method, (label, look) in METHODS.items():
         rows = table[table["method"] == method].sort_values("parameters")
+        if rows.empty:
+            continue
         axes.plot(rows["parameters"], rows["samples_per_second"], label=label, **look)
         axes.fill_between(
             rows["parameters"], rows["lower_quartile"], rows["upper_quartile"], color=look["color"], alpha=0.15
@@ -77,9 +90,10 @@ def draw_throughput(axes: Axes, table: pandas.DataFrame) -> None:
 
 
 def draw_share(axes: Axes, rates: pandas.DataFrame) -> None:
-    """Draws throughput as a share of the limit, with how many times the textbook's it is."""
-    for method in ("widthwise", "textbook"):
-        axes.plot(rates.index, 100 * rates[method] / rates["limit"], **METHODS[method][1])
+    """Draws throughput as a share of the limit, with how many times the textbook's ours is."""
+    for method, (_, look) in METHODS.items():
+        if method in rates and method != "limit":
+            axes.plot(rates.index, 100 * rates[method] / rates["limit"], **look)
     for parameters, row in rates.iterrows():
         axes.annotate(
             f"{row['widthwise'] / row['textbook']:.2f}×",
