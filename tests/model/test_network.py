@@ -25,7 +25,7 @@ def test_stages_halve_the_side_of_a_cube_of_25():
 def test_every_convolution_is_normalised_and_activated_and_nothing_drops_out():
     network = make_network(POSTED.network)
     names = [[type(module).__name__ for module in block.children()] for block in network.blocks]
-    assert names == [["Conv3d", "BatchNorm", "LeakyReLU"]] * 19
+    assert names == [["Convolution", "BatchNorm", "LeakyReLU"]] * 19
     assert network.dropout.p == 0
 
 
@@ -43,7 +43,7 @@ def test_settings_reach_the_layers():
 
 def test_without_normalisation_a_convolution_has_a_bias():
     block = make_network(normalisation="none").blocks[0]
-    assert [type(module).__name__ for module in block.children()] == ["Conv3d", "Identity", "LeakyReLU"]
+    assert [type(module).__name__ for module in block.children()] == ["Convolution", "Identity", "LeakyReLU"]
     assert block.convolution.bias is not None
 
 

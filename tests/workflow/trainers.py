@@ -21,8 +21,7 @@ from workflow.checkout import RESULTS, ROOT
 
 RUN = "baseline/width4/seed1"
 FILES = {"losses": "losses.csv", "run": "run.json", "weights": "weights.pt"}
-# With the last one, torch imports what it would otherwise import when the first network is built.
-PRELOADED = ["train", "workflow.trainers", "torch.fx.experimental.symbolic_shapes"]
+PRELOADED = ["train", "workflow.trainers"]
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:

@@ -25,7 +25,8 @@ def build_network(
         own = build_own(settings, task, generator)
         initialise_own(own, settings, generator)
         return own.to(device)
-    network = Network(settings, task)
+    with torch.random.fork_rng(devices=[]):  # torch draws kernels that are drawn anew
+        network = Network(settings, task)
     initialise(network, settings, kernel_variances(settings, task), generator)
     scale_head_input(network.head, settings.width_ratio)
     return to_fast_layout(network, task, device)

@@ -9,24 +9,24 @@ of the width. Initial weights, the parametrisation, precision and memory layout 
 import torch
 from torch import Tensor, nn
 
+from widthwise.model.folding import Convolution, cut, joined, many, pieces_that_pay
 from widthwise.model.normalisation import BatchNorm
 from widthwise.study.architecture import Layer, Task, layers_of
 from widthwise.study.settings import NetworkSettings
 
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: Convolution}
 
 
 class ConvolutionBlock(nn.Module):
     """Convolution, batch normalisation unless `normalisation` is "none", activation.
 
-    (B, inputs, *sides) -> (B, outputs, *sides / stride), rounded up. The kernel is left undrawn.
+    (B, inputs, *sides) -> (B, outputs, *sides / stride), rounded up.
     """
 
     def __init__(self, layer: Layer, settings: NetworkSettings) -> None:
         super().__init__()
         normalised = settings.normalisation == "batch"
-        self.convolution = nn.utils.skip_init(
-            CONVOLUTIONS[layer.dimensions],
+        self.convolution = CONVOLUTIONS[layer.dimensions](
             layer.inputs,
             layer.outputs,
             layer.kernel_size,
@@ -41,9 +41,14 @@ class ConvolutionBlock(nn.Module):
         )
         self.activation = make_activation(settings.activation, settings.negative_slope)
 
-    def forward(self, images: Tensor, earlier: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, earlier: Tensor | None = None, pieces: int = 1) -> Tensor:
         """The block's output; `earlier` features, if given, are added before the activation."""
-        features = self.normalisation(self.convolution(images))
+        features = self.convolution(images) if pieces == 1 else self.convolution(images, pieces)
+        slope = getattr(self.activation, "negative_slope", 0)
+        # The sign of LeakyReLU's output must tell its input's.
+        if earlier is None and isinstance(self.normalisation, BatchNorm) and slope > 0 and torch.is_grad_enabled():
+            return self.normalisation(features, slope)
+        features = self.normalisation(features)
         if earlier is not None:
             features = features + shortcut(earlier, features.shape)
         return self.activation(features)
@@ -74,7 +79,7 @@ def shortcut(features: Tensor, shape: torch.Size) -> Tensor:
 
 
 class Network(nn.Module):
-    """The network at one width, with kernels left undrawn.
+    """The network at one width; `initialisation` draws its kernels anew.
 
     `residual` adds a parameter-free shortcut around every two convolutions after the first; `dropout` is the share of
     pooled features that training leaves out.
@@ -87,7 +92,7 @@ class Network(nn.Module):
         self.residual = settings.residual
         self.blocks = nn.ModuleList(ConvolutionBlock(layer, settings) for layer in convolutions)
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.utils.skip_init(nn.Linear, head.inputs, head.outputs)
+        self.head = nn.Linear(head.inputs, head.outputs)
 
     @property
     def last_of_pairs(self) -> list[ConvolutionBlock]:
@@ -105,10 +110,21 @@ class Network(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """The last stage's output (B, filters, *spatial)."""
-        features = earlier = self.blocks[0](images)
-        for position, block in enumerate(self.blocks[1:]):
-            if position % 2 == 0:
+        pieces = self.pieces(images)
+        features = images if pieces == 1 else cut(images, pieces)
+        earlier = None
+        for position, (block, layer) in enumerate(zip(self.blocks, self.layers, strict=False)):
+            if pieces > 1 and layer.stride > 1:
+                features, pieces = joined(features, pieces), 1
+            ends_a_pair = self.residual and position % 2 == 0 and position > 0
+            if position % 2 == 1:
                 earlier = features
-            ends_a_pair = self.residual and position % 2 == 1
-            features = block(features, earlier if ends_a_pair else None)
-        return features
+            features = block(features, earlier if ends_a_pair else None, pieces)
+        return features if pieces == 1 else joined(features, pieces)
+
+    def pieces(self, images: Tensor) -> int:
+        """Into how many pieces rows are cut for the first stage's convolutions."""
+        first = self.blocks[0].convolution
+        if self.residual or not isinstance(first, Convolution) or not first.is_common(images) or not many(images):
+            return 1
+        return pieces_that_pay(images.shape[-1], first.out_channels)

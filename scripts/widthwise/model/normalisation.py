@@ -1,4 +1,4 @@
-"""Batch normalisation that is fast with few filters too.
+"""Batch normalisation that is fast with few filters too, and the activation after it.
 
 In the channels-last layout, torch's takes the filters of one voxel at a time: with 2 filters of 25^3 voxels it needs
 ten times as long as reading them. Here many voxels form one row, as if there were more filters, and each filter's
@@ -26,8 +26,8 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
     def _check_input_dim(self, features: Tensor) -> None:
         pass
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, *spatial) -> (B, C, *spatial)."""
+    def forward(self, features: Tensor, slope: float = 1.0) -> Tensor:
+        """(B, C, *spatial) -> (B, C, *spatial); then LeakyReLU with this slope, of which 1 is none."""
         filters = features.shape[1]
         voxels = features.numel() // filters
         slow = filters < FEW_FILTERS and voxels >= MANY_VOXELS and features.dtype == torch.float32
@@ -38,59 +38,65 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
             or not self.training
             or self.momentum is None
         ):
-            return super().forward(features)
-        normalised, mean, variance = TiledBatchNorm.apply(features, self.weight, self.bias, self.eps)
+            normalised = super().forward(features)
+            return normalised if slope == 1 else nn.functional.leaky_relu_(normalised, slope)
+        outputs, mean, variance = TiledBatchNorm.apply(features, self.weight, self.bias, self.eps, slope)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (voxels / (voxels - 1)), self.momentum)
             self.num_batches_tracked += 1
-        return normalised
+        return outputs
 
 
 class TiledBatchNorm(torch.autograd.Function):
-    """Ioffe and Szegedy 2015 (Batch Normalization), algorithm 1, and the gradients of section 3."""
+    """Ioffe and Szegedy 2015 (Batch Normalization), algorithm 1, and the gradients of section 3; then LeakyReLU.
+
+    One function for both saves passes over memory, which are what takes the time here.
+    """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
-        """Returns the normalised features (B, C, *spatial), and the batch's mean (C,) and variance (C,)."""
+    def forward(
+        ctx: Any, features: Tensor, scale: Tensor, shift: Tensor, epsilon: float, slope: float
+    ) -> tuple[Tensor, ...]:
+        """Returns the activated features (B, C, *spatial), and the batch's mean (C,) and variance (C,)."""
         tiles = Tiles(features.shape)
         rows = tiles.rows(features)
-        mean = tiles.mean(rows)
-        centred = rows - tiles.row(mean)
-        variance = tiles.mean(centred * centred)
+        means, variances = torch.batch_norm_update_stats(rows, None, None, 0.0)  # of each of a row's columns
+        between, mean = torch.var_mean(tiles.table(means), 0, correction=0)
+        variance = tiles.table(variances).mean(0) + between
         inverse_deviation = (variance + epsilon).rsqrt()
+        factor = scale * inverse_deviation
         # Made first and filled through a view: autograd lets nobody change a view in place.
-        normalised = torch.empty_like(features, memory_format=CHANNELS_LAST[features.dim()])
-        torch.addcmul(tiles.row(shift), centred, tiles.row(scale * inverse_deviation), out=tiles.rows(normalised))
-        ctx.tiles = tiles
-        ctx.save_for_backward(centred, scale, inverse_deviation)
+        outputs = torch.empty_like(features, memory_format=CHANNELS_LAST[features.dim()])
+        torch.addcmul(tiles.row(shift - mean * factor), rows, tiles.row(factor), out=tiles.rows(outputs))
+        if slope != 1:
+            nn.functional.leaky_relu_(outputs, slope)
+        ctx.tiles, ctx.epsilon, ctx.slope = tiles, epsilon, slope
+        # Another activation may change the outputs in place.
+        ctx.save_for_backward(rows, None if slope == 1 else outputs, scale, mean, inverse_deviation)
         ctx.mark_non_differentiable(mean, variance)
-        return normalised, mean, variance
+        return outputs, mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         """Returns the gradients of features (B, C, *spatial), scale (C,) and shift (C,)."""
         tiles = ctx.tiles
-        centred, scale, inverse_deviation = ctx.saved_tensors
-        rows = tiles.rows(gradient)
-        product = rows * centred
-        mean = tiles.mean(rows)
-        mean_product = tiles.mean(product)
+        rows, outputs, scale, mean, inverse_deviation = ctx.saved_tensors
+        before = tiles.rows(gradient)
+        if ctx.slope != 1:
+            before = torch.ops.aten.leaky_relu_backward(before, tiles.rows(outputs), ctx.slope, True)
+        means, inverse = tiles.row(mean), tiles.row(inverse_deviation)
+        _, of_scale, of_shift = torch.ops.aten.native_batch_norm_backward(
+            before, rows, inverse, means, inverse, means, inverse, True, ctx.epsilon, [False, True, True]
+        )
+        of_scale, of_shift = tiles.table(of_scale).sum(0), tiles.table(of_shift).sum(0)
         factor = scale * inverse_deviation
-        torch.addcmul(
-            tiles.row(-factor * mean),
-            centred,
-            tiles.row(-factor * inverse_deviation.square() * mean_product),
-            out=product,
-        )
-        product.addcmul_(rows, tiles.row(factor))
-        return (
-            tiles.features(product),
-            tiles.voxels * inverse_deviation * mean_product,
-            tiles.voxels * mean,
-            None,
-        )
+        slant = -factor * inverse_deviation * of_scale / tiles.voxels
+        level = -factor * of_shift / tiles.voxels - mean * slant
+        of_features = torch.addcmul(tiles.row(level), rows, tiles.row(slant))
+        of_features.addcmul_(before, tiles.row(factor))
+        return tiles.features(of_features), of_scale, of_shift, None, None
 
 
 class Tiles:
@@ -111,11 +117,11 @@ class Tiles:
 
     def row(self, values: Tensor) -> Tensor:
         """Repeats one value per filter (C,) for each entry of a row."""
-        return values.expand(self.per_row, -1).reshape(-1)
+        return values.expand(self.per_row, -1).contiguous().view(-1)
 
-    def mean(self, rows: Tensor) -> Tensor:
-        """The mean over all voxels (C,)."""
-        return (rows.new_ones(len(rows)) @ rows).view(self.per_row, self.filters).sum(0) / self.voxels
+    def table(self, row: Tensor) -> Tensor:
+        """A row (voxels per row x C,) as (voxels per row, C)."""
+        return row.view(self.per_row, self.filters)
 
 
 @cache

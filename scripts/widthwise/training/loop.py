@@ -117,6 +117,7 @@ class Training:
         torch.manual_seed(torch_generator(run.seed, Stream.DROPOUT).initial_seed())
         training = run.training
         self.run, self.network, self.images, self.labels = run, network, images, labels
+        network.train()
         self.device = images.device
         self.batches = MiniBatches(len(labels), training.batch_size, run.seed, self.device)
         self.steps_per_epoch = self.batches.per_epoch
@@ -144,7 +145,7 @@ class Training:
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The mini-batch that update number `step` (from 0) is made on: images and labels."""
         indices = self.batches.indices(step)
-        return self.images[indices], self.labels[indices]
+        return self.images.index_select(0, indices), self.labels[indices]
 
     def proceed(self) -> Iterator[Row | None]:
         """Trains to the end, or to where the loss is not finite, and stops before and after every update.
@@ -161,7 +162,8 @@ class Training:
 
     def advance(self) -> None:
         """One update on the next mini-batch, unless its loss is not finite."""
-        self.network.train()
+        if not self.network.training:  # it takes a while to tell every module
+            self.network.train()
         loss, correct = self._gradients(*self.batch(self.step)).tolist()
         if not math.isfinite(loss):
             self.diverged = True

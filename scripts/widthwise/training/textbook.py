@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from widthwise.model.folding import Convolution
 from widthwise.model.initialisation import kernels
 from widthwise.model.network import Network
 from widthwise.model.normalisation import BatchNorm
@@ -27,6 +28,8 @@ def textbook_network(network: nn.Module) -> nn.Module:
         block.activation = copy.deepcopy(block.activation)
         if hasattr(block.activation, "inplace"):
             block.activation.inplace = False
+        if isinstance(block.convolution, Convolution):
+            block.convolution.__class__ = nn.Conv3d
         ours = block.normalisation
         if isinstance(ours, BatchNorm):
             norm = TORCHS[block.convolution.weight.dim() - 2]
