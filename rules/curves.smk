@@ -59,6 +59,7 @@ rule gather_curves:
 
 # No first steps are known of these runs.
 COORDINATES = []
+NESTING = []
 JUDGED = ["verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature"]
 
 

@@ -16,7 +16,7 @@ rule write_answer:
         **SUMMARY,
         study="<results>/study.json",
         runs="<results>/tables/runs.csv",
-        tables=expand("<results>/tables/{name}.csv", name=[*JUDGED, *COORDINATES]),
+        tables=expand("<results>/tables/{name}.csv", name=[*JUDGED, *COORDINATES, *NESTING]),
     output:
         markdown="<results>/answer.md",
         evidence="<results>/evidence.md",

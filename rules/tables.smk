@@ -11,6 +11,7 @@ localrules:
     gather_circumstance,
     gather_study,
     gather_coordinates,
+    gather_nesting,
     judge_study,
 
 
@@ -148,8 +149,39 @@ rule gather_coordinates:
         " > {log:q} 2>&1"
 
 
+rule gather_nesting:
+    """Puts the embedded networks together."""
+    input:
+        study="<results>/study.json",
+        nesting=expand(
+            "<results>/nesting/{name}/seed{seed}.csv", name=STUDY.nested, seed=STUDY.seeds
+        ),
+    output:
+        nesting="<results>/tables/nesting.csv",
+    log:
+        "<logs>/gather_nesting.log",
+    benchmark:
+        "<benchmarks>/gather_nesting.tsv"
+    conda:
+        "../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        tables=subpath(output.nesting, parent=True),
+        code=code("gather_study"),
+    shell:
+        "python scripts/gather_study.py"
+        " --study {input.study:q}"
+        " --nesting {input.nesting:q}"
+        " --tables {params.tables:q}"
+        " > {log:q} 2>&1"
+
+
 # Tables that not every study has.
 COORDINATES = ["coordinates", "coordinate_powers"] if STUDY.coordinate_checks else []
+NESTING = ["nesting"] if STUDY.nested else []
 RATES = ["learning_rates", "learning_rate_slopes", "learning_rate_verdicts"] if STUDY.grids else []
 JUDGED = [
     "verdicts",

@@ -201,6 +201,58 @@ rule check_coordinates:
         " > {log:q} 2>&1"
 
 
+rule embed_networks:
+    """Embeds each trained network of a circumstance and seed in every wider one."""
+    input:
+        images=ancient(f"<results>/dataset/{STUDY.draw('{seed}')}.h5"),
+        summary=f"<results>/dataset/{STUDY.draw('{seed}')}.json",
+        runs=lambda wildcards: [
+            f"<results>/runs/{wildcards.circumstance}/{size}/seed{wildcards.seed}/run.json"
+            for size in STUDY.sizes(wildcards.circumstance)
+        ],
+        weights=lambda wildcards: ancient(
+            [
+                f"<results>/runs/{wildcards.circumstance}/{size}/seed{wildcards.seed}/weights.pt"
+                for size in STUDY.sizes(wildcards.circumstance)
+            ]
+        ),
+    output:
+        nesting="<results>/nesting/{circumstance}/seed{seed}.csv",
+    log:
+        "<logs>/embed_networks/{circumstance}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/embed_networks/{circumstance}/seed{seed}.tsv"
+    wildcard_constraints:
+        circumstance=one_of(STUDY.nested),
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input: memory_of(
+            run := STUDY.run_settings(
+                wildcards.circumstance,
+                max(STUDY.sizes(wildcards.circumstance), key=size_value),
+                wildcards.seed,
+            ),
+            run.training.batch_size,
+            input,
+        ),
+        runtime="1h",
+        device=STUDY.config["device"],
+    params:
+        code=code("embed_networks"),
+    shell:
+        "python scripts/embed_networks.py"
+        " --threads {threads}"
+        " --device {resources.device}"
+        " --dataset {input.images:q}"
+        " --summary {input.summary:q}"
+        " --runs {input.runs:q}"
+        " --weights {input.weights:q}"
+        " --nesting {output.nesting:q}"
+        " > {log:q} 2>&1"
+
+
 rule predict_masks:
     """Predicts a held-out slice's mask with the first circumstance's smallest, middle and largest network."""
     input:

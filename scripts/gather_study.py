@@ -2,7 +2,8 @@
 
 From the circumstances' folders it writes losses.csv, runs.csv and printed.csv; from the starting losses of each network
 starts.csv, with one copy for every circumstance that starts with these networks; from the networks' first steps
-coordinates.csv, and coordinate_powers.csv, which says how they go with width. It writes those that it has parts for.
+coordinates.csv, and coordinate_powers.csv, which says how they go with width; from embedded networks nesting.csv. It
+writes those that it has parts for.
 """
 
 import argparse
@@ -28,9 +29,10 @@ def main() -> None:
     parser.add_argument("--circumstances", type=Path, nargs="*", default=[], help="folders of circumstances' tables")
     parser.add_argument("--starts", type=Path, nargs="*", default=[], help="starting losses, one file per network")
     parser.add_argument("--coordinates", type=Path, nargs="*", default=[], help="first steps, one file per network")
+    parser.add_argument("--nesting", type=Path, nargs="*", default=[], help="embedded networks, one file per seed")
     arguments = parser.parse_args()
     log = start_logging("gather_study")
-    if not (arguments.circumstances or arguments.starts or arguments.coordinates):
+    if not (arguments.circumstances or arguments.starts or arguments.coordinates or arguments.nesting):
         sys.exit("nothing to gather: analysis.coordinate_check.circumstances names no circumstance")
 
     study = Study.read(arguments.study)
@@ -54,6 +56,11 @@ def main() -> None:
         names = [f"{name}/{size}" for name in study.coordinate_checks for size in study.sizes(name)]
         check_complete(found["circumstance"] + "/" + found["size"], names, "coordinates.csv")
         tables |= {"coordinates": table, "coordinate_powers": coordinate_powers(table)}
+    if arguments.nesting:
+        tables["nesting"] = concatenated(arguments.nesting, "nesting")
+        found = tables["nesting"][["circumstance", "seed"]].drop_duplicates().astype(str)
+        names = [f"{name}/seed{seed}" for name in study.nested for seed in study.seeds]
+        check_complete(found["circumstance"] + "/seed" + found["seed"], names, "nesting.csv")
     for name, table in tables.items():
         write_table(arguments.tables / f"{name}.csv", table)
         log.info("%s: %d rows", name, len(table))

@@ -1,5 +1,6 @@
 """The programs that gather and judge a study, on one whose loss curves are formulas."""
 
+import itertools
 import json
 import shutil
 import sys
@@ -67,7 +68,7 @@ def results(written, tmp_path):
 
 def test_every_table_is_written_with_its_columns(judged):
     names = {path.stem for path in judged.glob("*.csv")}
-    assert names == set(TABLES) - {"coordinates", "coordinate_powers"}
+    assert names == set(TABLES) - {"coordinates", "coordinate_powers", "nesting"}
     for name in names:
         assert list(read_table(judged / f"{name}.csv").columns) == list(TABLES[name])
 
@@ -102,6 +103,27 @@ def test_a_study_of_one_circumstance_is_judged_too(tmp_path):
     assert not {name for name in names if name.startswith("learning_rate")}
     assert read_table(results / "tables/contrasts.csv").empty
     assert read_table(results / "tables/literature.csv").empty
+
+
+def test_embedded_networks_are_gathered_for_every_circumstance_and_seed(tmp_path):
+    study = make_study()
+    (tmp_path / "study.json").write_text(study.record)
+    files = []
+    for name, seed in itertools.product(study.nested, study.seeds):
+        row = dict.fromkeys(TABLES["nesting"], 0.5) | {"circumstance": name, "seed": seed, "smaller": "width2"}
+        row |= {"larger": "width3", "smaller_parameters": 200, "larger_parameters": 300}
+        files.append(tmp_path / f"{name}_{seed}.csv")
+        pandas.DataFrame([row]).to_csv(files[-1], index=False)
+    arguments = ("--study", tmp_path / "study.json", "--tables", tmp_path / "tables")
+    (tmp_path / "tables").mkdir()
+    last = f"{study.nested[-1]}/seed{study.seeds[-1]}"
+    with pytest.raises(IncompleteTableError, match=rf"nesting\.csv: missing {last}"):
+        run_program(gather_study, *arguments, "--nesting", *files[:-1])
+    run_program(gather_study, *arguments, "--nesting", *files)
+    gathered = read_table(tmp_path / "tables/nesting.csv")
+    assert [*zip(gathered["circumstance"], gathered["seed"], strict=True)] == [
+        *itertools.product(study.nested, study.seeds)
+    ]
 
 
 def test_coordinates_are_gathered_and_judged(judged, tmp_path):

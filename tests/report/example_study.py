@@ -78,7 +78,7 @@ def example_evidence(
         rows["runs"] += [run_row(name, size, seed, settled) for size, seed in itertools.product(SIZES, study.seeds)]
     made = {
         name: make_table(name, rows[name])
-        for name in ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature")
+        for name in ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature", "nesting")
     }
     made["runs"] = make_table("runs", fill(rows["runs"], "runs"))
     return Evidence(study, DATASET, {name: table for name, table in (made | tables).items() if name not in without})

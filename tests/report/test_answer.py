@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pandas
 import pytest
-from example_study import ROOT, SIZES, example_evidence, example_study, write_results
+from example_study import ROOT, SIZES, example_evidence, example_study, fill, write_results
 
 from widthwise.analysis.tables import make_table
 from widthwise.report.answer import write_answer
@@ -281,6 +281,17 @@ def test_learning_rates_are_told_with_their_intervals():
     assert "1 of 1 learning rates" in answer
     assert "Whether another learning rate" not in answer
     assert "Whether another learning rate" in write_answer(example_evidence(example_study(), {}))
+
+
+def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
+    study = example_study()
+    row = {"circumstance": "baseline", "smaller": "width2", "larger": "width3"}
+    losses = {"smaller_objective": 0.5, "embedded_objective": 0.5 + 2e-7}
+    rows = [row | losses | {"seed": seed, "larger_objective": 0.4 + 0.2 * seed} for seed in (0, 1)]
+    evidence = example_evidence(study, AS_EXPECTED, nesting=make_table("nesting", fill(rows, "nesting")))
+    answer = " ".join(write_answer(evidence).split())
+    assert "in every wider one shows it (2 pairs): the reported losses differ by at most 2e-07 nats. In 1 of" in answer
+    assert "Embedding each" not in write_answer(example_evidence(study, AS_EXPECTED))
 
 
 def test_the_program_writes_the_three_files(tmp_path):

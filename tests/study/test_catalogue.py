@@ -17,6 +17,7 @@ from widthwise.study.catalogue import (
     grid_errors,
     grid_members,
     resolve,
+    with_absolute_overrides,
 )
 from widthwise.study.configuration import with_defaults
 
@@ -96,7 +97,9 @@ def test_an_unknown_circumstance_is_the_only_error():
 
 
 def test_every_circumstance_of_the_catalogue_is_one_factor_from_its_reference_in_a_tree():
-    config = with_defaults(default_config(), SCHEMA)
+    absolute, errors = with_absolute_overrides(default_config(), SCHEMA)
+    assert errors == []
+    config = with_defaults(absolute, SCHEMA)
     catalogue = config["circumstances"]
     assert catalogue_errors(catalogue, config, catalogue) == []
     for name, circumstance in catalogue.items():

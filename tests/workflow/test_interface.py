@@ -203,3 +203,13 @@ def test_every_job_left_its_log_and_its_benchmark(finished_smoke, results):
 
 def test_a_finished_study_has_nothing_to_do(finished_smoke):
     assert "Nothing to be done" in make(finished_smoke, *SMOKE)
+
+
+def test_a_network_that_is_embedded_in_a_wider_one_keeps_its_losses(table):
+    nesting = table("nesting")
+    pairs = [("width2", "width3"), ("width2", "width4"), ("width3", "width4")]
+    expected = {(name, seed, *pair) for name in CIRCUMSTANCES for seed in SEEDS for pair in pairs}
+    assert {*nesting[["circumstance", "seed", "smaller", "larger"]].itertuples(index=False, name=None)} == expected
+    for loss in ("data_loss", "penalty", "objective"):
+        assert nesting[f"embedded_{loss}"].to_numpy() == pytest.approx(nesting[f"smaller_{loss}"].to_numpy(), abs=1e-5)
+    assert (abs(nesting["embedded_objective"] - nesting["larger_objective"]) > 1e-3).any()

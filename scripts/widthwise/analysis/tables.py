@@ -137,6 +137,19 @@ TABLES: dict[str, dict[str, str]] = {
         "slope_per_doubling": REAL,
         "seeds": WHOLE,
     },
+    "nesting": {
+        "circumstance": TEXT,
+        "seed": WHOLE,
+        "smaller": TEXT,
+        "larger": TEXT,
+        "smaller_parameters": WHOLE,
+        "larger_parameters": WHOLE,
+        **{
+            f"{network}_{loss}": REAL
+            for network in ("smaller", "embedded", "larger")
+            for loss in ("data_loss", "penalty", "objective")
+        },
+    },
     "coordinate_powers": {
         "circumstance": TEXT,
         "layer": TEXT,

@@ -47,8 +47,8 @@ JUDGED_LOSSES = ("objective", "data_loss")
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
 CATALOGUE_LEVEL = 0.05
 NESTED = (
-    "More filters cannot raise the lowest data loss that a network can reach: with its added channels at zero, the "
-    "larger network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
+    "More filters cannot raise the lowest loss that a network can reach: with its added weights at zero, the larger "
+    "network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
 )
 AXES = {0: "vectors of {} numbers", 1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
 
@@ -182,7 +182,7 @@ def questions(evidence: Evidence) -> str:
         ("Is this expected?", "", is_expected),
         ("Does a larger model just take longer to train?", midway(evidence), takes_longer),
         ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
-        ("Is it stuck in local minima?", NESTED if any(not one.depths for one in judged) else "", is_stuck),
+        ("Is it stuck in local minima?", nested(evidence) if any(not one.depths for one in judged) else "", is_stuck),
         ("Would the larger ones win later?", "", wins_later),
     )
     blocks = ["## The five questions of the post"]
@@ -202,12 +202,29 @@ def start_and_time(evidence: Evidence) -> str:
         lines.append(f"**Does it just take longer?** {takes_longer(evidence, name)} {midway(evidence)}")
     if replicated and evidence.knows(name, "data_loss"):
         is_nested = not evidence.is_of_curves and evidence.study.factory is None
-        lines.append(f"**Is it stuck?** {is_stuck(evidence, name)}" + (f" {NESTED}" if is_nested else ""))
+        lines.append(
+            f"**Is it stuck?** {is_stuck(evidence, name)}" + (f" {nested(evidence, name)}" if is_nested else "")
+        )
     if not evidence.rows("crossings", circumstance=name).empty:
         lines.append(f"**Would the largest win later?** {wins_later(evidence, name)}")
     if not lines:
         return ""
     return "## Start, time and crossing\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def nested(evidence: Evidence, *names: str) -> str:
+    """What a wider network can reach, and what embedding trained ones shows, in all circumstances or these."""
+    rows = evidence.rows("nesting")
+    rows = rows[rows["circumstance"].isin(names or evidence.study.judged)] if len(rows) else rows
+    if rows.empty:
+        return NESTED
+    difference = (rows["embedded_objective"] - rows["smaller_objective"]).abs().max()
+    higher = int((rows["larger_objective"] > rows["embedded_objective"]).sum())
+    return (
+        f"{NESTED} Embedding each trained network in every wider one shows it ({counted(len(rows), 'pair')}): the "
+        f"reported losses differ by at most {difference:.0e} nats. In {higher} of them the wider one, as trained, is "
+        "higher."
+    )
 
 
 def midway(evidence: Evidence) -> str:

@@ -214,7 +214,12 @@ class Evidence:
 
 def table_names(study: AnyStudy) -> list[str]:
     """The tables that a study has."""
-    return [*TABLES, *(RATE_TABLES if study.grids else ()), *(COORDINATE_TABLES if study.coordinate_checks else ())]
+    return [
+        *TABLES,
+        *(RATE_TABLES if study.grids else ()),
+        *(COORDINATE_TABLES if study.coordinate_checks else ()),
+        *(("nesting",) if study.nested else ()),
+    ]
 
 
 def each_verdict(expectation: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str, str]]:

@@ -93,6 +93,7 @@ class CurvesStudy:
         self.circumstances = {name: self._circumstance(name) for name in self.judged}
         self.grids: dict[str, list[str]] = {}
         self.coordinate_checks: list[str] = []
+        self.nested: list[str] = []
         self.claims: dict[str, dict] = {}
         self.draws: list[str] = []
         self.changed_posted_settings: dict[str, tuple] = {}

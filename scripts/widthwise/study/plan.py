@@ -339,6 +339,19 @@ class Study:
         references = {name: self.circumstances[name].reference for name in self.judged}
         return {name: reference for name, reference in references.items() if reference in self.judged}
 
+    @property
+    def nested(self) -> list[str]:
+        """The judged circumstances whose trained networks are embedded in every wider one: where width grows, under the
+        standard parametrisation, of the built-in network."""
+        if self.factory:
+            return []
+        chosen = {name: self.circumstances[name] for name in self.judged}
+        return [
+            name
+            for name, circumstance in chosen.items()
+            if not circumstance.depths and circumstance.base_network.parametrisation == "standard"
+        ]
+
     @cached_property
     def starts(self) -> dict[str, str]:
         """For each judged circumstance, the circumstance whose initial networks and starting losses it shares.
