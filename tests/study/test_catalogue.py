@@ -182,7 +182,8 @@ def test_a_grid_is_a_circumstance_for_each_rate():
     members = [study.circumstances[name] for name in study.grids["learning_rates"]]
     assert [member.training.learning_rate for member in members] == rates
     assert all(b / a == pytest.approx(2) for a, b in itertools.pairwise(rates))
-    assert {member.expected_best_rate for member in members} == {"falls"}
+    expected = CATALOGUE["learning_rates"]["expectation"]["best_learning_rate"]
+    assert {member.expected_best_rate for member in members} == {expected}
 
 
 def test_depths_and_rates_do_not_go_together():
