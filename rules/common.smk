@@ -178,9 +178,12 @@ def digest_of(settings):
     return hashlib.sha256(canonical_json(settings).encode()).hexdigest()
 
 
+run_settings = cache(STUDY.run_settings)  # a job asks for them several times
+
+
 def run_of(wildcards):
     """The settings of the run that the wildcards name."""
-    return STUDY.run_settings(wildcards.circumstance, wildcards.size, wildcards.seed)
+    return run_settings(wildcards.circumstance, wildcards.size, wildcards.seed)
 
 
 def start_of(wildcards):

@@ -189,3 +189,26 @@ def test_a_grid_is_a_circumstance_for_each_rate():
 def test_depths_and_rates_do_not_go_together():
     errors = errors_of(("study", ["baseline", "deep_plain"]), ("circumstances.deep_plain.learning_rates", [1, 2, 4]))
     assert "circumstances.deep_plain.depths: given with learning_rates; allowed: one of the two" in errors
+
+
+@pytest.mark.parametrize("given", ["1e-4", float("inf"), float("nan"), 10**400, [1]])
+def test_a_setting_that_is_no_number_is_one_error_however_many_are_relative_to_it(given):
+    (error,) = errors_of(("training.l2", given), ("study", ["baseline", "strong_l2"]))
+    assert error.startswith("training.l2: given")
+
+
+@pytest.mark.parametrize("factor", [0.1, 3, 10])
+def test_a_relative_override_is_so_many_times_the_studys_own_setting(factor):
+    overrides = {"training": {"learning_rate": {"times": factor}, "batch_size": {"times": 2}}}
+    config = changed(("training.learning_rate", 3e-4), ("circumstances.no_l2.overrides", overrides))
+    absolute, errors = with_absolute_overrides(config, SCHEMA)
+    assert errors == []
+    found = absolute["circumstances"]["no_l2"]["overrides"]["training"]
+    assert found == {"learning_rate": pytest.approx(3e-4 * factor, rel=1e-12), "batch_size": 16}
+
+
+def test_a_factor_is_a_number_and_so_is_what_it_multiplies():
+    key = "circumstances.strong_l2.overrides.training"
+    for setting in ({"l2": {"times": "ten"}}, {"optimiser": {"times": 2}}):
+        (error,) = errors_of((key, setting), ("study", ["baseline", "strong_l2"]))
+        assert error.startswith(f"{key}.{next(iter(setting))}: times"), error

@@ -120,7 +120,7 @@ def test_what_is_accepted_has_the_rows_that_features_need(
         (
             "training.class_weights",
             [1, 2, 3],
-            "circumstances.baseline: training.class_weights: 3 given for 2 classes",
+            "circumstances.baseline, small_batch: training.class_weights: 3 given for 2 classes",
         ),
         ("analysis.decay_step", 1000, "circumstances.baseline: analysis.decay_step: 1000 given, but a run has 288 "),
         ("analysis.end_window", 0.05, "circumstances.baseline: evaluation.row_interval: 8 given, which leaves 2 rows"),
@@ -135,7 +135,9 @@ def test_own_data_are_checked_once_they_are_counted():
     assert study.synthetic_summary is None
     assert study.missing_data({"class_counts": {"train": [700, 60, 8], "test": [1, 0, 0]}}) == []
     errors = study.missing_data({"class_counts": {"train": [4, 2], "test": [1, 1]}})
-    assert [error for error in errors if error.startswith("circumstances.baseline: ")] == errors[:2]
+    # One line for all circumstances of which it is true.
+    assert len(errors) == 2
+    assert all(error.startswith(f"circumstances.{', '.join(study.judged)}: ") for error in errors)
     assert "2 classes" in errors[0]
     assert "there are 6 training samples" in errors[1]
 

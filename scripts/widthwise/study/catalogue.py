@@ -43,16 +43,19 @@ def with_absolute_overrides(config: dict, schema: dict) -> tuple[dict, list[str]
     """
     config, errors = copy.deepcopy(config), []
     for name, section, overrides in each_override(config):
-        for key, value in overrides.items():
+        for key, value in list(overrides.items()):
             if not (isinstance(value, dict) and set(value) == {"times"}):
                 continue
             default = schema["$defs"][section]["properties"].get(key, {}).get("default")
             own = config[section].get(key, default) if isinstance(config.get(section), dict) else default
+            if not is_number(own):  # that is an error of its own
+                own = default
             if not (is_number(own) and is_number(value["times"])):
                 errors.append(
                     f"circumstances.{name}.overrides.{section}.{key}: times {value['times']} given; write a factor, "
                     "and of a setting that is a number"
                 )
+                del overrides[key]
                 continue
             overrides[key] = float(f"{own * value['times']:.12g}")
     return config, errors
@@ -69,8 +72,11 @@ def each_override(config: dict) -> Iterator[tuple[str, str, dict]]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a finite number, and no truth value."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def factors(base: dict, circumstance: dict, reference: dict) -> set[str]:

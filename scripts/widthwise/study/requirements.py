@@ -30,24 +30,34 @@ def missing_data(requirements: Mapping[str, Any], train_counts: Sequence[int]) -
     """
     samples, classes = sum(train_counts), len(train_counts)
     evaluation = EvaluationSettings.from_dict(requirements["evaluation"])
-    errors = []
+    names: dict[str, list[str]] = {}  # the circumstances with an error, by its text
     for name, training in requirements["training"].items():
-        key = f"circumstances.{name}"
-        batch_size, weights = training["batch_size"], training["class_weights"]
-        if weights and len(weights) != classes:
-            errors.append(
-                f"{key}: training.class_weights: {len(weights)} given for {classes} classes; write one for each class"
-            )
-        if batch_size > samples:
-            errors.append(
-                f"{key}: training.batch_size: {batch_size} given, but there are {samples} training samples; "
-                "write no more than those"
-            )
-            continue
-        steps_per_epoch = samples // batch_size
-        steps = training["epochs"] * steps_per_epoch
-        errors += [f"{key}: {error}" for error in missing_rows(requirements, evaluation, steps, steps_per_epoch)]
-    return errors
+        for error in missing_data_of(training, requirements, evaluation, samples, classes):
+            names.setdefault(error, []).append(name)
+    return [f"circumstances.{', '.join(found)}: {error}" for error, found in names.items()]
+
+
+def missing_data_of(
+    training: Mapping[str, Any],
+    requirements: Mapping[str, Any],
+    evaluation: EvaluationSettings,
+    samples: int,
+    classes: int,
+) -> list[str]:
+    """Returns a line for each training setting of a circumstance that so many samples and classes cannot serve."""
+    errors = []
+    batch_size, weights = training["batch_size"], training["class_weights"]
+    if weights and len(weights) != classes:
+        errors.append(f"training.class_weights: {len(weights)} given for {classes} classes; write one for each class")
+    if batch_size > samples:
+        errors.append(
+            f"training.batch_size: {batch_size} given, but there are {samples} training samples; write no more than "
+            "those"
+        )
+        return errors
+    steps_per_epoch = samples // batch_size
+    steps = training["epochs"] * steps_per_epoch
+    return errors + missing_rows(requirements, evaluation, steps, steps_per_epoch)
 
 
 def missing_rows(
