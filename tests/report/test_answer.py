@@ -102,6 +102,23 @@ def test_the_posts_own_measure_is_told_where_it_differs():
     assert "Its mean over each epoch" not in write_answer(example_evidence(example_study(), {}))
 
 
+@pytest.mark.parametrize(
+    ("reported", "data", "words"),
+    [
+        (0.93, 0.068, "The reported loss starts higher (+0.930), 0.862 of it penalty."),
+        (0.4, 0.0, "The reported loss starts higher (+0.400), all of it penalty."),
+        (0.1, 0.2, "The reported loss starts higher (+0.100), none of it penalty."),
+        (0.0, 0.2, "The reported loss starts about the same."),
+        (-0.2, 0.0, "The reported loss starts lower (−0.200)."),
+    ],
+)
+def test_a_reported_loss_that_holds_a_penalty_has_its_own_start(reported, data, words):
+    changes = {"baseline": {REPORTED_START: reported, DATA_START: data}}
+    answer = write_answer(example_evidence(example_study(), changes))
+    assert answers(answer, "baseline")[2].endswith(f"in the largest. {words}")
+    assert "reported loss" not in answers(answer, "no_l2")[2]
+
+
 def test_a_start_that_is_slightly_higher_is_hardly_harder():
     evidence = example_evidence(example_study(), {"no_l2": {DATA_START: 0.1}})
     verdicts = evidence.tables["verdicts"].copy()
@@ -172,6 +189,30 @@ def test_what_is_open_is_called_open():
     )
     assert "undecided are data loss, steps to midway; reported loss, end; data loss, end." in section(
         answer, "What was expected"
+    )
+
+
+def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are_asked_for():
+    study = example_study()
+    undecided = {(name, *key): "undecided" for name in study.judged for key in (REPORTED_END, DATA_END, MIDWAY)}
+    changes = {name: {REPORTED_END: 0.2, DATA_END: -0.2, MIDWAY: 1.0} for name in study.judged}
+    answer = write_answer(example_evidence(study, changes, verdicts=undecided))
+    assert "halve the interval" not in answer
+    assert "| undecided (the trend is certain, but some larger size goes against it) |" in answer
+    assert "reported loss, end (the trend is certain, but some larger size" in section(answer, "What was not shown")
+    expected, longer, _, stuck, _ = answers(answer, "baseline")
+    assert "ends higher as a trend (+0.200), but some larger size goes against it." in expected
+    assert longer == (
+        "Undecided: as a trend, the largest takes 2 times the steps of the smallest to midway, but some larger size "
+        "goes against it."
+    )
+    assert stuck.startswith("No clear answer: in larger networks the data loss ends lower as a trend (−0.200), but")
+
+
+def test_equal_compute_is_told_of_the_larger_network():
+    answer = write_answer(example_evidence(example_study(), {"no_l2": {("data_loss", "equal_compute"): 0.2}}))
+    assert answers(answer, "no_l2")[1].endswith(
+        "At equal training compute the larger network's data loss is higher (+0.200)."
     )
 
 
@@ -292,6 +333,9 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
     answer = " ".join(write_answer(evidence).split())
     assert "in every wider one shows it (2 pairs): the reported losses differ by at most 2e-07 nats. In 1 of" in answer
     assert "Embedding each" not in write_answer(example_evidence(study, AS_EXPECTED))
+    same = make_table("nesting", fill(rows, "nesting")).assign(embedded_objective=0.5)
+    answer = " ".join(write_answer(example_evidence(study, AS_EXPECTED, nesting=same)).split())
+    assert "the reported losses do not differ. In 1 of" in answer
 
 
 def test_the_program_writes_the_three_files(tmp_path):

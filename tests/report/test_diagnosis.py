@@ -59,7 +59,7 @@ def curves_study(tmp_path, text: str, **changed) -> CurvesStudy:
 def csv_of(*columns: str, seeds=(0, 1), sizes=ALL_SIZES, circumstances=("baseline",)) -> str:
     """A CSV of loss curves with these columns, which all fall from 1 to 0.5."""
     rows = [
-        {"circumstance": name, "parameters": size, "seed": seed, "step": step, "loss": 1 - step / 128}
+        {"circumstance": name, "parameters": size, "size": size, "seed": seed, "step": step, "loss": 1 - step / 128}
         | {"data_loss": 0.9 - step / 128, "penalty": 0.1}
         for name in circumstances
         for size in sizes
@@ -104,7 +104,7 @@ def test_a_rise_by_the_rate_and_less_by_other_factors():
     explained = section(answer, "What explains the rise")
     ranked = re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE)
     assert ranked == ["Learning rate: 75%", "Number of steps: 25%"]
-    assert "With these the change with size is greater: `tenfold_rate`." in explained
+    assert "With these larger networks fare worse beside smaller ones: `tenfold_rate`." in explained
     remedies = re.findall(r"\(`(\w+)`\)$", section(answer, "What to change"), re.MULTILINE)
     assert remedies == ["tenth_of_rate", "more_steps"]
 
@@ -115,7 +115,7 @@ def test_a_factor_that_only_harms_small_networks_is_no_remedy():
     contrasts = evidence.tables["contrasts"].assign(at_largest_high=0.1)
     answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
     assert "Learning rate" not in answer
-    assert "the largest network does not end lower for certain: `tenth_of_rate`." in answer
+    assert "fare better beside smaller ones, but the largest does not end lower for certain: `tenth_of_rate`." in answer
     assert "Divide the learning rate" not in answer
 
 
@@ -165,6 +165,55 @@ def test_a_loss_that_does_not_rise(verdict, first):
     assert "explains" not in answer
 
 
+def test_where_nothing_rises_the_suspects_that_help_are_named():
+    study = own_study("no_l2", "tenth_of_rate", "tenfold_rate")
+    falling = {"baseline": -0.8, "no_l2": -0.8, "tenth_of_rate": -0.1, "tenfold_rate": -0.9}
+    answer = write_answer(example_evidence(study, {name: {REPORTED: end, DATA: end} for name, end in falling.items()}))
+    assert section(answer, "What each suspect does").strip().splitlines()[0] == (
+        "No difference, within the margin: `no_l2`. "
+        "With these larger networks fare worse beside smaller ones: `tenth_of_rate`. "
+        "With these larger networks fare better beside smaller ones, and the largest ends lower: `tenfold_rate`."
+    )
+
+
+@pytest.mark.parametrize(("change", "way"), [(0.3, "higher"), (-0.3, "lower")])
+def test_a_trend_that_some_size_goes_against(change, way):
+    study = own_study("no_l2", "warm_up")
+    verdicts = {("baseline", measure, "end_value"): "undecided" for measure in ("objective", "data_loss")}
+    found = {name: {REPORTED: change, DATA: change} for name in study.judged} | {"warm_up": {}}
+    evidence = example_evidence(study, found, verdicts=verdicts)
+    contrasts = evidence.tables["contrasts"].copy()
+    contrasts.loc[contrasts["circumstance"] == "warm_up", "verdict"] = "undecided"
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
+    why = "(the trend is certain, but some larger size goes against it)"
+    assert f"**Undecided: larger networks end {way} as a trend, but some larger size goes against it.**" in answer
+    assert f"], undecided {why}." in answer.split("\n\n")[1]
+    assert f"- What these do is undecided {why}: `warm_up`." in section(answer, "What could not be told")
+    assert "halve the interval" not in answer
+
+
+@pytest.mark.parametrize(
+    ("diverged", "words"),
+    [
+        ([5, 5], "The data loss has diverged in the smallest network and has diverged in the largest"),
+        ([0, 5], "The data loss ends at 0.700 in the smallest network and has diverged in the largest"),
+        ([2, 0], "has diverged in 2 of 5 runs of the smallest network and ends at 0.700 in the largest"),
+        ([0, 0], "The data loss ends at 0.700 in the smallest network and at 0.700 in the largest"),
+    ],
+)
+def test_a_size_that_diverged_has_no_end(diverged, words):
+    study = own_study("tenth_of_rate", training={"l2": 0})
+    evidence = example_evidence(study, {}, verdicts={("baseline", *DATA): "diverged"})
+    features, verdicts = evidence.tables["features"].copy(), evidence.tables["verdicts"].copy()
+    for size, runs in zip(("width2", "width26"), diverged, strict=True):
+        features.loc[features["size"] == size, "diverged"] = runs
+    if any(diverged):
+        verdicts.loc[verdicts["circumstance"] == "baseline", "change"] = float("nan")
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"features": features, "verdicts": verdicts}))
+    end = "." if any(diverged) else ": 0.000 [−0.010, +0.010]."
+    assert f"{words}{end}" in answer.split("\n\n")[1]
+
+
 def test_a_slight_rise_is_called_hardly_any():
     study = own_study("no_l2")
     evidence = example_evidence(study, changes(study))
@@ -185,7 +234,7 @@ def test_what_could_not_be_told():
     assert untold == [
         "- What these do is undecided (about 12 seeds would halve the interval): `warm_up`.",
         "- What these would change, which were not tried: initialisation, number of steps and epsilon. "
-        "`config/studies/diagnose.yaml` tries them.",
+        "To try them, add to `study`: `he_init`, `more_steps` and `larger_epsilon`.",
         "- How `tenth_of_rate` ends at 2.61 M parameters: 2 of 15 runs diverged.",
         "- What longer runs reach: None of the 15 runs reached a plateau.",
     ]
@@ -228,7 +277,17 @@ def test_it_says_what_it_holds_for():
     scope = section(write_answer(evidence), "What this holds for")
     assert "- The built-in network with adam at 1e-3, lambda 0.0001 in the loss, mini-batches of 8, 3 epochs." in scope
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps." in scope
-    assert "768 training cubes of 25 voxels a side in 2 classes: intervals cover seeds, not other data." in scope
+    assert scope.endswith("cubes of 25 voxels a side in 2 classes: intervals cover seeds, not other data.\n")
+    noted = evidence.dataset | {"notes": ["there is no test split: val is the test split", "Classes are numbered."]}
+    scope = section(write_answer(replace(evidence, dataset=noted)), "What this holds for")
+    assert scope.endswith("\n- There is no test split: val is the test split.\n- Classes are numbered.\n")
+
+
+def test_an_own_study_tells_the_start_of_the_reported_loss():
+    study = own_study("no_l2")
+    found = changes(study, baseline={START: 0.93, ("data_loss", "starting_loss"): 0.068})
+    told = section(write_answer(example_evidence(study, found)), "Start, time and crossing")
+    assert "in the largest. The reported loss starts higher (+0.930), 0.862 of it penalty." in told
 
 
 def test_suspects_that_the_settings_already_are_are_not_missed():
@@ -236,7 +295,36 @@ def test_suspects_that_the_settings_already_are_are_not_missed():
     answer = write_answer(example_evidence(study, changes(study)))
     assert "Already so, and not run apart: `no_l2` and `glorot_init`." in section(answer, "What this holds for")
     untold = section(answer, "What could not be told")
-    assert "not tried: learning rate, initialisation, number of steps and warm-up. `config" in untold
+    assert "not tried: learning rate, initialisation, number of steps and warm-up. To try them, add to" in untold
+    assert "`he_init`, `more_steps` and `warm_up`." in untold  # and not glorot_init, which the settings already are
+
+
+def test_the_file_of_suspects_is_named_where_the_catalogue_lacks_them():
+    others = ("no_l2", "tenth_of_rate", "he_init", "warm_up", "larger_epsilon")
+    for names, missing in ((others[:3], "number of steps, warm-up and epsilon"), (others, "number of steps")):
+        study = own_study(*names, circumstances={"more_steps": None})
+        untold = section(write_answer(example_evidence(study, changes(study))), "What could not be told")
+        assert f"not tried: {missing}. `config/studies/diagnose.yaml` tries them." in untold
+
+
+def test_every_suspect_that_was_taken_out_of_the_study_is_named():
+    everything = own_study()
+    untold = section(write_answer(example_evidence(own_study(study=["baseline"]), {})), "What could not be told")
+    named = set(re.findall(r"`(\w+)`", untold.split("add to `study`: ")[1].split(".")[0]))
+    assert named >= set(everything.judged) - {"baseline"}
+    assert not named & {"random_labels", "strong_l2", *everything.left_out}
+
+
+def test_settings_that_already_are_the_suspect_are_not_called_untried():
+    study = own_study(study=["baseline"], training={"warmup_steps": 100})
+    untold = section(write_answer(example_evidence(study, {})), "What could not be told")
+    assert "not tried: penalty, learning rate, initialisation, number of steps and epsilon. To" in untold
+
+
+def test_suspects_that_ran_without_their_reference_are_not_called_untried():
+    study = own_study(study=["tenth_of_rate", "warm_up"])
+    untold = section(write_answer(example_evidence(study, {})), "What could not be told")
+    assert "not tried: penalty, initialisation, number of steps and epsilon. `config/studies" in untold
 
 
 def test_an_own_network_is_named(tmp_path):
@@ -311,6 +399,27 @@ def test_curves_without_the_data_loss_are_not_split(tmp_path):
     assert "| penalty" not in answer
     assert "What explains the rise" not in answer
     assert "data loss and penalty cannot be told apart" in section(answer, "What could not be told")
+
+
+def test_sizes_that_are_no_parameters_are_called_sizes(tmp_path):
+    study = curves_study(tmp_path, csv_of("size", "seed", "step", "loss", "data_loss", sizes=(16, 64, 1024)))
+    evidence = replace(example_evidence(study, {"baseline": RISE}, settled=False), dataset=None)
+    tables = {
+        name: table.replace({"parameters": dict(zip(ALL_SIZES, (16, 64, 1024), strict=True))})
+        for name, table in evidence.tables.items()
+    }
+    tables["crossings"] = tables["crossings"].assign(smaller=16, larger=1024)
+    runs = tables["runs"] = tables["runs"].assign(size=lambda rows: rows["parameters"].astype(str))
+    runs.loc[runs["size"] != "1024", ["objective_settled", "data_loss_settled"]] = True
+    for diverged, where in (([1024], "size 1024"), ([64, 1024], "sizes 64 and 1024")):
+        runs["diverged"] = runs["parameters"].isin(diverged) & (runs["seed"] == 0)
+        answer = write_answer(replace(evidence, tables=tables))
+        assert f"- How `baseline` ends at {where}: {len(diverged)} of 6 runs diverged." in answer
+        assert "smallest (16) | largest (1024)" in answer
+        assert "What longer runs reach: Not settled: size 1024." in answer
+        assert "3 sizes of 16 to 1024, 2 seeds" in answer
+        assert "| 1024 | 16 |" in write_evidence(replace(evidence, tables=tables))
+        assert " parameters" not in answer.split("## What could not be told")[0]
 
 
 def test_one_seed_and_two_sizes_are_described(tmp_path):

@@ -1,16 +1,23 @@
 """The evidence repeats the tables and claims no more than they hold."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import numpy
 import pytest
 from example_study import SIZES, example_evidence, example_study
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from widthwise.analysis.inference import END as INFERENCE_END
+from widthwise.analysis.inference import Response, judge
 from widthwise.analysis.tables import make_table
-from widthwise.report.evidence import change_words, mean_words, verdict_words, write_evidence
+from widthwise.report.evidence import change_words, mean_words, verdict_and_change, verdict_words, write_evidence
 from widthwise.report.wording import measured
 
 NO_PENALTY = ["baseline", "no_l2", "l2_in_optimiser"]
 END = ("data_loss", "end_value")
+AGAINST = "undecided (the trend is certain, but some larger size goes against it)"
 
 
 def changed(evidence, table, where, **values):
@@ -64,8 +71,10 @@ def test_predictions_are_those_of_the_catalogue_and_untested_ones_did_not_hold()
         ({}, "falls"),
         ({"slight": True}, "slightly falls"),
         ({"diverged": 2}, "falls by at least"),
-        ({"verdict": "undecided"}, "undecided (about 12 seeds would halve the interval)"),
-        ({"verdict": "undecided", "ci_low": float("-inf")}, "undecided"),
+        ({"verdict": "undecided", "ci_high": 0.1}, "undecided (about 12 seeds would halve the interval)"),
+        ({"verdict": "undecided", "ci_low": float("-inf"), "ci_high": float("inf")}, "undecided"),
+        ({"verdict": "undecided"}, AGAINST),
+        ({"verdict": "undecided", "ci_low": float("-inf")}, AGAINST),
     ],
 )
 def test_a_verdict_in_words(values, words):
@@ -74,6 +83,20 @@ def test_a_verdict_in_words(values, words):
     row = changed(evidence, "verdicts", where, **values).verdict("baseline", *END)
     assert verdict_words(row) == words
     assert change_words(row).startswith("−0.300 [")
+    assert verdict_and_change(row).startswith(AGAINST if words == AGAINST else row["verdict"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(values=hnp.arrays(float, (3, 4), elements=st.floats(-1, 1)))
+def test_a_size_is_said_to_go_against_the_trend_only_where_one_does(values):
+    outcome = judge(Response(values, numpy.zeros((3, 4), bool), numpy.array([1, 2, 4, 8]), INFERENCE_END), 0.05)
+    row = asdict(outcome) | {"measure": "data_loss", "feature": "end_value"}
+    if verdict_words(row) == AGAINST:
+        way, means = numpy.sign(outcome.change), values.mean(axis=0)
+        assert (way * numpy.diff(means)).min() < 0
+    elif outcome.verdict == "undecided":
+        assert not outcome.ci_low > 0
+        assert not outcome.ci_high < 0
 
 
 def test_more_initial_networks_and_not_seeds_narrow_the_interval_of_a_start():
@@ -126,6 +149,7 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         study, {}, learning_rates=rates, learning_rate_verdicts=by_rate, coordinate_powers=powers
     )
     page = write_evidence(evidence)
+    assert f"## `baseline`\n\nHypothesis: {study.circumstances['baseline'].hypothesis.strip()}\n\n|" in page
     for measure, feature in evidence.tables["verdicts"][["measure", "feature"]].itertuples(index=False):
         assert page.count(f"| {measured(measure, feature)} |") >= 2
     assert "| `learning_rates` | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 |" in page

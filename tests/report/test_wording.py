@@ -22,6 +22,7 @@ from widthwise.report.wording import (
     percentage,
     quoted,
     rate_label,
+    sentence,
     size_label,
     size_title,
     span,
@@ -94,8 +95,9 @@ def test_verdicts_in_words():
     assert format_verdict("rises") == "rises"
     assert format_verdict("falls", slight=True) == "slightly falls"
     assert format_verdict("rises", diverged=True) == "rises by at least"
-    assert format_verdict("undecided", enough="12 seeds") == "undecided (about 12 seeds would halve the interval)"
-    assert format_verdict("flat", enough="12 seeds", diverged=True) == "flat"
+    assert format_verdict("undecided", why="one size goes back") == "undecided (one size goes back)"
+    assert format_verdict("undecided") == "undecided"
+    assert format_verdict("flat", why="one size goes back", diverged=True) == "flat"
 
 
 def test_plurals_and_lists():
@@ -107,6 +109,7 @@ def test_plurals_and_lists():
     assert span([6, 3, 3]) == "3 to 6"
     assert span([6, 6]) == "6"
     assert size_title("width8") == "width 8"
+    assert sentence(" there is no test split. ") == sentence("There is no test split") == "There is no test split."
 
 
 def test_every_feature_has_a_name_and_a_unit():

@@ -13,13 +13,16 @@ import pandas
 
 from widthwise.report import diagnosis
 from widthwise.report.evidence import (
+    AGAINST_THE_TREND,
     Evidence,
     Prediction,
     change_words,
     factor_words,
+    goes_against_its_trend,
     is_true,
     mean_words,
     rate_words,
+    verdict_and_change,
     verdict_words,
 )
 from widthwise.report.wording import (
@@ -31,9 +34,11 @@ from widthwise.report.wording import (
     listed,
     markdown_table,
     measured,
+    number,
     percentage,
     quoted,
     rate_label,
+    sentence,
     share_label,
     span,
 )
@@ -46,6 +51,8 @@ QUESTION = "https://stats.stackexchange.com/questions/438992"
 JUDGED_LOSSES = ("objective", "data_loss")
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
 CATALOGUE_LEVEL = 0.05
+# What is smaller is printed as 0.000 nats.
+PRINTED_ZERO = 0.0005
 NESTED = (
     "More filters cannot raise the lowest loss that a network can reach: with its added weights at zero, the larger "
     "network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
@@ -220,10 +227,10 @@ def nested(evidence: Evidence, *names: str) -> str:
         return NESTED
     difference = (rows["embedded_objective"] - rows["smaller_objective"]).abs().max()
     higher = int((rows["larger_objective"] > rows["embedded_objective"]).sum())
+    differ = f"differ by at most {difference:.0e} nats" if difference else "do not differ"
     return (
         f"{NESTED} Embedding each trained network in every wider one shows it ({counted(len(rows), 'pair')}): the "
-        f"reported losses differ by at most {difference:.0e} nats. In {higher} of them the wider one, as trained, is "
-        "higher."
+        f"reported losses {differ}. In {higher} of them the wider one, as trained, is higher."
     )
 
 
@@ -273,6 +280,9 @@ def movements(start: Mapping, end: Mapping) -> str:
 def movement(row: Mapping, verb: str) -> str:
     """Says how a loss starts, ends or is in larger networks: "ends higher (+0.279)"."""
     verdict = row["verdict"]
+    if goes_against_its_trend(row):
+        way = "higher" if row["change"] > 0 else "lower"
+        return f"{verb} {way} as a trend ({change(row['change'])}), but {AGAINST_THE_TREND}"
     if verdict in ("rises", "falls"):
         way = ("slightly " if is_true(row["slight"]) else "") + ("higher" if verdict == "rises" else "lower")
         return f"{verb} {way} ({change(row['change'])}{' at least' if row['diverged'] else ''})"
@@ -296,28 +306,48 @@ def takes_longer(evidence: Evidence, name: str) -> str:
     factor = 2 ** row["change"]
     features = evidence.rows("features", circumstance=name, measure="data_loss", feature="steps_to_midway")
     late, runs = int(features["at_horizon"].sum()), int(features["seeds"].sum())
+    trend = f"the largest takes {factor:.2g} times the steps of the smallest to midway"
+    reasons = [
+        *([f"as a trend, {trend}, but {AGAINST_THE_TREND}"] if goes_against_its_trend(row) else []),
+        *([f"{late} of {runs} runs ended before midway"] if late else []),
+    ]
     in_words = {
-        "rises": f"Yes: the largest takes {factor:.2g} times the steps of the smallest to midway.",
-        "falls": f"No: the largest takes {factor:.2g} times the steps of the smallest to midway.",
+        "rises": f"Yes: {trend}.",
+        "falls": f"No: {trend}.",
         "flat": "No: every size takes as many steps to midway.",
         "mixed": "It depends on the size: the steps to midway neither rise nor fall throughout.",
         "diverged": "No answer: at some size every run diverged.",
-        "undecided": "Undecided" + (f": {late} of {runs} runs ended before midway." if late else "."),
+        "undecided": f"Undecided{': ' if reasons else ''}{'; '.join(reasons)}.",
     }
     compute = evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
     if compute is None or compute["verdict"] not in ("rises", "falls"):
         return in_words[row["verdict"]]
-    return f"{in_words[row['verdict']]} At equal training compute the data loss {movement(compute, 'is')}."
+    at_equal_compute = f"At equal training compute the larger network's data loss {movement(compute, 'is')}."
+    return f"{in_words[row['verdict']]} {at_equal_compute}"
 
 
 def starts_harder(evidence: Evidence, name: str) -> str:
-    """Is the data loss higher before any update?"""
+    """Is the data loss higher before any update, and the reported loss?"""
     row = evidence.verdict(name, "data_loss", "starting_loss")
     smallest, largest = map(mean_words, evidence.ends_of_range(name, "data_loss", "starting_loss"))
     openings = {"rises": "Hardly" if row["slight"] else "Yes", "falls": "No", "flat": "No"}
     opening = openings.get(row["verdict"], "No clear answer")
     values = f"{smallest} in the smallest, {largest} in the largest"
-    return f"{opening}: in larger networks the data loss {movement(row, 'starts')}: {values}."
+    data = f"{opening}: in larger networks the data loss {movement(row, 'starts')}: {values}."
+    return " ".join([data, *reported_start(evidence, name)])
+
+
+def reported_start(evidence: Evidence, name: str) -> Iterable[str]:
+    """How the reported loss starts, and how much of its rise is penalty; nothing where no penalty is in it."""
+    if not evidence.reports_penalty(name):
+        return
+    row, data = (evidence.verdict(name, measure, "starting_loss") for measure in JUDGED_LOSSES)
+    words = f"The reported loss {movement(row, 'starts')}"
+    if row["verdict"] == "rises":
+        penalty = row["change"] - data["change"]
+        is_all = penalty_share(evidence, name, "starting_loss") == share_label(1)
+        words += f", {'none' if penalty < PRINTED_ZERO else 'all' if is_all else number(penalty)} of it penalty"
+    yield f"{words}."
 
 
 def is_stuck(evidence: Evidence, name: str) -> str:
@@ -383,11 +413,6 @@ A cause is claimed only from two circumstances that differ in one factor, paired
 the factor does to the change from the smallest to the largest size.
 
 {markdown_table(rows)}"""
-
-
-def verdict_and_change(row: Mapping) -> str:
-    """A verdict with its change and interval, in a cell."""
-    return f"{row['verdict']} {change_words(row)}"
 
 
 def learning_rates(evidence: Evidence) -> str:
@@ -601,7 +626,7 @@ def conditions(evidence: Evidence) -> str:
 - The post ([Cross Validated 438992]({QUESTION})) does not name its framework. What it leaves open is assumed: above \
 all whether the reported loss holds the penalty, then initialisation, batch size and number of steps. `study.json` has \
 every setting and `config/keys.md` marks each as posted or assumed.
-- {data_words(evidence)}"""
+{data_lines(evidence)}"""
 
 
 def scope(evidence: Evidence) -> str:
@@ -620,7 +645,12 @@ def scope(evidence: Evidence) -> str:
 - {capitalised(network)} with {training["optimiser"]} at {rate_label(training["learning_rate"])}, {penalty}, \
 mini-batches of {training["batch_size"]}, {training["epochs"]} epochs. `study.json` has every setting.{same}
 - {what_was_run(evidence)}
-- {data_words(evidence)}"""
+{data_lines(evidence)}"""
+
+
+def data_lines(evidence: Evidence) -> str:
+    """A bullet on the data, and one for each thing that their import noted."""
+    return "\n".join(f"- {line}" for line in (data_words(evidence), *map(sentence, evidence.dataset.get("notes", ()))))
 
 
 def data_words(evidence: Evidence) -> str:

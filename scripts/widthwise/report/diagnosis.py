@@ -14,12 +14,15 @@ from functools import cached_property
 import pandas
 
 from widthwise.report.evidence import (
+    AGAINST_THE_TREND,
     Evidence,
     change_words,
     changed_keys,
     factor_words,
+    goes_against_its_trend,
     is_true,
     mean_words,
+    verdict_and_change,
     verdict_words,
 )
 from widthwise.report.wording import (
@@ -32,9 +35,11 @@ from widthwise.report.wording import (
     markdown_table,
     number,
     quoted,
+    sentence,
     share_label,
-    size_label,
 )
+from widthwise.study.catalogue import factors, flatten
+from widthwise.study.circumstances import contradictions_of_a_circumstance
 from widthwise.study.curves import size_name
 
 REPORTED, DATA = "objective", "data_loss"
@@ -57,6 +62,7 @@ CAUSES = {
     "training.optimiser": "optimiser",
 }
 WORTH_TRYING = (PENALTY, RATE, INITIALISATION, STEPS, WARM_UP, EPSILON)
+# The study whose suspects are these.
 DIAGNOSE = "config/studies/diagnose.yaml"
 # A penalty that is less of the rise is not named as a cause.
 LEAST_SHARE = 0.05
@@ -223,6 +229,9 @@ def headline(diagnosis: Diagnosis) -> str:
     row = diagnosis.row(diagnosis.measures[0])
     if diagnosis.rising == DATA and len(diagnosis.measures) > 1:
         return "The data loss, not the reported loss, ends higher the larger the network is."
+    if goes_against_its_trend(row):
+        way = "higher" if row["change"] > 0 else "lower"
+        return f"Undecided: larger networks end {way} as a trend, but {AGAINST_THE_TREND}."
     if row["verdict"] in ("rises", "falls") and is_true(row["slight"]):
         return f"Hardly: larger networks end slightly {'higher' if row['verdict'] == 'rises' else 'lower'}."
     return HEADLINES[row["verdict"]]
@@ -231,11 +240,22 @@ def headline(diagnosis: Diagnosis) -> str:
 def ends(diagnosis: Diagnosis) -> Iterator[str]:
     """How each loss ends in the smallest and in the largest network."""
     for measure in diagnosis.measures:
-        smallest, largest = map(mean_words, diagnosis.ends_of_range(measure))
-        yield (
-            f"The {MEASURES[measure]} ends at {smallest} in the smallest network and at {largest} in the largest: "
-            f"{changed_by(diagnosis, measure)}{undecided_words(diagnosis, measure)}."
-        )
+        rows = diagnosis.ends_of_range(measure)
+        smallest, largest = ending(rows[0], "smallest network"), ending(rows[1], "largest")
+        if not any(row["diverged"] for row in rows):
+            largest = largest.removeprefix("ends ")
+        changed = changed_by(diagnosis, measure)
+        told = "" if changed == NO_VALUE else f": {changed}"
+        yield f"The {MEASURES[measure]} {smallest} and {largest}{told}{undecided_words(diagnosis, measure)}."
+
+
+def ending(row: Mapping, where: str) -> str:
+    """How a loss ends in one size, or that it has diverged there: "ends at 0.215 in the smallest network"."""
+    if not row["diverged"]:
+        return f"ends at {mean_words(row)} in the {where}"
+    if row["diverged"] == row["seeds"]:
+        return f"has diverged in the {where}"
+    return f"has diverged in {row['diverged']} of {row['seeds']} runs of the {where}"
 
 
 def changed_by(diagnosis: Diagnosis, measure: str, feature: str = END) -> str:
@@ -288,8 +308,8 @@ def numbers(diagnosis: Diagnosis) -> str:
     smallest, largest = diagnosis.ends_of_range(diagnosis.measures[0])
     columns = (
         f"`{name}`",
-        f"smallest ({size_label(smallest['parameters'])})",
-        f"largest ({size_label(largest['parameters'])})",
+        f"smallest ({evidence.size_words(smallest['parameters'])})",
+        f"largest ({evidence.size_words(largest['parameters'])})",
         "change [interval]" if diagnosis.is_judged else "change",
         *(["verdict"] if diagnosis.is_judged else []),
     )
@@ -398,17 +418,20 @@ def noise(diagnosis: Diagnosis) -> str:
 
 
 def without_effect(diagnosis: Diagnosis) -> str:
-    """The suspects that make no difference, those that make it worse, and those that only harm small networks."""
+    """The suspects that make no difference, those that make it worse, and those that help but are no cause."""
     measure, suspects = diagnosis.rising or diagnosis.measures[0], diagnosis.suspects
     flat, worse, less = (
         [suspect for suspect in suspects if suspect.has_verdict(measure, verdict)]
         for verdict in ("flat", "rises", "falls")
     )
     harmful = [suspect for suspect in less if not suspect.lowers_the_largest(measure)]
+    helpful = [suspect for suspect in less if suspect not in harmful and not suspect.explains(measure)]
+    better = "With these larger networks fare better beside smaller ones"
     told = (
         ("No difference, within the margin: {}.", flat),
-        ("With these the change with size is greater: {}.", worse),
-        ("With these it is smaller, but the largest network does not end lower for certain: {}.", harmful),
+        ("With these larger networks fare worse beside smaller ones: {}.", worse),
+        (f"{better}, but the largest does not end lower for certain: {{}}.", harmful),
+        (f"{better}, and the largest ends lower: {{}}.", helpful),
     )
     return " ".join(text.format(quoted(suspect.name for suspect in found)) for text, found in told if found)
 
@@ -423,7 +446,7 @@ def suspect_table(diagnosis: Diagnosis) -> str:
             cells["changed"] = changed
         for measure in diagnosis.measures:
             contrast = suspect.contrasts.get(measure)
-            told = NO_VALUE if contrast is None else f"{contrast['verdict']} {change_words(contrast)}"
+            told = NO_VALUE if contrast is None else verdict_and_change(contrast)
             share = f" ({share_label(suspect.shares[measure])})" if suspect.explains(measure) else ""
             cells[f"{MEASURES[measure]}, end"] = told + share
         rows.append(cells)
@@ -453,11 +476,6 @@ def remedies(diagnosis: Diagnosis) -> str:
     return f"## What to change\n\n{numbered}"
 
 
-def sentence(text: str) -> str:
-    """A text of the catalogue as a sentence."""
-    return f"{capitalised(text.strip().rstrip('.'))}."
-
-
 def untold(diagnosis: Diagnosis) -> str:
     """What could not be told."""
     lines = [*open_contrasts(diagnosis), *not_tried(diagnosis), *runs_that_end_early(diagnosis)]
@@ -483,14 +501,44 @@ def not_tried(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.evidence.is_of_curves:
         what = "What else" if diagnosis.suspects else "Which setting"
         yield f"{what} causes a rise: curves do not tell. `{DIAGNOSE}` tries suspects on your network and data."
-        yield from (limitation.rstrip(".") + "." for limitation in study.limitations)
+        yield from map(sentence, study.limitations)
         return
-    tried = {suspect.cause for suspect in diagnosis.suspects} | ({RATE} if study.grids else set())
-    training = study.config["training"]
-    useless = {PENALTY} if training["l2"] == 0 else set()
-    useless |= {EPSILON} if training["optimiser"] != "adam" else set()
-    if missing := [cause for cause in WORTH_TRYING if cause not in tried | useless]:
-        yield f"What these would change, which were not tried: {listed(missing)}. `{DIAGNOSE}` tries them."
+    catalogue, training = study.config["circumstances"], study.config["training"]
+    tried = {suspect.cause for suspect in diagnosis.suspects} | {RATE for _ in study.grids}
+    tried |= {overridden_cause(catalogue[name]) for name in study.judged}
+    tried |= {PENALTY} if training["l2"] == 0 else set()
+    tried |= {EPSILON} if training["optimiser"] != "adam" else set()
+    causes = [cause for cause in WORTH_TRYING if cause not in tried]
+    if missing := {cause: names for cause in causes if (names := names_to_try(diagnosis, cause)) is not None}:
+        how = f"`{DIAGNOSE}` tries them."
+        if all(missing.values()):
+            how = f"To try them, add to `study`: {quoted(itertools.chain(*missing.values()))}."
+        yield f"What these would change, which were not tried: {listed(missing)}. {how}"
+
+
+def overridden_cause(circumstance: Mapping) -> str | None:
+    """What an entry of the catalogue overrides, as a cause; None if it is not one cause."""
+    causes = {CAUSES.get(key) for key in flatten(circumstance.get("overrides", {}))}
+    return causes.pop() if len(causes) == 1 else None
+
+
+def names_to_try(diagnosis: Diagnosis, cause: str) -> list[str] | None:
+    """The circumstances of a cause that can run beside the diagnosed one and are expected to end lower with size.
+
+    None where the study's own settings already are all that the catalogue has.
+    """
+    study = diagnosis.evidence.study
+    catalogue = study.config["circumstances"]
+    known = {
+        name: factors(study.config, entry, catalogue[diagnosis.name])
+        for name, entry in catalogue.items()
+        if entry.get("reference") == diagnosis.name
+        and overridden_cause(entry) == cause
+        and any(of.get(END) == "falls" for of in entry.get("expectation", {}).get("contrast", {}).values())
+        and not contradictions_of_a_circumstance(entry, study.config, study.factory)
+    }
+    useful = [name for name, keys in known.items() if len(keys) == 1]
+    return None if known and not any(known.values()) else useful
 
 
 def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
@@ -499,8 +547,13 @@ def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
     runs = evidence.tables["runs"]
     diverged = runs[runs["circumstance"].isin(evidence.study.judged) & runs["diverged"].fillna(False).astype(bool)]
     for name, group in diverged.groupby("circumstance", sort=False):
-        sizes = listed(f"{size_label(parameters)}" for parameters in sorted(group["parameters"].unique()))
-        yield f"How `{name}` ends at {sizes} parameters: {len(group)} of {len(evidence.runs(name))} runs diverged."
+        parameters = sorted(group["parameters"].unique())
+        sizes = listed(map(evidence.size_words, parameters))
+        if size_name(evidence.study) == "parameters":
+            where = f"{sizes} parameters"
+        else:
+            where = f"{'size' if len(parameters) == 1 else 'sizes'} {sizes}"
+        yield f"How `{name}` ends at {where}: {len(group)} of {len(evidence.runs(name))} runs diverged."
     if not evidence.has_settled(diagnosis.name, diagnosis.measures[0]):
         yield f"What longer runs reach: {evidence.plateau_sentence(diagnosis.name, diagnosis.measures[0])}"
 

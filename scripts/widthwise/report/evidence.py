@@ -39,6 +39,9 @@ from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
 RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_verdicts")
 COORDINATE_TABLES = ("coordinate_powers",)
+# Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
+AGAINST_THE_TREND = "some larger size goes against it"
+TREND_ALONE = f"the trend is certain, but {AGAINST_THE_TREND}"
 # Circumstances whose features differ by no more at any size are the same to rounding (nats).
 ROUNDING = 0.0005
 KINDS = {
@@ -103,10 +106,14 @@ class Evidence:
         found = self.rows("features", circumstance=name, measure=measure, feature=feature).sort_values("parameters")
         return found.iloc[0], found.iloc[-1]
 
+    def size_words(self, parameters: int) -> str:
+        """One size: "2.61 M" parameters; where curves do not tell the parameters, its number as the file has it."""
+        return size_label(parameters) if size_name(self.study) == "parameters" else str(parameters)
+
     def range_words(self, parameters: pandas.Series) -> str:
         """A range of sizes: "15.7 k to 2.61 M parameters"; where curves do not tell the parameters, "2 to 26"."""
         unit = " parameters" if size_name(self.study) == "parameters" else ""
-        return f"{size_label(parameters.min())} to {size_label(parameters.max())}{unit}"
+        return f"{self.size_words(parameters.min())} to {self.size_words(parameters.max())}{unit}"
 
     def steps_words(self, steps: Iterable[float]) -> str:
         """The smallest and the largest of some numbers of steps, or of epochs where curves have those."""
@@ -186,7 +193,8 @@ class Evidence:
             return f"All {len(runs)} runs reached a plateau."
         if not runs[f"{measure}_settled"].any():
             return f"None of the {len(runs)} runs reached a plateau."
-        still = listed(size_title(size) for size, done in settled.items() if not done)
+        titles = {size: f"size {size}" if size.isdigit() else size_title(size) for size in settled}
+        still = listed(titles[size] for size, done in settled.items() if not done)
         return f"Not settled: {still}."
 
     def predictions(self, name: str) -> list[Prediction]:
@@ -265,15 +273,26 @@ def changed_keys(evidence: Evidence, name: str, reference: str) -> set[str]:
 def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> str:
     """The verdict of a row of verdicts.csv or contrasts.csv, in words.
 
-    With `with_replicates`, an undecided one says how many replicates would halve its interval.
+    An undecided one says so where a size goes against the trend; else, `with_replicates`, how many replicates would
+    halve its interval.
     """
-    has_interval = math.isfinite(row["ci_low"]) and math.isfinite(row["ci_high"])
-    return format_verdict(
-        row["verdict"],
-        slight=is_true(row["slight"]),
-        diverged=row["diverged"] > 0,
-        enough=replicates_to_halve(row) if has_interval and with_replicates else "",
-    )
+    why = ""
+    if goes_against_its_trend(row):
+        why = TREND_ALONE
+    elif with_replicates and math.isfinite(row["ci_low"]) and math.isfinite(row["ci_high"]):
+        why = f"about {replicates_to_halve(row)} would halve the interval"
+    return format_verdict(row["verdict"], slight=is_true(row["slight"]), diverged=row["diverged"] > 0, why=why)
+
+
+def goes_against_its_trend(row: Mapping[str, Any]) -> bool:
+    """Whether the interval of an undecided row excludes 0: a size goes against the trend by more than the margin."""
+    return row["verdict"] == "undecided" and bool(row["ci_low"] > 0 or row["ci_high"] < 0)
+
+
+def verdict_and_change(row: Mapping[str, Any]) -> str:
+    """A verdict with its change and interval, in a cell."""
+    words = f"undecided ({TREND_ALONE})" if goes_against_its_trend(row) else row["verdict"]
+    return f"{words} {change_words(row)}"
 
 
 def replicates_to_halve(row: Mapping[str, Any]) -> str:
@@ -308,10 +327,10 @@ def circumstance_section(evidence: Evidence, name: str) -> str:
     by_step = "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name), step_name(evidence.study)))
     parts = [
         f"## `{name}`",
-        evidence.study.circumstances[name].hypothesis.strip(),
+        f"Hypothesis: {hypothesis}" if (hypothesis := evidence.study.circumstances[name].hypothesis.strip()) else "",
         verdict_table(evidence.rows("verdicts", circumstance=name)),
         feature_table(evidence.rows("features", circumstance=name)),
-        crossing_table(evidence.rows("crossings", circumstance=name)),
+        crossing_table(evidence, name),
         f"How the loss goes with size at each row of the log (descriptive, at 5%):\n\n{by_step}" if by_step else "",
     ]
     return "\n\n".join(filter(None, parts))
@@ -364,18 +383,18 @@ def mean_words(row: Mapping[str, Any]) -> str:
     return ("≥ " if row["at_horizon"] else "") + number(row["mean"])
 
 
-def crossing_table(rows: pandas.DataFrame) -> str:
-    """Which sizes cross below a smaller one, and when."""
+def crossing_table(evidence: Evidence, name: str) -> str:
+    """Which sizes of a circumstance cross below a smaller one, and when."""
     return markdown_table(
         {
             "loss": MEASURES[row["measure"]],
-            "larger": size_label(row["larger"]),
-            "smaller": size_label(row["smaller"]),
+            "larger": evidence.size_words(row["larger"]),
+            "smaller": evidence.size_words(row["smaller"]),
             "larger crosses below in": f"{row['crossed']} of {counted(row['seeds'], 'seed')}",
             "is below throughout in": row["always_below"],
             "median step": number(row["median_crossing"], 0),
         }
-        for row in rows.to_dict("records")
+        for row in evidence.rows("crossings", circumstance=name).to_dict("records")
     )
 
 

@@ -97,20 +97,18 @@ def p_value_label(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
-def format_verdict(verdict: str, *, slight: bool = False, diverged: bool = False, enough: str = "") -> str:
+def format_verdict(verdict: str, *, slight: bool = False, diverged: bool = False, why: str = "") -> str:
     """Writes a verdict in words.
 
     Args:
         verdict: rises, falls, flat, mixed, diverged or undecided.
         slight: every size is within the margin of the smallest.
         diverged: some runs diverged, so that the true change is larger than the one shown.
-        enough: what would halve the interval, as in "12 seeds"; shown where the verdict is undecided.
+        why: why it is undecided, or what would narrow it; shown in brackets where the verdict is undecided.
     """
     if verdict in ("rises", "falls"):
         return ("slightly " if slight else "") + verdict + (" by at least" if diverged else "")
-    if verdict == "undecided" and enough:
-        return f"undecided (about {enough} would halve the interval)"
-    return verdict
+    return f"undecided ({why})" if verdict == "undecided" and why else verdict
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -127,6 +125,11 @@ def listed(words: Iterable[str]) -> str:
 def capitalised(text: str) -> str:
     """The text with a capital letter first, and the others as they are."""
     return text[0].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """The text as a sentence: with a capital letter first and a full stop."""
+    return f"{capitalised(text.strip().rstrip('.'))}."
 
 
 def quoted(names: Iterable[str]) -> str:
