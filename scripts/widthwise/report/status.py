@@ -244,9 +244,14 @@ def planned_work(study: Study, results: Path) -> list[dict]:
     """The rows of `Study.work`. Raises FileNotFoundError where data or networks of the user's own are not known yet."""
     path = results / "networks.json"
     if study.factory and not path.exists():
-        raise FileNotFoundError(f"{path}: not found; try the networks first: `snakemake {path} --cores 1`, with your --configfile behind")
+        raise FileNotFoundError(f"{path}: not found; try the networks first: {make_first(path)}")
     described = json.loads(path.read_text(encoding="utf-8")) if study.factory else {}
     return study.work(dataset_summary(study, results), described)
+
+
+def make_first(path: Path) -> str:
+    """The command that makes a file, in words."""
+    return f"`snakemake {path} --cores 1`, with your --configfile behind"
 
 
 def dataset_summary(study: Study, results: Path) -> dict:
@@ -255,7 +260,7 @@ def dataset_summary(study: Study, results: Path) -> dict:
         return study.synthetic_summary
     path = results / f"dataset/{study.draws[0]}.json"
     if not path.exists():
-        raise FileNotFoundError(f"{path}: not found; import the data first: `snakemake {path} --cores 1`, with your --configfile behind")
+        raise FileNotFoundError(f"{path}: not found; import the data first: {make_first(path)}")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
