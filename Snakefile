@@ -64,10 +64,14 @@ include: "rules/figures.smk"
 
 
 rule all:
-    """Makes the whole study. Losses are named too: one that was lost is made again, though its tables stand."""
+    """Makes the whole study. Losses are named too: one that was lost is made again, though its tables stand.
+
+    So is the summary of own data: where its import failed, it is tried again, though older results stand.
+    """
     default_target: True
     input:
         GATHERED_NETWORKS.values(),
+        ["<results>/dataset/own.json"] if STUDY.own_file else [],
         [f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs()],
         expand(
             "<results>/tables/{name}/runs.csv",

@@ -66,19 +66,21 @@ FIRST_DRAW = None if STUDY.curves else f"<results>/dataset/{STUDY.draws[0]}"
 SUMMARY = {} if STUDY.curves else {"dataset": f"{FIRST_DRAW}.json"}
 PRINTED = {} if STUDY.curves else {"printed": "<results>/tables/printed.csv"}
 
-# The synthetic datasets are equally large; a user's own is known once it has been read.
+# The synthetic datasets are equally large; a user's own is known once it has been read. None: imported, and gone since.
 SOURCE = {}
 if STUDY.own_file:
     (summary,) = SUMMARIES
+    IMPORT_SETTINGS = {
+        key: STUDY.config["dataset"][key] for key in ("channels", "standardise", "names")
+    }
     try:
-        SOURCE = source_of(Path(STUDY.own_file), summary)
+        SOURCE = source_of(Path(STUDY.own_file), IMPORT_SETTINGS, summary)
     except SourceError as error:
         raise WorkflowError(f"dataset.path: {error}")
     # A file that was read before is checked now; a new one is checked when import_dataset has counted its samples.
     last = json.loads(summary.read_text()) if summary.exists() else {}
-    if SOURCE["sha256"] == last.get("source", {}).get("sha256") and (
-        errors := STUDY.missing_data(last)
-    ):
+    is_imported = SOURCE is None or SOURCE["sha256"] == last.get("source", {}).get("sha256")
+    if is_imported and (errors := STUDY.missing_data(last)):
         raise WorkflowError("The configuration has errors:", *errors)
 
 
@@ -178,7 +180,10 @@ def digest_of(settings):
     return hashlib.sha256(canonical_json(settings).encode()).hexdigest()
 
 
-run_settings = cache(STUDY.run_settings)  # a job asks for them several times
+@cache  # a job asks for them several times
+def run_settings(circumstance, size, seed):
+    """The settings of a run."""
+    return STUDY.run_settings(circumstance, size, seed)
 
 
 def run_of(wildcards):

@@ -5,14 +5,16 @@ small .json file, which holds the content's digest, and take the .h5 file as `an
 time, and a touch would retrain everything.
 """
 
-if STUDY.own_file:
+if STUDY.own_file and SOURCE:
 
+    # Without this rule, where the data cannot be read any more, what was imported is kept whatever else changes.
+    # A failed import leaves the images that were there, but not their summary: so it is tried again.
     # The data themselves are no input: neither time nor place makes them other ones. Their digest is a parameter.
     # Functions of the output are not compared: what they give decides nothing of what is written.
     rule import_dataset:
         """Checks a user's own data and writes their images in the study's layout."""
         output:
-            images="<results>/dataset/own.h5",
+            images=update("<results>/dataset/own.h5"),
             summary="<results>/dataset/own.json",
         log:
             "<logs>/import_dataset.log",
@@ -27,9 +29,7 @@ if STUDY.own_file:
             runtime="4h",
         params:
             content=SOURCE["sha256"],
-            settings=canonical_json(
-                {key: STUDY.config["dataset"][key] for key in ("channels", "standardise", "names")}
-            ),
+            settings=canonical_json(IMPORT_SETTINGS),
             source=lambda wildcards, output: canonical_json(SOURCE),
             requirements=lambda wildcards, output: canonical_json(STUDY.data_requirements),
             code=code("import_dataset"),
@@ -40,9 +40,9 @@ if STUDY.own_file:
             " --requirements {params.requirements:q}"
             " --dataset {output.images:q}"
             " --summary {output.summary:q}"
-            " > {log:q} 2>&1"
+            " 2> {log:q}"
 
-else:
+elif not STUDY.own_file:
 
     rule generate_dataset:
         """Makes synthetic volumes and cuts labelled cubes out of them, anew for each seed."""

@@ -2,6 +2,7 @@
 
 `widthwise.data.arrays` says what the data must be and how images are scaled. They may be larger than memory. The
 study's requirements are checked too. The summary (content digest, source, shape, classes) is what other jobs depend on.
+The log goes to standard error, warnings also to standard output.
 """
 
 import argparse
@@ -20,10 +21,12 @@ from widthwise.study.requirements import missing_data
 MOST_CHANNELS = 8  # in the log
 
 
-def log_findings(log: logging.Logger, path: str, own: OwnData) -> None:
-    """Logs what was found, and warns if the training images should be standardised."""
+def tell_findings(log: logging.Logger, path: str, own: OwnData) -> None:
+    """Logs what was found, and prints the warnings."""
     for note in own.notes:
         log.info("%s: %s", path, note)
+        if note.startswith("warning"):
+            print(f"{path}: {note}", flush=True)
     found = own.statistics
     for channel in range(len(found.mean))[:MOST_CHANNELS]:
         log.info(
@@ -37,10 +40,6 @@ def log_findings(log: logging.Logger, path: str, own: OwnData) -> None:
         )
     if own.scaling:
         log.info("%s: images are standardised by the mean and the standard deviation", path)
-    elif not found.near_standardised:
-        log.warning(
-            "%s: warning: training images are far from standardised: leave out dataset.standardise, or scale them", path
-        )
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def main() -> None:
         raise SourceError(
             "\n".join(f"{path}: training samples {own.class_counts['train']}: {line}" for line in missing)
         )
-    log_findings(log, path, own)
+    tell_findings(log, path, own)
     with atomic_write(arguments.dataset) as temporary:
         digest = write_dataset(temporary, own.arrays, {"source": path})
     write_json(
@@ -69,10 +68,12 @@ def main() -> None:
         {
             "digest": digest,
             "source": arguments.source,
+            "settings": arguments.settings,
             "shape": own.shape,
             "classes": own.classes,
             "class_counts": own.class_counts,
             "scaling": own.scaling,
+            "notes": own.notes,
         },
     )
     log.info("dataset %s read in %.1f s: %s", digest[:12], time.perf_counter() - start, own.class_counts)

@@ -127,7 +127,7 @@ def test_val_is_the_test_split_where_there_is_none(tmp_path):
     assert "there is no test split: val is the test split" in own.notes
     both = own_arrays() | {"val_images": numpy.zeros(3), "val_labels": numpy.array([print], dtype=object)}
     same, own = import_whole(save_npz(tmp_path / "both.npz", both), tmp_path / "e.h5")
-    assert own.notes == []
+    assert not any("val" in note for note in own.notes)
     assert all(numpy.array_equal(found[name], same[name]) for name in same)
 
 
@@ -265,22 +265,73 @@ def test_the_log_has_the_images_statistics_and_warns_if_they_are_far_from_standa
     assert ("warning: training images are far from standardised" in caplog.text) == warned
 
 
-def test_the_log_tells_what_was_done_with_channels_labels_and_splits(tmp_path, monkeypatch, caplog):
+MIXED = "warning: one split holds integers, the other floating-point numbers: check that both have one scale"
+
+
+def test_the_log_tells_what_was_done_with_channels_labels_and_splits(tmp_path, monkeypatch, caplog, capsys):
     caplog.set_level(logging.INFO)
-    arrays = own_arrays(shape=(6, 5, 2)) | {"train_labels": labels(7, 3, 5), "test_labels": numpy.eye(8)[[3, 5, 7] * 2]}
+    arrays = own_arrays(shape=(6, 5, 2)) | {
+        "train_labels": numpy.eye(8)[labels(7, 3, 5)],
+        "test_labels": numpy.eye(8)[[3, 5, 7] * 2],
+    }
     arrays["test_images"] = arrays["test_images"].astype("f4")
     summary = import_file(monkeypatch, tmp_path, save_npz(tmp_path / "file.npz", arrays), channels="last")
     assert summary["shape"] == [2, 6, 5]
     assert summary["classes"] == ["3", "5", "7"]
     assert len(summary["scaling"]["mean"]) == len(summary["scaling"]["standard_deviation"]) == 2
     for line in (
-        "test_labels is one-hot, with 8 columns",
+        "images have 2 spatial axes of 6 x 5, 2 channels, last",
+        "labels are one-hot, with 8 columns",
         "classes are numbered: 3 is 0, 5 is 1, 7 is 2",
-        "warning: one split holds integers, the other floating-point numbers: check that both have one scale",
+        MIXED,
         "greatest 199 in channel 1",
         "images are standardised by the mean and the standard deviation",
     ):
         assert line in caplog.text
+    assert "labels are one-hot, with 8 columns" in summary["notes"]
+    assert capsys.readouterr().out == f"{tmp_path / 'file.npz'}: {MIXED}\n"
+
+
+def filled(value, of_images=3, places=...):
+    """Images every third of which, or one voxel of it, holds a fill value."""
+    images = own_arrays()["train_images"].astype("f8")
+    images[::of_images][places] = value
+    return images
+
+
+WARNED = r"warning: {} images hold {}, while half of all others are \d+ to \d+: replace it if it is a fill value \(no"
+
+
+@pytest.mark.parametrize(
+    ("split", "images", "line"),
+    [
+        ("train", filled(-9999, places=(slice(None), 1, 2, 3)), WARNED.format("training", -9999)),
+        ("test", filled(-9999, places=(slice(None), 1, 2, 3))[:6], WARNED.format("test", -9999)),
+        ("train", filled(1e8), WARNED.format("training", r"1e\+08")),
+        ("train", filled(0, 1, slice(20)), "warning: 20 of 24 training images are constant$"),
+        ("test", filled(0, 1, slice(2))[:6], "warning: 2 of 6 test images are constant$"),
+    ],
+)
+def test_images_that_seem_unfinished_are_warned_of(split, images, line, tmp_path):
+    notes = read_own_data(save_npz(tmp_path / "file.npz", own_arrays() | {f"{split}_images": images})).notes
+    assert any(re.match(line, note) for note in notes), notes
+
+
+@given(
+    scale=st.sampled_from([1e-9, 1.0, 1e9]),
+    shift=st.sampled_from([0.0, 1.0, -1e3]),
+    share=st.floats(0.01, 1),
+    tail=st.sampled_from(["normal", "exponential", "uniform"]),
+)
+@settings(max_examples=30)
+def test_images_without_a_fill_value_are_not_warned_of(scale, shift, share, tail, tmp_path_factory):
+    generator = numpy.random.default_rng(0)
+    images = getattr(generator, tail)(size=(24, 8, 8))
+    images[generator.random(images.shape) > share] = 0  # background
+    images[0].flat[:2] = 1, 2
+    arrays = own_arrays() | {"train_images": (images + shift) * scale, "test_images": (images[:6] + shift) * scale}
+    path = save_npz(tmp_path_factory.mktemp("plain") / "file.npz", arrays)
+    assert not any("fill" in note for note in read_own_data(path).notes)
 
 
 def test_settings_that_the_data_cannot_serve_are_refused(tmp_path, monkeypatch):
@@ -323,6 +374,10 @@ class Trap:
 def single_npy(path):
     with path.open("wb") as stream:
         numpy.save(stream, IMAGES)
+
+
+def cut_short(path):
+    path.write_bytes(save_npz(path, own_arrays()).read_bytes()[:999])
 
 
 def torn(save):
@@ -379,6 +434,16 @@ def dangling_link(file, images):
     file["train/images"] = h5py.SoftLink("/nowhere")
 
 
+def link_through_a_dangling_group(file, images):
+    file.move("train/labels", "moved")
+    del file["train"]
+    file["train"] = h5py.SoftLink("/gone")
+
+
+def linked_elsewhere(file, images):
+    file["alias"] = h5py.SoftLink("/test/images")
+
+
 def virtual(file, images):
     layout = h5py.VirtualLayout(images.shape, images.dtype)
     layout[:] = h5py.VirtualSource(another_file(file, images), "images", shape=images.shape)
@@ -415,7 +480,7 @@ def text(file, images):
 
 
 IMAGES = own_arrays()["train_images"]
-FOUND = "found test/images, test/labels, train/labels: save it, or write its name in dataset.names$"
+FOUND = r"found test/images, test/labels, train/labels: save it, or write dataset\.names: \{train/images: ITS NAME\}$"
 REPLACE = "replace it with a finite number$"
 
 
@@ -424,6 +489,7 @@ REPLACE = "replace it with a finite number$"
     [
         (lambda path: None, "cannot be read: No such file or directory$"),
         (lambda path: path.mkdir(), "test_images and val_images are missing, found no arrays: save it"),
+        (cut_short, "is neither HDF5, .*; or it is damaged: copy it again$"),
         (lambda path: path.write_text("0,1,2\n"), r"is neither HDF5, \.npz nor a table .*: save it with h5py or"),
         (single_npy, r"is neither HDF5, .* or give a folder with train/CLASS/"),
         (without("train_images"), "train_images is missing, found test_images, test_labels, train_labels: save it, or"),
@@ -453,6 +519,9 @@ REPLACE = "replace it with a finite number$"
             (changed(train_images=IMAGES.astype(kind)), rf"train_images holds {name}: save real numbers$")
             for kind, name in (("complex64", "complex64"), ("U3", "text"), ("M8[s]", r"datetime64\[s\]"))
         ),
+        (changed(train_images=filled(1e15)), r"train_images holds 1e\+15, while half .*, which float32 cannot tell"),
+        (changed(train_images=filled(1e15, 1, slice(22))), r"train_images holds 1e\+15, while half .*: replace it if"),
+        (changed(train_images=filled(-1e15, 24, (0, 1, 2, 3))), r"train_images holds -1e\+15, while .*: replace"),
         (changed(train_images=IMAGES * 0), "train_images is 0 in every entry: save images that vary"),
         (changed(train_images=IMAGES * 0 + 0.1, test_images=IMAGES[:6] / 9), r"train_images is 0\.1 in every entry"),
         (changed(test_images=IMAGES[:1]), "test_images has 1 samples: save at least 2"),
@@ -467,11 +536,13 @@ REPLACE = "replace it with a finite number$"
         (torn(save_npz), r"train_images cannot be read \(.*\): if the file is incomplete, copy it again$"),
         (torn(save_compressed_hdf5), r"train/images cannot be read \(.*\): if the file is incomplete"),
         (edited(group), f"train/images is missing, {FOUND}"),
-        (edited(dangling_link), f"train/images is missing, {FOUND}"),
+        (edited(dangling_link), "train/images is a link to /nowhere, which is not there: save it in its place$"),
+        (edited(link_through_a_dangling_group), "train/images is a link to /gone, which is not there: save it"),
+        (edited(linked_elsewhere), "train/images is missing, found alias, test/images, test/labels, train/labels: "),
         (edited(external_link), r"train/images is an external link to other\.h5: write it into one file,"),
         (edited(dangling_external_group), r"train/images is an external link to gone\.h5"),
         (edited(link_to_an_external_link), r"train/images is an external link to .*other\.h5"),
-        (edited(virtual), r"train/images is a virtual dataset \(parts in other files\): write it into one file"),
+        (edited(virtual), r"train/images is a virtual dataset, .*: check .* is there, then write it into one file"),
         (edited(stored_outside), r"train/images is stored outside the file, in .*raw\.bin: write it into one file"),
         (edited(unwritten), "train/images has 0 of its 1 chunks, the rest was never written"),
         (edited(half_written), "train/images has 2 of its 5 chunks, the rest was never written"),

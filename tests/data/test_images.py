@@ -151,6 +151,13 @@ def cut_short(folder):
     path.write_bytes(path.read_bytes()[:60])
 
 
+def add_opaque_alpha(folder):
+    for path in folder.rglob("*.png"):
+        colours = GENERATOR.integers(0, 256, (7, 6, 4), dtype="u1")
+        colours[..., 3] = 255
+        save_picture(path, colours)
+
+
 def no_class(folder):
     for name in ("cat", "dog"):
         (folder / "train" / name).rename(folder / name)
@@ -174,6 +181,9 @@ TRAIN = ["train/cat/0.png,a,train", "train/dog/1.png,b,train"]
         (edited(lambda folder: (folder / "test").rename(folder / "held")), "mine lists samples of train only: list"),
         (edited(lambda folder: (folder / "train/dog").rename(folder / "train/wolf")),
          "test/labels has class dog, training does not"),
+        (table(*TRAIN, "train/cat/0.png,b,train"), r"line 4: train/cat/0\.png is b in train, but a in train on line 2"),
+        (table(*TRAIN, "./train/cat/0.png,a,val"), r"line 4: \S+ is a in val, but a in train on line 2: keep one"),
+        (edited(add_opaque_alpha), r"is 255 in channel 3 of every entry: .* that channel out \(.*convert\('RGB'\)"),
         (table(*TRAIN), r"labels\.csv lists samples of train only: list train, and test or val$"),
         (table(*TRAIN, "test/cat/0.png,a,dev"), r"labels\.csv, line 4: split 'dev' given; write train, test or val$"),
         (table(*TRAIN, ",a,test"), r"labels\.csv, line 4: write a file and a label$"),
@@ -209,3 +219,11 @@ def test_a_number_that_is_none_is_told_with_its_file(tmp_path):
 def test_settings_that_images_answer_themselves_are_refused(settings, line, tmp_path):
     with pytest.raises(SourceError, match=line):
         read_own_data(save_by_class(tmp_path / "mine", GREY), **settings)
+
+
+def test_a_file_that_a_table_lists_twice_is_told(tmp_path):
+    test = [row.replace("train", "test") for row in TRAIN]
+    path = table(*TRAIN, TRAIN[0], *test, f"{TRAIN[0].split(',')[0]},a,val")(tmp_path)
+    own = read_own_data(path)
+    assert own.class_counts == {"train": [2, 1], "test": [1, 1]}  # val is not used, so it may repeat files
+    assert "warning: train lists 1 files more than once" in own.notes

@@ -73,6 +73,12 @@ def remove(folder):
     (folder / "cubes.npz").unlink()
 
 
+def remove_and_change_how_it_is_imported(folder):
+    remove(folder)
+    path = folder / "scripts/widthwise/data/labels.py"
+    path.write_text(f"{path.read_text()}\nCHANGED = True\n")
+
+
 def leave_as_it_is(folder):
     (folder / "mine.yaml").write_text(MINE.replace("cubes.npz", "cubes.npz, standardise: false"))
 
@@ -90,6 +96,7 @@ def train_longer(folder):
     [
         pytest.param(move_and_touch, 0, 0, id="moved and touched"),
         pytest.param(remove, 0, 0, id="removed"),
+        pytest.param(remove_and_change_how_it_is_imported, 0, 0, id="removed, other code"),
         pytest.param(change_a_voxel_in_secret, 1, 6, id="another voxel"),
         pytest.param(leave_as_it_is, 1, 6, id="not standardised"),
         pytest.param(say_channels, 1, 6, id="channels"),
@@ -100,6 +107,37 @@ def test_a_file_is_known_by_its_content_and_how_it_is_read(mine, change, importe
     change(mine)
     jobs = planned(mine, *STUDY)
     assert (jobs.get("import_dataset", 0), jobs.get("train", 0)) == (imported, trained)
+
+
+def imported_files(folder):
+    return {name: (folder / f"results/mine/dataset/own.{name}").read_bytes() for name in ("h5", "json")}
+
+
+def test_data_that_are_gone_are_kept_as_they_were_imported(mine):
+    before = imported_files(mine)
+    remove(mine)
+    assert "import_dataset" not in planned(mine, "--forceall", *STUDY)
+    leave_as_it_is(mine)
+    line = "cubes.npz cannot be read, so dataset.standardise cannot change: restore the file, or the setting"
+    assert line in refusal(mine, *STUDY)
+    assert imported_files(mine) == before
+
+
+def test_an_import_that_fails_removes_no_images_and_is_tried_again(mine):
+    before = imported_files(mine)
+    (mine / "cubes.npz").write_bytes((mine / "cubes.npz").read_bytes()[:999])
+    for _ in range(2):
+        assert "or it is damaged: copy it again" in refusal(mine, *STUDY)
+    assert (mine / "results/mine/dataset/own.h5").read_bytes() == before["h5"]
+
+
+def test_warnings_of_an_import_are_printed_and_kept(checkout):
+    cubes = small_cubes()
+    cubes["train_images"][:5] = 0
+    output = make(prepare(checkout, cubes=cubes), "results/mine/dataset/own.json", *STUDY)
+    warning = "warning: 5 of 24 training images are constant"
+    assert f"cubes.npz: {warning}\n" in output
+    assert warning in json.loads(imported_files(checkout)["json"])["notes"]
 
 
 PICTURES = MINE.replace("cubes.npz", "pictures").replace("class_weights: [1, 1.5, 3]", "class_weights: null")

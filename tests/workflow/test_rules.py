@@ -28,7 +28,7 @@ FIGURES = [
     "task", "loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing", "segmentation",
     "coordinate_check", "best_learning_rates", "depth_trend", "speed",
 ]  # fmt: skip
-COMPUTING_WITH_NETWORKS = {"train", "measure_starts", "check_coordinates", "predict_masks"}
+COMPUTING_WITH_NETWORKS = {"embed_networks", "train", "measure_starts", "check_coordinates", "predict_masks"}
 # It only writes what Snakemake itself knows: no program runs, and no environment is needed.
 WITHOUT_PROGRAM = "describe_study"
 # The package of a module, where the two have different names.

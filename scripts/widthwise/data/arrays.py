@@ -25,23 +25,62 @@ from widthwise.data.storage import Pieces
 GREATEST = 2.0**64  # float32 holds the square of all that is less; no integer type goes beyond
 LEAST_DEVIATION = 1e-100  # float64 cannot hold the square of much less
 MOST_CHANNELS = 4  # of an axis that looks like channels
+SAMPLED = 2**16  # values of each channel that are looked at for fill values, about
+# Between a fill value and the values nearest to it, at least, in standard deviations of the rest.
+LEAST_GAP = 30
+# Of all values, in standard deviations of the rest: float32 tells that much apart, not much more.
+MOST_DEVIATION = 1e6
 VOLUME = ("volume/image", "volume/mask")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of all training images as the file has them: an array each, with one number per channel."""
+    """Of a split's images as the file has them: an array each, with one number per channel.
+
+    Attributes:
+        sample: values of each channel, ascending, with the least and the greatest.
+        images: number of images.
+        constant_images: number of those all of whose values are the same.
+    """
 
     mean: numpy.ndarray
     standard_deviation: numpy.ndarray
     least: numpy.ndarray
     greatest: numpy.ndarray
+    sample: numpy.ndarray
+    images: int
+    constant_images: int
 
     @property
     def near_standardised(self) -> bool:
         """Whether networks can be expected to train on such numbers."""
         deviation = self.standard_deviation
         return bool(((abs(self.mean) <= 10) & (deviation >= 0.01) & (deviation <= 100)).all())
+
+    def fill_values(self) -> Iterator[tuple[int, str, float]]:
+        """Yields the channels that seem to have a fill value: which one, what it holds, and the others' spread.
+
+        It is far from the values nearest to it, or farther from the mean than values are in any usual distribution.
+        The others lie on one side of the widest gap between neighbours, the side that varies more. Their spread is the
+        standard deviation. Where no side varies, as in a mask, there is no fill value.
+        """
+        for channel, (values, mean, deviation) in enumerate(
+            zip(self.sample, self.mean, self.standard_deviation, strict=True)
+        ):
+            gaps = numpy.diff(values)
+            place = int(gaps.argmax()) + 1
+            others = max(values[:place], values[place:], key=numpy.std)
+            spread = float(others.std())
+            if gaps[place - 1] > LEAST_GAP * spread:
+                extreme = values[0] if others[-1] == values[-1] else values[-1]
+            else:
+                others = values
+                extreme = max(values[0], values[-1], key=lambda value: abs(value - mean))
+                if abs(extreme - mean) <= LEAST_GAP * deviation:
+                    continue
+            if spread > 0:
+                low, high = numpy.quantile(others, (0.25, 0.75))
+                yield channel, f"{extreme:g}, while half of all others are {low:.4g} to {high:.4g}", spread
 
 
 @dataclass(frozen=True)
@@ -84,14 +123,14 @@ def open_arrays(path: Path, names: Mapping[str, str]) -> ArrayFile:
             return NpzArrays(path, names)
     raise SourceError(
         f"{path} is neither HDF5, .npz nor a table with the ending .csv: save it with h5py or "
-        f"`numpy.savez_compressed`, or give a folder with {LAYOUTS}"
+        f"`numpy.savez_compressed`, or give a folder with {LAYOUTS}; or it is damaged: copy it again"
     )
 
 
 def read_own_data(
     path: Path, *, channels: str | None = None, standardise: bool = True, names: Mapping[str, str] | None = None
 ) -> OwnData:
-    """Checks a user's data, and measures the training images. Other images are checked when they are read.
+    """Checks a user's data, and measures the images. A volume is checked when it is read.
 
     Args:
         path: a file, a folder or a table of files.
@@ -109,8 +148,10 @@ def read_own_data(
     for split, called in splits.items():
         images[split] = in_layout(file, f"{called}/images", raw[split], channels)
     labels = read_labels(file, labels_of, {split: array.shape[0] for split, array in raw.items()})
-    statistics = measure(images["train"])
+    measured = {split: measure(array) for split, array in images.items()}
+    statistics = measured["train"]
     check_varies(file, statistics)
+    check_fill_values(file, statistics)
     mean, deviation = numpy.zeros(1), numpy.ones(1)
     if standardise:
         mean, deviation = statistics.mean, statistics.standard_deviation
@@ -130,7 +171,13 @@ def read_own_data(
          for split, of_split in labels.of_split.items()},
         statistics,
         {"mean": mean.tolist(), "standard_deviation": deviation.tolist()} if standardise else None,
-        labels.notes + split_notes(splits, raw),
+        [
+            axes_note(images["train"].shape[1:], channels),
+            *file.notes,
+            *labels.notes,
+            *split_notes(splits, raw),
+            *image_notes(measured, standardise=standardise),
+        ],
     )  # fmt: skip
 
 
@@ -155,6 +202,35 @@ def split_notes(splits: dict[str, str], images: dict[str, Pieces]) -> list[str]:
             "warning: one split holds integers, the other floating-point numbers: check that both have one scale"
         )
     return notes
+
+
+def axes_note(shape: tuple[int, ...], channels: str) -> str:
+    """Returns how the axes of samples (channels, *spatial) were understood."""
+    count, *sides = shape
+    axes = f"{len(sides)} spatial {'axis' if len(sides) == 1 else 'axes'} of {' x '.join(map(str, sides))}"
+    return f"images have {axes}, {'no channels' if channels == 'none' else f'{count} channels, {channels}'}"
+
+
+def image_notes(measured: dict[str, Statistics], *, standardise: bool) -> list[str]:
+    """Returns warnings of what the images of each split hold."""
+    notes = []
+    for split, found in measured.items():
+        called = "training" if split == "train" else split
+        notes += [
+            f"warning: {called} images hold {what}{in_channel(found, channel)}: replace it if it is a fill value (no "
+            "measurement)"
+            for channel, what, _ in found.fill_values()
+        ]
+        if found.constant_images:
+            notes.append(f"warning: {found.constant_images} of {found.images} {called} images are constant")
+    if not (standardise or measured["train"].near_standardised):
+        notes.append("warning: training images are far from standardised: leave out dataset.standardise, or scale them")
+    return notes
+
+
+def in_channel(statistics: Statistics, channel: int) -> str:
+    """Returns which channel is meant, where there are several."""
+    return f" in channel {channel}" if len(statistics.mean) > 1 else ""
 
 
 def check_real(file: ArrayFile, name: str, array: Pieces) -> None:
@@ -216,9 +292,21 @@ def check_varies(file: ArrayFile, statistics: Statistics) -> None:
     ):
         where = f"channel {channel} of every entry" if len(statistics.mean) > 1 else "every entry"
         if least == greatest:
-            raise file.error("train/images", f"is {least:g} in {where}: save images that vary")
+            remedy = ", or leave that channel out (of pictures: convert('RGB'))" if len(statistics.mean) > 1 else ""
+            raise file.error("train/images", f"is {least:g} in {where}: save images that vary{remedy}")
         if deviation < LEAST_DEVIATION:
             raise file.error("train/images", f"is {least:g} to {greatest:g} in {where}: rescale the images")
+
+
+def check_fill_values(file: ArrayFile, statistics: Statistics) -> None:
+    """Checks that no fill value is so large that float32 cannot tell the other values apart beside it."""
+    for channel, what, spread in statistics.fill_values():
+        if statistics.standard_deviation[channel] > MOST_DEVIATION * spread:
+            raise file.error(
+                "train/images",
+                f"holds {what}{in_channel(statistics, channel)}, which float32 cannot tell apart beside it: replace it "
+                "if it is a fill value (no measurement)",
+            )
 
 
 def volume_and_mask(file: ArrayFile, sides: tuple[int, ...]) -> tuple[Pieces, numpy.ndarray]:
@@ -285,6 +373,9 @@ def checked(file: ArrayFile, name: str, images: Pieces, when: str = "") -> Piece
 def measure(images: Pieces) -> Statistics:
     """Measures each channel of images (n, channels, *spatial) in one pass, in float64."""
     count, mean, squares, least, greatest = 0, 0.0, 0.0, math.inf, -math.inf
+    constant, sample = 0, []
+    # Odd, so that it is not always the same place of a sample.
+    stride = math.prod(images.shape) // images.shape[1] // SAMPLED | 1
     for piece in images.read():
         values = piece.reshape(*piece.shape[:2], -1)
         size, axes = len(values) * values.shape[2], (0, 2)
@@ -298,7 +389,11 @@ def measure(images: Pieces) -> Statistics:
             numpy.minimum(least, values.min(axes)),
             numpy.maximum(greatest, values.max(axes)),
         )
-    return Statistics(mean, numpy.sqrt(squares / count), least, greatest)
+        if math.prod(images.shape[1:]) > 1:
+            constant += int((values.min((1, 2)) == values.max((1, 2))).sum())
+        sample.append(values.swapaxes(0, 1).reshape(values.shape[1], -1)[:, ::stride].copy())
+    values = numpy.sort(numpy.column_stack([least, *sample, greatest]))
+    return Statistics(mean, numpy.sqrt(squares / count), least, greatest, values, images.shape[0], constant)
 
 
 def scaled(file: ArrayFile, name: str, images: Pieces, mean: numpy.ndarray, deviation: numpy.ndarray) -> Pieces:

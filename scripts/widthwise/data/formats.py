@@ -10,7 +10,7 @@ import tokenize
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
@@ -36,10 +36,12 @@ class ArrayFile(ABC):
 
     Attributes:
         channels: where samples have channels, `none` or `last`, if the format tells.
+        notes: sentences on what was found.
         separator: what stands for the slash in the names of arrays.
     """
 
     channels: str | None = None
+    notes: Sequence[str] = ()
     separator = "/"
 
     def __init__(self, path: Path, names: Mapping[str, str]) -> None:
@@ -77,7 +79,8 @@ class ArrayFile(ABC):
         """Returns the error for an array that is not there under any of these names."""
         found = ", ".join(sorted(self.names())) or "no arrays"
         wanted = f"{' and '.join(map(self.spelling, names))} {'is' if len(names) == 1 else 'are'} missing"
-        return SourceError(f"{self.path}: {wanted}, found {found}: save it, or write its name in dataset.names")
+        remedy = f"save it, or write dataset.names: {{{names[0]}: ITS NAME}}"
+        return SourceError(f"{self.path}: {wanted}, found {found}: {remedy}")
 
     def pieces(self, name: str, shape: tuple[int, ...], dtype: numpy.dtype) -> Pieces:
         """Returns an array of this shape and type, read by `read_pieces`."""
@@ -97,10 +100,15 @@ class HDF5Arrays(ArrayFile):
     """The datasets of an HDF5 file."""
 
     def names(self) -> list[str]:
-        """Returns the names of all datasets, except those behind links."""
+        """Returns the names of all datasets and links; what is behind a link is not looked at."""
         found = []
+
+        def add(name: str, link: h5py.HardLink | h5py.SoftLink | h5py.ExternalLink) -> None:
+            if not isinstance(link, h5py.HardLink) or file.get(name, getclass=True) is h5py.Dataset:
+                found.append(name)
+
         with readable(self.path), h5py.File(self.path) as file:
-            file.visit(lambda name: found.append(name) if file.get(name, getclass=True) is h5py.Dataset else None)
+            file.visititems_links(add)
         return found
 
     def has(self, name: str) -> bool:
@@ -130,6 +138,9 @@ class HDF5Arrays(ArrayFile):
         try:
             item = file[spelling]
         except KeyError as error:
+            if target := dangling_target(file, spelling):
+                fault = f"is a link to {target}, which is not there: save it in its place"
+                raise self.error(name, fault) from error
             raise self.missing(name) from error
         if h5py.h5o.get_info(item.id).fileno != h5py.h5o.get_info(file.id).fileno:  # a soft link to an external one
             raise self.error(name, f"is an external link to {item.file.filename}: {copy_remedy(spelling)}")
@@ -147,6 +158,15 @@ class HDF5Arrays(ArrayFile):
                 yield item.asstr()[piece].astype(str) if is_text else item[piece]
 
 
+def dangling_target(file: h5py.File, name: str) -> str | None:
+    """Returns what the first soft link on the way to a name points to, if that is not there."""
+    for part in accumulate(name.split("/"), "{}/{}".format):
+        link = file.get(part, getlink=True)
+        if isinstance(link, h5py.SoftLink) and file.get(part) is None:
+            return link.path
+    return None
+
+
 def copy_remedy(name: str) -> str:
     """Returns how to write a dataset whose numbers are in other files."""
     return f"write it into one file, for example with h5py: `new_file[{name!r}] = file[{name!r}][...]`"
@@ -158,7 +178,10 @@ def storage_fault(item: h5py.Dataset, name: str) -> str | None:
     HDF5 reads parts that are missing as zeros, without an error.
     """
     if item.is_virtual:
-        return f"is a virtual dataset (parts in other files): {copy_remedy(name)}"
+        return (
+            "is a virtual dataset, whose parts may lie in other files and read as zeros where one is missing: check "
+            f"that every file of virtual_sources() is there, then {copy_remedy(name)}"
+        )
     if item.external:
         return f"is stored outside the file, in {item.external[0][0]}: {copy_remedy(name)}"
     properties = item.id.get_create_plist()

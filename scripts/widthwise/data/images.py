@@ -1,6 +1,7 @@
 """Samples in files of their own: pictures, NIfTI volumes and single .npy arrays, as a folder or a table lists them."""
 
 import importlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,11 @@ class ImageFiles(ArrayFile):
         self.first = samples["train"][0][0]
         image, self.mode = read_image(self.first)
         self.shape, self.dtype = image.shape, image.dtype
+        self.notes = [
+            f"warning: {split} lists {twice} files more than once"
+            for split, listed in samples.items()
+            if (twice := sum(count > 1 for count in Counter(file for file, _ in listed).values()))
+        ]
         if self.mode:
             self.channels = "last" if Image.getmodebands(self.mode) > 1 else "none"
 

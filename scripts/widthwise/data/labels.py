@@ -34,11 +34,17 @@ def read_labels(file: ArrayFile, names: dict[str, str], counts: dict[str, int]) 
     Raises:
         SourceError: if labels are no classes.
     """
-    notes, found, places = [], {}, {}
+    notes, found, places, widths = [], {}, {}, {}
     for split, name in names.items():
-        column, note = one_column(file, name, counts[split])
-        notes += note
+        column, widths[split] = one_column(file, name, counts[split])
         found[split], places[split] = distinct_values(file, name, column)
+    if widths["test"] != widths["train"]:
+        test, train = (
+            f"one-hot with {width} columns" if width else "not one-hot" for width in (widths["test"], widths["train"])
+        )
+        raise file.error(names["test"], f"is {test}, that of training {train}: save the classes of both in one way")
+    if widths["train"]:
+        notes.append(f"labels are one-hot, with {widths['train']} columns")
     if all(WHOLE.fullmatch(value) for values in found.values() for value in values):
         found = {split: [int(value) for value in values] for split, values in found.items()}
     classes = sorted(set(found["train"]))
@@ -57,32 +63,37 @@ def read_labels(file: ArrayFile, names: dict[str, str], counts: dict[str, int]) 
     return Labels(of_split, [str(value) for value in classes], notes)
 
 
-def one_column(file: ArrayFile, name: str, count: int) -> tuple[numpy.ndarray, list[str]]:
-    """Returns labels as (count,), and a note if they were one-hot."""
+def one_column(file: ArrayFile, name: str, count: int) -> tuple[numpy.ndarray, int | None]:
+    """Returns labels as (count,), and how many columns they had if they were one-hot."""
     array = file.array(name)
     if array.dtype.kind not in "biufSU":
         raise file.error(name, f"holds {array.dtype}: save whole numbers or text")
     shape = array.shape
-    if shape == (1, count) and count > 1:
-        raise file.error(name, f"has shape {shape}, n last as MATLAB has it: save `labels.T`")
+    if len(shape) == 2 and shape[0] != count == shape[1]:
+        raise file.error(
+            name,
+            f"has shape {shape}, n last as MATLAB has it: reverse the axes of labels and images, with `.T` in numpy",
+        )
     if len(shape) not in (1, 2) or 0 in shape:
         raise file.error(name, f"has shape {shape}: save it as (n,), (n, 1), or one-hot (n, classes)")
     if shape[0] != count:
         raise file.error(name, f"has {shape[0]} labels for {count} samples: save one label for each sample")
     labels = numpy.concatenate(list(array.read()))
     if shape[1:] in ((), (1,)):
-        return labels.ravel(), []
+        return labels.ravel(), None
     if labels.dtype.kind in "SU" or not numpy.isin(labels, (0, 1)).all():
         raise file.error(name, f"has shape {shape} and is not one-hot: save one class for each sample, as (n,)")
     ones = labels.sum(axis=1, dtype=int)
     if (wrong := ones != 1).any():
         index = int(wrong.argmax())
+        if not ones[index]:
+            raise file.error(name, f"has no class in {file.entry(name, index)}: save one class for each sample")
         raise file.error(
             name,
             f"is multi-label ({ones[index]} classes in {file.entry(name, index)}): only one class for each sample can "
             "be trained on; save one column of it",
         )
-    return labels.argmax(axis=1), [f"{file.spelling(name)} is one-hot, with {shape[1]} columns"]
+    return labels.argmax(axis=1), shape[1]
 
 
 def distinct_values(file: ArrayFile, name: str, labels: numpy.ndarray) -> tuple[list[str], numpy.ndarray]:

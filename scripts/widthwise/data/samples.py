@@ -59,7 +59,7 @@ def samples_of_folder(split: Path) -> list[tuple[Path, str]]:
 
 def samples_of_table(path: Path) -> Samples:
     """Returns the rows of a table, by split."""
-    samples: Samples = {}
+    listed = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
@@ -76,9 +76,22 @@ def samples_of_table(path: Path) -> Samples:
                     raise SourceError(f"{path}, line {rows.line_num}: split {split!r} given; write train, test or val")
                 if not file.lower().endswith(SUFFIXES):
                     raise SourceError(f"{path}, line {rows.line_num}: {file} given; write one of {', '.join(SUFFIXES)}")
-                samples.setdefault(split, []).append((path.parent / file, label))
+                listed.append((rows.line_num, split, file, label))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read ({error}): save it as CSV in UTF-8") from error
+    samples: Samples = {}
+    has_test = any(split == "test" for _, split, _, _ in listed)
+    first: dict[str, tuple[int, str, str]] = {}
+    for line, split, file, label in listed:
+        if split == "val" and has_test:
+            continue
+        earlier, *where = first.setdefault(os.path.normpath(file), (line, split, label))
+        if where != [split, label]:
+            raise SourceError(
+                f"{path}, line {line}: {file} is {label} in {split}, but {where[1]} in {where[0]} on line {earlier}: "
+                "keep one of these rows"
+            )
+        samples.setdefault(split, []).append((path.parent / file, label))
     return samples
 
 
@@ -89,13 +102,16 @@ def list_files(path: Path) -> list[tuple[str, Path]]:
         SourceError: as `list_samples`.
         OSError: if the folder or the table cannot be read, or the folder has no data.
     """
+    nothing = FileNotFoundError(errno.ENOENT, f"no data there; save {LAYOUTS}", str(path))
+    if path.is_dir() and not any(file.name.lower().endswith(SUFFIXES) for file in path.rglob("[!.]*")):
+        raise nothing  # folders of classes may be left
     samples = list_samples(path)
     if samples is None and not path.is_dir():
         return [("", path)]
     if samples is None:
         files = sorted(path.glob("*.npy"))
         if not files:
-            raise FileNotFoundError(errno.ENOENT, f"no data there; save {LAYOUTS}", str(path))
+            raise nothing
     else:
         files = [file for split in samples.values() for file, _ in split]
     root = path if path.is_dir() else path.parent

@@ -337,7 +337,8 @@ def loss(cells: Mapping[str, str], column: str) -> float:
         return float(cells[column])
     except ValueError:
         raise Fault(
-            f"{column} {cells[column]!r} given; write a number, or nan where the run diverged; leave out rows without"
+            f"{column} {cells[column]!r} given; write a number, or nan where the run diverged (pandas: "
+            'to_csv(..., na_rep="nan")); leave out only rows in which nothing was logged'
         ) from None
 
 
