@@ -57,10 +57,9 @@ def main() -> None:
         check_complete(found["circumstance"] + "/" + found["size"], names, "coordinates.csv")
         tables |= {"coordinates": table, "coordinate_powers": coordinate_powers(table)}
     if arguments.nesting:
-        tables["nesting"] = concatenated(arguments.nesting, "nesting")
-        found = tables["nesting"][["circumstance", "seed"]].drop_duplicates().astype(str)
         names = [f"{name}/seed{seed}" for name in study.nested for seed in study.seeds]
-        check_complete(found["circumstance"] + "/seed" + found["seed"], names, "nesting.csv")
+        check_complete((f"{path.parent.name}/{path.stem}" for path in arguments.nesting), names, "nesting.csv")
+        tables["nesting"] = concatenated(arguments.nesting, "nesting")  # diverged runs have no rows
     for name, table in tables.items():
         write_table(arguments.tables / f"{name}.csv", table)
         log.info("%s: %d rows", name, len(table))

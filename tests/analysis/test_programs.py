@@ -112,7 +112,8 @@ def test_embedded_networks_are_gathered_for_every_circumstance_and_seed(tmp_path
     for name, seed in itertools.product(study.nested, study.seeds):
         row = dict.fromkeys(TABLES["nesting"], 0.5) | {"circumstance": name, "seed": seed, "smaller": "width2"}
         row |= {"larger": "width3", "smaller_parameters": 200, "larger_parameters": 300}
-        files.append(tmp_path / f"{name}_{seed}.csv")
+        files.append(tmp_path / name / f"seed{seed}.csv")
+        files[-1].parent.mkdir(exist_ok=True)
         pandas.DataFrame([row]).to_csv(files[-1], index=False)
     arguments = ("--study", tmp_path / "study.json", "--tables", tmp_path / "tables")
     (tmp_path / "tables").mkdir()

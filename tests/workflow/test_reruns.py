@@ -12,8 +12,9 @@ import pytest
 import yaml
 from workflow.checkout import CIRCUMSTANCES, LAST_STEP, RESULTS, SMOKE, copy_checkout, copy_study, make, planned
 
-STARTS, TRAINING = {"measure_starts"}, {"train", "predict_masks", "segmentation"}
-GATHERING = {"gather_circumstance", "gather_study"}
+STARTS, TRAINING = {"measure_starts"}, {"train", "embed_networks", "predict_masks", "segmentation"}
+GATHERING_OF_THE_STUDY = {"gather_study", "gather_nesting"}
+GATHERING = {"gather_circumstance"} | GATHERING_OF_THE_STUDY
 FIGURES = {"loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing"}
 JUDGING = {"judge_study", "write_answer", "write_pages"} | FIGURES
 # All that is made from the tables of runs.
@@ -115,7 +116,7 @@ def test_nothing_reruns_in_a_checkout_that_was_moved(smoke):
         pytest.param(add_code("model/network.py"), ALL_BUT_DATA, id="the network"),
         pytest.param(add_code("training/loop.py"), ALL_BUT_DATA, id="the training"),
         pytest.param(add_code("figures/loss_parts.py"), {"loss_parts"}, id="a figure"),
-        pytest.param(add_code("analysis/verdicts.py"), JUDGING | {"gather_study"}, id="the statistics"),
+        pytest.param(add_code("analysis/verdicts.py"), JUDGING | GATHERING_OF_THE_STUDY, id="the statistics"),
         pytest.param(add_code("analysis/gathering.py"), ANALYSIS, id="the gathering"),
         pytest.param(add_code("report/answer.py"), {"write_answer"}, id="the answer"),
     ],
@@ -129,7 +130,8 @@ def test_another_seed_makes_its_dataset_its_runs_and_the_analysis_and_nothing_el
     jobs = planned_with("seeds: [0, 1, 2]")
     assert jobs["generate_dataset"] == 1
     assert jobs["train"] == 6
-    assert jobs.keys() - {"generate_dataset", "train"} == OF_THE_STUDY
+    assert jobs["embed_networks"] == 2
+    assert jobs.keys() - {"generate_dataset", "train", "embed_networks"} == OF_THE_STUDY
     # Starting losses and predicted masks are of the first seed's dataset, and stay.
     assert not jobs.keys() & {"measure_starts", "predict_masks"}
 

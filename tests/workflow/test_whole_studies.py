@@ -141,15 +141,14 @@ def test_a_new_circumstance_is_yaml_only_and_diverged_runs_are_results(smoke):
         pytest.param(
             "evaluation: {row_interval: 5}\nanalysis: {decay_step: 7}\n",
             [
-                "circumstances.baseline: analysis.decay_step: 7 given, but the log has no row there; ",
-                "circumstances.baseline: evaluation.row_interval: 5 given, which leaves 1 row",
-                "circumstances.no_l2: analysis.decay_step: 7 given, but the log has no row there; ",
+                "circumstances.baseline, no_l2: analysis.decay_step: 7 given, but the log has no row there; ",
+                "circumstances.baseline, no_l2: evaluation.row_interval: 5 given, which leaves 1 row",
             ],
             id="rows",
         ),
         pytest.param(
             "training: {batch_size: 33}\n",
-            ["circumstances.baseline: training.batch_size: 33 given, but there are 32 training samples; "],
+            ["circumstances.baseline, no_l2: training.batch_size: 33 given, but there are 32 training samples; "],
             id="data",
         ),
     ],
