@@ -59,6 +59,7 @@ else:
     include: "rules/benchmark.smk"
 
 
+include: "rules/judge.smk"
 include: "rules/report.smk"
 include: "rules/figures.smk"
 

@@ -3,7 +3,6 @@
 Reads the configuration and stops with every error in it before anything is planned.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -70,11 +69,8 @@ PRINTED = {} if STUDY.curves else {"printed": "<results>/tables/printed.csv"}
 SOURCE = {}
 if STUDY.own_file:
     (summary,) = SUMMARIES
-    IMPORT_SETTINGS = {
-        key: STUDY.config["dataset"][key] for key in ("channels", "standardise", "names")
-    }
     try:
-        SOURCE = source_of(Path(STUDY.own_file), IMPORT_SETTINGS, summary)
+        SOURCE = source_of(Path(STUDY.own_file), STUDY.import_settings, summary)
     except SourceError as error:
         raise WorkflowError(f"dataset.path: {error}")
     # A file that was read before is checked now; a new one is checked when import_dataset has counted its samples.
@@ -156,7 +152,8 @@ def tell_reasons():
             lines = path.read_text(errors="replace").split("\n") if is_new(path) else []
             if lines := [line for line in lines if line.strip()] or (message or "").split("\n")[:1]:
                 logs.setdefault(lines[-1].strip(), []).append(path)
-    for reason, (first, *others) in logs.items():
+    for reason, paths in logs.items():
+        first, *others = sorted(paths)  # whichever job failed first
         logger.error(f"{first}{f' and {len(others)} more' if others else ''}: {reason}")
 
 
@@ -167,17 +164,23 @@ def is_new(path):
 
 def summary_of(path):
     """How much data a dataset holds."""
-    return STUDY.synthetic_summary or json.loads(Path(path).read_text())
+    return STUDY.synthetic_summary or read_json(path)
+
+
+def read_json(path):
+    """The content of a file, which many jobs ask for; it is read again only where it was made again."""
+    return content_of(path, Path(path).stat().st_mtime_ns)
+
+
+@cache
+def content_of(path, modified):
+    """The content of a JSON file of this time."""
+    return json.loads(Path(path).read_text())
 
 
 def code(script, *modules):
     """A digest of a script's code and of what it imports, as a parameter: other code, another result."""
     return code_digest(Path("scripts", f"{script}.py"), *modules)
-
-
-def digest_of(settings):
-    """A digest of settings that are too many for a command line."""
-    return hashlib.sha256(canonical_json(settings).encode()).hexdigest()
 
 
 @cache  # a job asks for them several times
@@ -223,12 +226,6 @@ def job_complexity(settings, input):
     for path in input.networks if STUDY.factory else ():
         networks |= read_json(path)
     return complexity_of(settings.network, Task.of(summary_of(input.summary)), networks)
-
-
-@cache
-def read_json(path):
-    """The content of a file that was read for other jobs already."""
-    return json.loads(Path(path).read_text())
 
 
 def memory_of(settings, batch_size, input):

@@ -29,7 +29,7 @@ if STUDY.own_file and SOURCE:
             runtime="4h",
         params:
             content=SOURCE["sha256"],
-            settings=canonical_json(IMPORT_SETTINGS),
+            settings=canonical_json(STUDY.import_settings),
             source=lambda wildcards, output: canonical_json(SOURCE),
             requirements=lambda wildcards, output: canonical_json(STUDY.data_requirements),
             code=code("import_dataset"),

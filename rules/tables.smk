@@ -1,37 +1,15 @@
-"""Gathers what runs have written into tables, and judges the study by them.
+"""Gathers what runs have written into tables.
 
-Needs losses.csv and run.json of every run, the starting losses and the coordinate checks. Makes study.json (the checked
-configuration, which every analysis reads) and tables/*.csv: first one set for each circumstance, so that no job is given
-ten thousand paths, then the study's own.
+Needs losses.csv and run.json of every run, the starting losses, the coordinate checks and the embedded networks. Makes
+tables/*.csv: first one set for each circumstance, so that no job is given ten thousand paths, then the study's own.
 """
 
 
 localrules:
-    describe_study,
     gather_circumstance,
     gather_study,
     gather_coordinates,
     gather_nesting,
-    judge_study,
-
-
-rule describe_study:
-    """Writes the checked configuration, with every default, for the programs that analyse it."""
-    output:
-        study="<results>/study.json",
-    log:
-        "<logs>/describe_study.log",
-    conda:
-        "../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=100,
-        runtime="1m",
-    params:
-        # A function: braces in the text of a plain parameter would be taken for wildcards.
-        record=lambda wildcards: STUDY.record,
-    shell:
-        "printf '%s\\n' {params.record:q} > {output.study:q} 2> {log:q}"
 
 
 rule gather_circumstance:
@@ -175,51 +153,5 @@ rule gather_nesting:
         "python scripts/gather_study.py"
         " --study {input.study:q}"
         " --nesting {input.nesting:q}"
-        " --tables {params.tables:q}"
-        " > {log:q} 2>&1"
-
-
-# Tables that not every study has.
-COORDINATES = ["coordinates", "coordinate_powers"] if STUDY.coordinate_checks else []
-NESTING = ["nesting"] if STUDY.nested else []
-RATES = ["learning_rates", "learning_rate_slopes", "learning_rate_verdicts"] if STUDY.grids else []
-JUDGED = [
-    "verdicts",
-    "features",
-    "contrasts",
-    "crossings",
-    "slopes_by_step",
-    "literature",
-    *RATES,
-]
-
-
-rule judge_study:
-    """Gives a verdict on every feature in every circumstance, and compares circumstances and sizes."""
-    input:
-        study="<results>/study.json",
-        losses="<results>/tables/losses.csv",
-        runs="<results>/tables/runs.csv",
-        printed="<results>/tables/printed.csv",
-        starts="<results>/tables/starts.csv",
-        coordinates=expand("<results>/tables/{name}.csv", name=COORDINATES),
-    output:
-        **{name: f"<results>/tables/{name}.csv" for name in JUDGED},
-    log:
-        "<logs>/judge_study.log",
-    benchmark:
-        "<benchmarks>/judge_study.tsv"
-    conda:
-        "../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        tables=subpath(output.verdicts, parent=True),
-        code=code("judge_study"),
-    shell:
-        "python scripts/judge_study.py"
-        " --study {input.study:q}"
         " --tables {params.tables:q}"
         " > {log:q} 2>&1"

@@ -12,6 +12,7 @@ from typing import Any
 from widthwise.files import write_json
 from widthwise.program import start_logging
 from widthwise.study.architecture import network_key
+from widthwise.study.circumstances import pairs_alike
 from widthwise.study.factory import FactoryError
 from widthwise.study.plan import Study
 
@@ -38,17 +39,16 @@ def name_networks(study: Study, networks: dict[str, dict[str, Any]]) -> None:
     Raises FactoryError where two sizes of a circumstance have the same number of parameters.
     """
     for name in study.circumstances:
-        seen: dict[int, str] = {}
+        parameters = {}
         for size in study.sizes(name):
             network = networks[network_key(study.run_settings(name, size, 0).network)]
             network["names"].append(f"{name}/{size}")
-            parameters = network["complexity"]["parameters"]
-            if parameters in seen:
-                raise FactoryError(
-                    f"{study.factory}: {seen[parameters]} and {size} of {name} have the same number of parameters, "
-                    f"{parameters}; leave one out, or let the network grow with its size"
-                )
-            seen[parameters] = size
+            parameters[size] = network["complexity"]["parameters"]
+        for one, other, count in pairs_alike(parameters):
+            raise FactoryError(
+                f"{study.factory}: {one} and {other} of {name} have the same number of parameters, {count}; leave one "
+                "out, or let the network grow with its size"
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Loss curves that were not made here: their tables, features and verdicts, from a CSV file to judge_study."""
 
 import math
-import sys
 
 import gather_curves
 import judge_study
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_curves import SEEDS, SIZES, STEPS, rows_of_curves, write_curves
+from programs import run_program
 from settings import SCHEMA, changed
 
 from widthwise.analysis.features import Curve
@@ -20,14 +20,6 @@ from widthwise.study.curves import study_of
 from widthwise.study.curves_file import CurvesFile
 
 ROWS = rows_of_curves()
-
-
-def run_program(program, *arguments):
-    before, sys.argv = sys.argv, [program.__name__, *map(str, arguments)]
-    try:
-        program.main()
-    finally:
-        sys.argv = before
 
 
 def judged(folder, rows, columns=(), **keys):

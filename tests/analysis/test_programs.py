@@ -3,13 +3,13 @@
 import itertools
 import json
 import shutil
-import sys
 
 import gather_circumstance
 import gather_study
 import judge_study
 import pandas
 import pytest
+from programs import run_program
 from simulated_study import make_study, write_run, write_study
 
 from widthwise.analysis.gathering import IncompleteTableError
@@ -17,14 +17,6 @@ from widthwise.analysis.tables import TABLES, read_table
 from widthwise.study.plan import Run
 
 STUDY = make_study()
-
-
-def run_program(program, *arguments):
-    before, sys.argv = sys.argv, [program.__name__, *map(str, arguments)]
-    try:
-        program.main()
-    finally:
-        sys.argv = before
 
 
 def gather_one(results, circumstance):

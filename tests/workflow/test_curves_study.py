@@ -15,6 +15,7 @@ import pytest
 import write_answer
 import write_pages
 from loss_curves import rows_of_curves, write_curves
+from programs import run_program
 from settings import SCHEMA, changed
 from workflow.checkout import copy_checkout, copy_study, make, planned, refusal
 
@@ -113,14 +114,6 @@ def test_exports_become_curves_by_one_command(tmp_path, export, command, time, d
 
 
 # Few columns, few seeds, few sizes
-
-
-def run_program(program, *arguments):
-    before, sys.argv = sys.argv, [program.__name__, *map(str, arguments)]
-    try:
-        program.main()
-    finally:
-        sys.argv = before
 
 
 def written(study, folder):

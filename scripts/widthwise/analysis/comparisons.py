@@ -101,20 +101,24 @@ def curves_of_study(
 
     The printed loss, or the data loss, may not be known.
     """
-    tables = [(measure, losses) for measure in ROW_MEASURES if measure in losses]
-    tables += [] if printed is None else [("printed", printed)]
+    tables = [(losses, [measure for measure in ROW_MEASURES if measure in losses])]
+    tables += [] if printed is None else [(printed, ["printed"])]
+    grouped = [
+        (dict(list(table.groupby("circumstance", sort=False))), table.iloc[:0], measures) for table, measures in tables
+    ]
     for circumstance, of_circumstance in runs.groupby("circumstance", sort=False):
         seeds, parameters = (numpy.unique(of_circumstance[column]) for column in ("seed", "parameters"))
-        for measure, of_study in tables:
-            table = of_study[of_study["circumstance"] == circumstance]
-            steps = numpy.unique(table["step"]) if len(table) else numpy.zeros(1, dtype=int)
-            values = numpy.full((len(seeds), len(parameters), len(steps)), numpy.inf)
-            place = (
-                numpy.searchsorted(axis, table[column])
+        for rows_of, no_rows, measures in grouped:
+            rows = rows_of.get(circumstance, no_rows)
+            steps = numpy.unique(rows["step"]) if len(rows) else numpy.zeros(1, dtype=int)
+            place = tuple(
+                numpy.searchsorted(axis, rows[column])
                 for axis, column in ((seeds, "seed"), (parameters, "parameters"), (steps, "step"))
             )
-            values[tuple(place)] = table[measure]
-            yield Curves(circumstance, measure, steps, parameters, values)
+            for measure in measures:
+                values = numpy.full((len(seeds), len(parameters), len(steps)), numpy.inf)
+                values[place] = rows[measure]
+                yield Curves(circumstance, measure, steps, parameters, values)
 
 
 def crossings(curves: Iterable[Curves]) -> pandas.DataFrame:

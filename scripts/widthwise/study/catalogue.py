@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from widthwise.study.configuration import alternatives
+from widthwise.study.settings import plain
 
 ROOT = "baseline"
 SECTIONS = ("network", "training")
@@ -57,7 +58,7 @@ def with_absolute_overrides(config: dict, schema: dict) -> tuple[dict, list[str]
                 )
                 del overrides[key]
                 continue
-            overrides[key] = float(f"{own * value['times']:.12g}")
+            overrides[key] = plain(float(f"{own * value['times']:.12g}"))
     return config, errors
 
 

@@ -3,7 +3,7 @@
 An entry of the catalogue overrides the study's own settings; `catalogue` says how entries hang together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from widthwise.study.architecture import Task, parameter_count, stages_of_depth
@@ -140,20 +140,23 @@ def sizes_alike(circumstance: Circumstance) -> list[str]:
 
     A user's own networks are counted when they are described.
     """
+    if isinstance(circumstance.base_network, FactorySettings):
+        return []
+    parameters = {size: parameter_count(circumstance.network(size), ASSUMED_TASK) for size in circumstance.sizes}
+    return [
+        f"circumstances.{circumstance.name}: {one} and {other} have the same number of parameters, {count}; leave one "
+        "out"
+        for one, other, count in pairs_alike(parameters)
+    ]
+
+
+def pairs_alike(parameters: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
+    """Yields each two sizes with the same number of parameters, and that number."""
     seen: dict[int, str] = {}
-    errors = []
-    for size in circumstance.sizes:
-        network = circumstance.network(size)
-        if isinstance(network, FactorySettings):
-            return []
-        parameters = parameter_count(network, ASSUMED_TASK)
-        if parameters in seen:
-            errors.append(
-                f"circumstances.{circumstance.name}: {seen[parameters]} and {size} have the same number of parameters, "
-                f"{parameters}; leave one out"
-            )
-        seen[parameters] = size
-    return errors
+    for size, count in parameters.items():
+        if count in seen:
+            yield seen[count], size, count
+        seen[count] = size
 
 
 def size_value(size: str) -> int:

@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
-from widthwise.study.catalogue import ROOT, with_absolute_overrides
-from widthwise.study.configuration import expanded_path, schema_errors, with_defaults, without_nulls
+from widthwise.study.catalogue import ROOT
+from widthwise.study.configuration import expanded_path
 from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
-from widthwise.study.plan import PLACES, SCHEMA, Run, Study, StudyError, expand_paths, raise_if_any
+from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, raise_if_any
 from widthwise.study.requirements import LEAST_ROWS_AT_THE_END, LEAST_SEEDS, LEAST_SIZES
-from widthwise.study.settings import AnalysisSettings, canonical_json, end_window_start, plain
+from widthwise.study.settings import AnalysisSettings, canonical_json, end_window_start
 
 # Keys of the configuration that are used when there are curves.
 KEYS = ("pathvars", "device", "curves", "classes", "analysis")
@@ -101,10 +99,7 @@ class CurvesStudy:
     @classmethod
     def of(cls, config: dict, schema: dict) -> Self:
         """The study of a configuration with `curves`. Raises StudyError with a line for each fault."""
-        given, errors = with_absolute_overrides(plain(without_nulls(config)), schema)
-        raise_if_any(errors + schema_errors(given, schema))
-        filled = with_defaults(plain(given), schema)
-        raise_if_any(expand_paths(filled))
+        _, filled = checked_configuration(config, schema)
         path = filled["curves"] = expanded_path(filled["curves"])
         if filled["dataset"]["path"]:
             raise StudyError(["curves: given with dataset.path; write one of them"])
@@ -195,9 +190,7 @@ def study_of(config: dict, schema: dict) -> AnyStudy:
 def read_study(path: Path) -> AnyStudy:
     """The study that a study.json holds."""
     record = json.loads(path.read_text(encoding="utf-8"))
-    if record.get("curves"):
-        return CurvesStudy.read(record)
-    return Study(record, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    return CurvesStudy.read(record) if record.get("curves") else Study.read(path)
 
 
 def step_name(study: AnyStudy) -> str:

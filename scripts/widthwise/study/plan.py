@@ -114,11 +114,7 @@ class Study:
     curves = None
 
     def __init__(self, config: dict, schema: dict) -> None:
-        given, errors = with_absolute_overrides(plain(without_nulls(config)), schema)
-        given = plain(given)
-        raise_if_any(errors + schema_errors(given, schema))
-        self.config = with_defaults(given, schema)
-        raise_if_any(expand_paths(self.config))
+        given, self.config = checked_configuration(config, schema)
         unchanged = with_defaults({}, schema["properties"]["dataset"])
         raise_if_any(
             f"dataset.{key}: given without dataset.path; write where your data are"
@@ -324,6 +320,11 @@ class Study:
         """A line for each setting that a dataset with this summary cannot serve."""
         return missing_data(self.data_requirements, dataset["class_counts"]["train"])
 
+    @property
+    def import_settings(self) -> dict[str, Any]:
+        """How a user's own data are read."""
+        return {key: self.config["dataset"][key] for key in OWN_DATA_KEYS if key != "path"}
+
     # For the analysis
 
     @property
@@ -408,6 +409,18 @@ def unsaid_settings(given: dict, study: Study) -> list[str]:
         "0 for none) and l2_as: loss (Keras' l2, reported), optimiser (torch's weight_decay) or decoupled (AdamW); "
         "config/presets/keras.yaml and torch.yaml set l2_as and what else the two differ in"
     ]
+
+
+def checked_configuration(config: dict, schema: dict) -> tuple[dict, dict]:
+    """Checks a configuration against the schema. Returns what is given, and a copy with defaults and expanded paths.
+
+    Raises StudyError with a line for each fault.
+    """
+    given, errors = with_absolute_overrides(plain(without_nulls(config)), schema)
+    raise_if_any(errors + schema_errors(given, schema))
+    filled = with_defaults(given, schema)
+    raise_if_any(expand_paths(filled))
+    return given, filled
 
 
 def expand_paths(config: dict) -> list[str]:
