@@ -1,5 +1,9 @@
-"""Data that nobody made for this project: scikit-learn's digits, and a brain that nilearn ships."""
+"""Data that nobody made for this project: scikit-learn's digits, and a brain that nilearn ships.
 
+As a program it saves the cubes that config/studies/real.yaml reads.
+"""
+
+import argparse
 import csv
 from importlib import metadata
 from pathlib import Path
@@ -58,3 +62,18 @@ def template(name: str) -> nibabel.Nifti1Image:
     """The MNI template's volume of this name. nilearn itself is not imported: it would take seconds."""
     (file,) = (file for file in metadata.files("nilearn") if f"mni_icbm152_{name}_" in file.name)
     return nibabel.load(file.locate())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where to put the cubes and their table, cubes.csv")
+    parser.add_argument("--side", type=int, default=13, help="voxels a side (default: %(default)s)")
+    parser.add_argument("--train", type=int, default=256, help="training cubes of each class (default: %(default)s)")
+    parser.add_argument("--test", type=int, default=64, help="test cubes of each class (default: %(default)s)")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    print(save_brain_cubes(arguments.folder, arguments.side, arguments.train, arguments.test))
+
+
+if __name__ == "__main__":
+    main()
