@@ -53,7 +53,8 @@ def test_a_study_of_curves_is_what_its_file_says(path):
     assert study.references == {"no_l2": "baseline"}
     assert study.measures == ("objective", "data_loss", "penalty")
     assert (study.step_name, study.size_name, study.classes) == ("step", "parameters", 2)
-    assert [study.circumstances[name].reports_penalty for name in study.judged] == [True, False]
+    assert study.penalised == ["baseline"]
+    assert study.expected_penalty_ratios == {}
     assert not study.circumstances["baseline"].expectation
     assert list(study.runs()) == []
     assert not study.of_the_post
@@ -67,6 +68,7 @@ def test_the_record_tells_all_without_the_file(path, tmp_path):
     assert again.record == study.record
     assert again.found == study.found
     assert again.sizes("no_l2") == ["8", "16", "32"]
+    assert (again.penalised, again.families) == (study.penalised, study.families)
 
 
 def test_without_curves_it_is_a_study_that_trains(tmp_path):
@@ -214,3 +216,8 @@ def test_a_circumstance_of_ones_own_is_compared_with_the_baseline(path):
     assert study.judged == ["baseline", "fixed_std_init", "lr = 1e-3"]
     assert study.references == {"fixed_std_init": "baseline", "lr = 1e-3": "baseline"}
     assert set(json.loads(study.record)["circumstances"]) == {"baseline", "fixed_std_init"}
+    assert study.titles(study.judged) == ["baseline", "fixed standard deviation", "lr = 1e-3"]
+    assert study.families == {
+        "what is reported": ["baseline", "fixed_std_init"],
+        "other circumstances": ["lr = 1e-3"],
+    }

@@ -8,7 +8,8 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from settings import OWN_DATA, SCHEMA, changed, cubes, default_config, default_study, errors_of, study_with
+from settings import OWN_DATA, SCHEMA, changed, cubes, default_config, default_study, errors_of, load, study_with
+from snakemake.utils import update_config
 from test_catalogue import BASE_SETTINGS, CATALOGUE
 
 from widthwise.data.volumes import make_dataset
@@ -54,6 +55,16 @@ DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}
             "circumstances.decoupled_decay.overrides.training.optimiser",
             "sgd",
             "circumstances.decoupled_decay: training.l2_as: decoupled given with sgd; write optimiser, or use adam",
+        ),
+        (
+            "circumstances.baseline.expectation.penalty_ratio",
+            [8, 3],
+            "circumstances.baseline: expectation.penalty_ratio: 8, 3 given; write the lowest first",
+        ),
+        (
+            "circumstances.no_l2.expectation.contrast.penalty_ratio",
+            [1.5, 0.5],
+            "circumstances.no_l2: expectation.contrast.penalty_ratio: 1.5, 0.5 given; write the lowest first",
         ),
     ],
 )
@@ -146,7 +157,7 @@ def test_the_users_config_is_left_as_it_was():
     assert config == before
 
 
-@pytest.mark.parametrize("key", ["hypothesis", "source", "look_for", "change"])
+@pytest.mark.parametrize("key", ["hypothesis", "source", "look_for", "change", "title", "family"])
 def test_texts_are_no_part_of_a_runs_settings(key):
     study = study_with((f"circumstances.no_l2.{key}", "another"))
     assert getattr(study.circumstances["no_l2"], key) == "another"
@@ -166,12 +177,14 @@ def test_depth_grows_at_one_width():
 def test_expectations_are_told_apart():
     entry = {
         "data_loss": {"end_value": "falls"},
-        "contrast": {"objective": {"starting_loss": "falls"}},
+        "penalty_ratio": [2, 4],
+        "contrast": {"objective": {"starting_loss": "falls"}, "penalty_ratio": [0.5, 0.5]},
     }
     circumstance = study_with(("circumstances.no_l2.expectation", entry)).circumstances["no_l2"]
     assert circumstance.expectation == {"data_loss": {"end_value": "falls"}}
     assert circumstance.expected_contrast == {"objective": {"starting_loss": "falls"}}
     assert circumstance.expected_best_rate is None
+    assert (circumstance.expected_penalty_ratio, circumstance.expected_penalty_contrast) == ((2, 4), (0.5, 0.5))
 
 
 def test_first_steps_can_be_followed_in_circumstances_without_runs():
@@ -229,7 +242,8 @@ def test_any_study_has_unique_runs_and_comes_back_from_its_record(widths, seeds,
     of_runs = [written.run_settings(*vars(run).values()) for run in runs]
     assert len({canonical_json(each) for each in of_runs}) == len(runs)
     assert of_runs == [read.run_settings(*vars(run).values()) for run in runs]
-    for name in ("judged", "grids", "circumstances", "coordinate_checks", "starts", "references", "analysis", "draws"):
+    for name in ("judged", "grids", "circumstances", "coordinate_checks", "starts", "references", "analysis", "draws",
+                 "families", "penalised", "expected_penalty_ratios"):  # fmt: skip
         assert getattr(read, name) == getattr(written, name), name
     assert read.changed_posted_settings == written.changed_posted_settings
 
@@ -357,6 +371,44 @@ def test_references_are_told_where_both_are_judged():
     assert study.references == {"no_l2": "baseline"}
     study = study_with(("study", ["fixed_std_no_l2", "fixed_std_init", "deep_residual", "deep_plain"]))
     assert study.references == {"fixed_std_no_l2": "fixed_std_init", "deep_residual": "deep_plain"}
+
+
+def test_expected_ratios_of_penalties_are_told_by_circumstance_and_reference():
+    config = default_config()
+    update_config(config, load("studies/penalty.yaml"))
+    study = Study(config, SCHEMA)
+    assert study.penalised == study.judged
+    assert study.expected_penalty_ratios == {
+        ("baseline", None): (3, 8),
+        ("fixed_std_init", None): (3, 8),
+        ("strong_l2", "baseline"): (1.5, 3),
+        ("fixed_std_strong_l2", "fixed_std_init"): (1.5, 3),
+        ("fixed_std_faster", "fixed_std_init"): (1, 2.52),
+    }
+    assert default_study().expected_penalty_ratios == {}
+
+
+def test_what_reports_a_penalty_is_known():
+    study = study_with(("study", ["baseline", "no_l2", "fixed_std_init", "l2_in_optimiser", "decoupled_decay"]))
+    assert study.penalised == ["baseline", "fixed_std_init"]
+
+
+def test_names_in_words_are_the_titles_or_else_the_keys():
+    study = study_with(
+        ("study", ["sgd", "baseline", "no_l2", "deep_plain", "learning_rates"]),
+        ("circumstances.deep_plain.title", None),
+        ("circumstances.deep_plain.family", None),
+    )
+    titles = ["SGD", "baseline", "no L2", "deep plain", "rates with BatchNorm"]
+    assert study.titles([*study.judged, "learning_rates"]) == titles
+    assert study.title(study.grids["learning_rates"][0]).startswith("rates with BatchNorm, at ")
+    assert study.title("high_learning_rate_mup") == "BatchNorm at 1e-2 under mup"  # followed, but without runs
+    # In the order of their first circumstance, without grids.
+    assert list(study.families.items()) == [
+        ("the step", ["sgd"]),
+        ("what is reported", ["baseline", "no_l2"]),
+        ("other circumstances", ["deep_plain"]),
+    ]
 
 
 def test_claims_are_the_catalogues():

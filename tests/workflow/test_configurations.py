@@ -121,11 +121,26 @@ def command_of(path):
     return [Path(name) for name in command.split() if name != "mine.yaml"]
 
 
+def configuration_of(command):
+    """The configuration of the files in a command."""
+    return layered(*(load(name.relative_to("config")) for name in command))
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=str)
 def test_a_shipped_study_says_how_to_run_it_and_is_valid(path):
     command = command_of(path)
     assert command[-1] == path
-    assert Study(layered(*(load(name.relative_to("config")) for name in command)), SCHEMA).circumstances
+    assert Study(configuration_of(command), SCHEMA).circumstances
+
+
+@pytest.mark.parametrize("path", [path for path in STUDIES if "examples" not in path.parts], ids=str)
+def test_every_circumstance_of_a_shipped_study_has_a_title_of_its_own_and_a_family(path):
+    catalogue = configuration_of(command_of(path))["circumstances"]
+    assert [name for name, entry in catalogue.items() if not (entry.get("title") and entry.get("family"))] == []
+    titles = [entry["title"] for entry in catalogue.values()]
+    assert len(set(titles)) == len(titles)
+    # Figures list titles, separated by commas, and no key is a name in words.
+    assert [title for title in titles if "," in title or "_" in title] == []
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -188,17 +203,21 @@ def test_the_diagnosis_changes_one_factor_of_any_settings(own, left_out, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "name", [path.stem for path in STUDIES if path.parent == SENSITIVITY and path.stem != "baseline"]
+    "path", [path for path in STUDIES if path.parent == SENSITIVITY and path.stem != "baseline"], ids=str
 )
-def test_a_study_of_sensitivity_is_the_baseline_except_for_one_factor(name):
-    baseline, other = (load(f"studies/sensitivity/{stem}.yaml") for stem in ("baseline", name))
-    both = [layered(baseline), layered(baseline, other)]
+def test_a_study_of_sensitivity_is_the_baseline_except_for_one_factor(path):
+    *baseline, last = command_of(path)
+    assert (baseline, last) == (command_of(SENSITIVITY / "baseline.yaml"), path)
+    both = [configuration_of(baseline), configuration_of([*baseline, last])]
     here, there = (pandas.json_normalize(config).loc[0].to_dict() for config in both)
     differing = {key for key in here.keys() | there.keys() if here.get(key) != there.get(key)}
-    if "training.batch_size" in differing:
-        # As many steps, with more epochs.
-        trainings = [Study(config, SCHEMA).config["training"] for config in both]
-        assert len({training["epochs"] / training["batch_size"] for training in trainings}) == 1
+    if "training.epochs" in differing:  # so that there are as many steps
+        filled = [Study(config, SCHEMA).config for config in both]
+        steps = [
+            config["training"]["epochs"] * config["dataset"]["train_cubes"] // config["training"]["batch_size"]
+            for config in filled
+        ]
+        assert steps[0] == steps[1]
         differing.remove("training.epochs")
     assert len(differing - {"pathvars.results"}) == 1
     assert "pathvars.results" in differing

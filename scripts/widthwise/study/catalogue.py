@@ -167,6 +167,8 @@ def grid_members(name: str, circumstance: dict) -> dict[str, dict]:
     members = {}
     for rate in circumstance["learning_rates"]:
         member = copy.deepcopy(circumstance)
+        if "title" in circumstance:
+            member["title"] = f"{circumstance['title']}, at {rate:g}"
         member.setdefault("overrides", {}).setdefault("training", {})["learning_rate"] = rate
         members[f"{name}_{rate:g}"] = member
     return members

@@ -3,8 +3,9 @@
 An entry of the catalogue overrides the study's own settings; `catalogue` says how entries hang together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from widthwise.study.architecture import Task, parameter_count, stages_of_depth
 from widthwise.study.catalogue import resolve
@@ -13,6 +14,7 @@ from widthwise.study.settings import FactorySettings, NetworkSettings, TrainingS
 
 # Training settings that decide a starting loss.
 START_KEYS = ("batch_size", "random_labels", "class_weights")
+OTHER_FAMILY = "other circumstances"
 # Sizes are compared before a user's own data have told what the task is.
 ASSUMED_TASK = Task(classes=2, shape=(1, 1, 1, 1))
 
@@ -21,11 +23,15 @@ ASSUMED_TASK = Task(classes=2, shape=(1, 1, 1, 1))
 class Circumstance:
     """One entry of the catalogue, resolved: its texts, what is expected of it, and its settings.
 
-    `base_network` has every setting of its networks except the size: `width` and, where depth grows, `stages`.
-    `expectation` and `expected_contrast` map measure -> feature -> verdict.
+    `title` is its name in words, `family` the heading under which figures show it. `base_network` has every setting of
+    its networks except the size: `width` and, where depth grows, `stages`. `expectation` and `expected_contrast` map
+    measure -> feature -> verdict. The expected penalty ratios are the lowest and the highest: at the end, the largest
+    size over the smallest, and this circumstance over its reference.
     """
 
     name: str
+    title: str
+    family: str
     hypothesis: str
     source: str
     look_for: str | None
@@ -34,11 +40,18 @@ class Circumstance:
     expectation: dict[str, dict[str, str]]
     expected_contrast: dict[str, dict[str, str]]
     expected_best_rate: str | None
+    expected_penalty_ratio: tuple[float, float] | None
+    expected_penalty_contrast: tuple[float, float] | None
     learning_rates: tuple[float, ...] | None
     depths: tuple[int, ...] | None
     sizes: tuple[str, ...]
     base_network: NetworkSettings | FactorySettings
     training: TrainingSettings
+
+    @property
+    def reports_penalty(self) -> bool:
+        """Whether the reported loss holds the penalty."""
+        return self.training.reported_l2 > 0
 
     def network(self, size: str) -> NetworkSettings | FactorySettings:
         """The network of one size."""
@@ -55,15 +68,21 @@ def circumstance_of(name: str, entry: dict, config: dict, factory: Factory | Non
     network = resolved["network"] | {"width": entry.get("width", config["widths"][0])}
     depths = entry.get("depths")
     expectation = dict(entry.get("expectation", {}))
+    contrast = dict(expectation.pop("contrast", {}))
+    ratios = [tuple(found.pop("penalty_ratio", ())) or None for found in (expectation, contrast)]
     return Circumstance(
         name=name,
+        title=title_of(name, entry),
+        family=entry.get("family", OTHER_FAMILY),
         hypothesis=entry["hypothesis"],
         source=entry["source"],
         look_for=entry.get("look_for"),
         change=entry.get("change"),
         reference=entry.get("reference"),
-        expected_contrast=expectation.pop("contrast", {}),
+        expected_contrast=contrast,
         expected_best_rate=expectation.pop("best_learning_rate", None),
+        expected_penalty_ratio=ratios[0],
+        expected_penalty_contrast=ratios[1],
         expectation=expectation,
         learning_rates=tuple(entry["learning_rates"]) if "learning_rates" in entry else None,
         depths=tuple(depths) if depths else None,
@@ -73,6 +92,37 @@ def circumstance_of(name: str, entry: dict, config: dict, factory: Factory | Non
         else NetworkSettings.from_dict(network),
         training=TrainingSettings.from_dict(resolved["training"]),
     )
+
+
+def title_of(name: str, entry: dict) -> str:
+    """A circumstance's name in words: its title, else the key with spaces."""
+    return entry.get("title", name.replace("_", " "))
+
+
+class Naming:
+    """The names in words of what a study judges; for classes with `judged`, `circumstances` and `config`."""
+
+    judged: list[str]
+    circumstances: Mapping[str, Any]
+    config: Mapping[str, Any]
+
+    def title(self, name: str) -> str:
+        """The name of a circumstance or a grid in words."""
+        if name in self.circumstances:
+            return self.circumstances[name].title
+        return title_of(name, self.config["circumstances"].get(name, {}))
+
+    def titles(self, names: Iterable[str]) -> list[str]:
+        """The names of some circumstances or grids in words."""
+        return [self.title(name) for name in names]
+
+    @property
+    def families(self) -> dict[str, list[str]]:
+        """The judged circumstances by family, in the order of their first."""
+        families: dict[str, list[str]] = {}
+        for name in self.judged:
+            families.setdefault(self.circumstances[name].family, []).append(name)
+        return families
 
 
 def start_key(circumstance: Circumstance) -> tuple:
@@ -89,6 +139,11 @@ def contradictions_of_a_circumstance(entry: dict, config: dict, factory: Factory
         errors.append(f"training.l2_as: decoupled given with {training['optimiser']}; write optimiser, or use adam")
     if ("depths" in entry) != ("width" in entry):
         errors.append("width: write it where, and only where, `depths` says that depth grows at that width")
+    expectation = entry.get("expectation", {})
+    for key, found in (("expectation", expectation), ("expectation.contrast", expectation.get("contrast", {}))):
+        low, high = found.get("penalty_ratio", (1, 1))
+        if low > high:
+            errors.append(f"{key}.penalty_ratio: {low:g}, {high:g} given; write the lowest first")
     if factory:
         return errors + contradictions_with_a_factory(entry, resolved["network"], factory)
     return errors + contradictions_of_a_network(resolved["network"], entry.get("depths", []))

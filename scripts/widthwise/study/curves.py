@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from widthwise.study.catalogue import ROOT
+from widthwise.study.circumstances import OTHER_FAMILY, Naming, title_of
 from widthwise.study.configuration import expanded_path
 from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
 from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, raise_if_any
@@ -31,6 +32,8 @@ class CurvesCircumstance:
     """
 
     name: str
+    title: str
+    family: str
     sizes: tuple[str, ...]
     reference: str | None
     reports_penalty: bool
@@ -40,6 +43,8 @@ class CurvesCircumstance:
     expectation: Mapping[str, Any] = field(default_factory=dict)
     expected_contrast: Mapping[str, Any] = field(default_factory=dict)
     expected_best_rate: None = None
+    expected_penalty_ratio: None = None
+    expected_penalty_contrast: None = None
     learning_rates: None = None
     depths: None = None
 
@@ -58,7 +63,7 @@ class Found:
     limitations: tuple[str, ...]
 
 
-class CurvesStudy:
+class CurvesStudy(Naming):
     """A study of loss curves alone. It has what the analysis, the report and the figures use of a `Study`.
 
     There are no networks to initialise again, so a start is the first row that all runs have. Its replicates are the
@@ -92,6 +97,8 @@ class CurvesStudy:
         self.grids: dict[str, list[str]] = {}
         self.coordinate_checks: list[str] = []
         self.nested: list[str] = []
+        self.penalised = list(found.penalised)
+        self.expected_penalty_ratios: dict = {}
         self.claims: dict[str, dict] = {}
         self.draws: list[str] = []
         self.changed_posted_settings: dict[str, tuple] = {}
@@ -139,6 +146,8 @@ class CurvesStudy:
         texts = {key: entry[key] for key in ("look_for", "change") if key in entry}
         return CurvesCircumstance(
             name,
+            title_of(name, entry),
+            entry.get("family", OTHER_FAMILY),
             tuple(self.found.sizes[name]),
             reference if reference in self.found.sizes and reference != name else None,
             name in self.found.penalised,

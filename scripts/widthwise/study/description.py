@@ -77,8 +77,9 @@ def allowed(key: dict, referred: dict) -> str:
         return f"names, each with the keys of [{entry}](#{entry})"
     if key.get("type") == "boolean":
         return "true, false"
-    items = f", each {allowed_values(key['items'])}" if "items" in key else ""
-    return allowed_values(referred or key) + items
+    value = referred or key
+    items = f", each {allowed_values(value['items'])}" if "items" in value else ""
+    return allowed_values(value) + items
 
 
 def as_yaml(key: dict) -> str:

@@ -27,6 +27,7 @@ from widthwise.study.catalogue import (
 from widthwise.study.circumstances import (
     START_KEYS,
     Circumstance,
+    Naming,
     circumstance_of,
     contradictions_of_a_circumstance,
     size_value,
@@ -89,7 +90,7 @@ class Run:
         return f"{self.circumstance}/{self.size}/seed{self.seed}"
 
 
-class Study:
+class Study(Naming):
     """A checked configuration. `config` is Snakemake's, `schema` that of config/schema.yaml.
 
     Attributes:
@@ -339,6 +340,22 @@ class Study:
         """Each judged circumstance's reference, where the study judges that too."""
         references = {name: self.circumstances[name].reference for name in self.judged}
         return {name: reference for name, reference in references.items() if reference in self.judged}
+
+    @property
+    def penalised(self) -> list[str]:
+        """The judged circumstances whose reported loss holds a penalty."""
+        return [name for name in self.judged if self.circumstances[name].reports_penalty]
+
+    @property
+    def expected_penalty_ratios(self) -> dict[tuple[str, str | None], tuple[float, float]]:
+        """What is expected of the penalty's ratios, by circumstance and reference: `analysis.penalties`."""
+        ratios = {}
+        for name in self.judged:
+            circumstance = self.circumstances[name]
+            ratios[name, None] = circumstance.expected_penalty_ratio
+            if circumstance.reference:
+                ratios[name, circumstance.reference] = circumstance.expected_penalty_contrast
+        return {key: ratio for key, ratio in ratios.items() if ratio}
 
     @property
     def nested(self) -> list[str]:
