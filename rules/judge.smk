@@ -1,7 +1,7 @@
 """Judges a study by its tables, whether its runs were trained here or its loss curves existed already.
 
 Needs the tables that tables.smk or curves.smk makes. Makes study.json (the checked configuration, which every analysis
-reads) and the tables of verdicts, contrasts, crossings and learning rates.
+reads) and the tables of verdicts, contrasts, crossings, penalties and learning rates.
 """
 
 
@@ -32,7 +32,17 @@ rule describe_study:
 # Tables that not every study has.
 COORDINATES = ["coordinates", "coordinate_powers"] if STUDY.coordinate_checks else []
 NESTING = ["nesting"] if STUDY.nested else []
-RATES = ["learning_rates", "learning_rate_slopes", "learning_rate_verdicts"] if STUDY.grids else []
+PENALTIES = ["penalties", "penalty_ratios"] if STUDY.penalised else []
+RATES = (
+    [
+        "learning_rates",
+        "learning_rate_slopes",
+        "learning_rate_verdicts",
+        "learning_rate_budgets",
+    ]
+    if STUDY.grids
+    else []
+)
 GATHERED = ["losses", "runs", *([] if STUDY.curves else ["printed", "starts"]), *COORDINATES]
 JUDGED = [
     "verdicts",
@@ -41,6 +51,7 @@ JUDGED = [
     "crossings",
     "slopes_by_step",
     "literature",
+    *PENALTIES,
     *RATES,
 ]
 

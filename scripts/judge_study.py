@@ -1,8 +1,9 @@
 """Judges a study by its tables: verdicts, contrasts with references, crossings, learning rates, claims of others.
 
 Reads losses.csv, runs.csv, printed.csv, starts.csv and, if the study follows first steps, coordinates.csv. Writes
-verdicts.csv, features.csv, contrasts.csv, crossings.csv, slopes_by_step.csv and literature.csv; and learning_rates.csv,
-learning_rate_slopes.csv and learning_rate_verdicts.csv if the study has grids of rates. Loss curves that were not made
+verdicts.csv, features.csv, contrasts.csv, crossings.csv, slopes_by_step.csv and literature.csv; penalties.csv and
+penalty_ratios.csv if a reported loss holds a penalty; and learning_rates.csv, learning_rate_slopes.csv,
+learning_rate_verdicts.csv and learning_rate_budgets.csv if the study has grids of rates. Loss curves that were not made
 here have losses.csv and runs.csv alone.
 """
 
@@ -13,8 +14,9 @@ import pandas
 
 from widthwise.analysis import learning_rates
 from widthwise.analysis.claims import Evidence, literature
-from widthwise.analysis.comparisons import contrasts, crossings, curves_of_study, slopes_by_step
+from widthwise.analysis.comparisons import Curves, contrasts, crossings, curves_of_study, slopes_by_step
 from widthwise.analysis.given_curves import starts_of_curves
+from widthwise.analysis.penalties import penalties, penalty_ratios
 from widthwise.analysis.tables import make_table, read_table, write_table
 from widthwise.analysis.verdicts import LEVELS, LEVELS_OF_CURVES, all_responses, feature_means, judge_study
 from widthwise.program import start_logging
@@ -69,12 +71,22 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         "crossings": crossings(curves),
         "slopes_by_step": slopes_by_step(curves),
     }
+    if study.penalised:
+        judged["penalties"] = penalties(runs, study.penalised)
+        judged["penalty_ratios"] = penalty_ratios(
+            runs, study.penalised, study.references, study.expected_penalty_ratios
+        )
     grids = {name: learning_rates.Grid.of(runs, members) for name, members in study.grids.items()}
     if grids:
         expected = {name: study.circumstances[members[0]].expected_best_rate for name, members in study.grids.items()}
         judged["learning_rates"] = learning_rates.rates_table(grids)
         judged["learning_rate_slopes"] = learning_rates.slopes_table(grids, expected)
         judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, study.config["network"]["base_width"])
+        judged["learning_rate_budgets"] = learning_rates.budgets_table(
+            grids,
+            {name: [data_losses(losses, runs, member) for member in members] for name, members in study.grids.items()},
+            study.analysis.end_window,
+        )
     evidence = Evidence(
         verdicts=judged["verdicts"],
         contrasts=judged["contrasts"],
@@ -85,6 +97,14 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         rate_verdicts=judged.get("learning_rate_verdicts", make_table("learning_rate_verdicts", [])),
     )
     return judged | {"literature": literature(study.claims, evidence)}
+
+
+def data_losses(losses: pandas.DataFrame, runs: pandas.DataFrame, circumstance: str) -> Curves:
+    """The curves of one circumstance's data loss."""
+    of_circumstance = (table[table["circumstance"] == circumstance] for table in (losses, runs))
+    rows, of_runs = of_circumstance
+    (found,) = (curves for curves in curves_of_study(rows, None, of_runs) if curves.measure == "data_loss")
+    return found
 
 
 if __name__ == "__main__":

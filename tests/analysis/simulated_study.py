@@ -23,7 +23,11 @@ def texts(**entry):
 
 CIRCUMSTANCES = {
     "baseline": texts(
-        expectation={"objective": {"starting_loss": "rises", "end_value": "rises"}, "data_loss": {"end_value": "falls"}}
+        expectation={
+            "objective": {"starting_loss": "rises", "end_value": "rises"},
+            "data_loss": {"end_value": "falls"},
+            "penalty_ratio": [10, 20],
+        }
     ),
     "no_l2": texts(
         reference="baseline",

@@ -68,15 +68,26 @@ def test_a_contrast_with_the_catalogues_reference_gives_the_cause(found):
     assert contrast.loc[("no_l2", "baseline", "data_loss", "end_value"), "verdict"] == "flat"
 
 
+def test_the_penalties_of_the_circumstance_that_has_one_are_told(found):
+    penalties = found["penalties"].set_index("size")
+    # The smallest size has none: it grows by 0.1 nats with each doubling.
+    assert list(penalties["end"]) == pytest.approx([0.101, 0.202, 0.303], rel=1e-3)
+    (ratio,) = found["penalty_ratios"].to_dict("records")
+    assert ratio["circumstance"] == "baseline"
+    assert ratio["ratio"] == pytest.approx(3)
+
+
 def test_only_what_is_told_has_a_column(found, tmp_path):
     assert set(found) == {
-        *("losses", "runs", "verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature")
+        *("losses", "runs", "verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature"),
+        *("penalties", "penalty_ratios"),
     }
     assert set(found["losses"]["step"]) == set(STEPS)
     assert not {"width", "depth", "seconds", "objective_equal_compute"} & set(found["runs"])
     baseline = [row for row in ROWS if row["circumstance"] == "baseline"]
     alone = judged(tmp_path, baseline, ("size", "seed", "step", "loss"))
     assert set(alone["verdicts"]["measure"]) == {"objective"}
+    assert not {"penalties", "penalty_ratios"} & set(alone)
     assert "classes" not in alone["runs"]
     assert set(alone["runs"]["parameters"]) == set(SIZES)
     assert list(alone["losses"]) == ["circumstance", "size", "parameters", "seed", "step", "objective"]

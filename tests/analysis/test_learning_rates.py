@@ -1,18 +1,24 @@
 """Best and highest stable learning rates: by hand, and as they were made to move with width."""
 
+import itertools
 import math
 
 import numpy
 import pandas
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tables_of_runs import MEMBERS, WIDTHS, grid_of, runs_of
 
+from widthwise.analysis.comparisons import curves_of_study
+from widthwise.analysis.features import run_features
 from widthwise.analysis.inference import Interval
 from widthwise.analysis.learning_rates import (
     Grid,
     agreement,
     best_rate_slope,
     best_rates,
+    budgets_table,
     movement,
     optimum,
     own_best_response,
@@ -21,6 +27,9 @@ from widthwise.analysis.learning_rates import (
     stable_rate_slope,
     verdicts_table,
 )
+
+RUNS = list(itertools.product(range(3), range(3), (4, 8, 16)))  # rate, seed, width
+END_WINDOW = 0.1
 
 
 def test_the_parabolas_lowest_point_by_hand():
@@ -194,3 +203,97 @@ def test_rates_up_to_the_base_widths_best(base_width, highest):
 def test_an_optimum_at_the_lower_edge_has_no_rates_below_it():
     above = Grid.of(runs_of(), MEMBERS[6:])  # from 2^-6 on, above every width's best
     assert not verdicts_table({"rates": above}, 8)["at_or_below_best"].fillna(False).any()
+
+
+# Budgets
+
+
+def losses_of(last_steps=None, *, interval=4, planned=400, seed=0):
+    """losses.csv and runs.csv of three rates whose rows are noise about a trend with width.
+
+    Args:
+        last_steps: the last logged step of runs that diverge, by rate, seed and width.
+        interval: steps from row to row.
+        planned: steps of a run.
+        seed: of the noise.
+    """
+    logged = numpy.array([step for step in range(planned + 1) if step % interval == 0 or step in (1, 2, planned)])
+    generator = numpy.random.default_rng(seed)
+    logs, runs = [], []
+    for rate, replicate, width in RUNS:
+        last = (last_steps or {}).get((rate, replicate, width))
+        trend = 0.7 + 0.1 * (rate - 1) * math.log2(width / 4) * logged / planned
+        rows = pandas.DataFrame({"step": logged, "data_loss": trend + 0.05 * generator.standard_normal(len(logged))})
+        rows = rows if last is None else rows[rows["step"] <= last]
+        run = {"circumstance": f"rates_{rate}", "width": width, "parameters": width**2, "seed": replicate}
+        facts = {"learning_rate": 2.0**rate, "classes": 2, "diverged": last is not None, "planned_steps": planned}
+        found = run_features(
+            rows, None, facts, decay_step=None, end_window=END_WINDOW, budget_steps=None, has_midway=False
+        )
+        logs.append(rows.assign(**run))
+        runs.append(run | facts | found)
+    return pandas.concat(logs, ignore_index=True), pandas.DataFrame(runs)
+
+
+def budgets_of(losses, runs):
+    """The table of budgets, and the table of verdicts beside it."""
+    grids = {"rates": Grid.of(runs, runs["circumstance"].unique())}
+    curves = [found for found in curves_of_study(losses, None, runs) if found.measure == "data_loss"]
+    return budgets_table(grids, {"rates": curves}, END_WINDOW), verdicts_table(grids, 8)
+
+
+LOST = st.dictionaries(st.sampled_from([run for run in RUNS if run[0] > 0]), st.integers(0, 61), max_size=12)
+# From 31 rows on, four begin in the last tenth of the steps, as a study must have them.
+STUDIES = st.builds(
+    lambda rows, interval, seed: {"interval": interval, "planned": rows * interval, "seed": seed},
+    rows=st.integers(31, 60),
+    interval=st.integers(2, 12),
+    seed=st.integers(0, 99),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lost=LOST, study=STUDIES)
+def test_the_last_budget_is_the_whole_training(lost, study):
+    budgets, verdicts = budgets_of(*losses_of(lost, **study))
+    last = budgets[budgets["steps"] == study["planned"]].set_index("learning_rate")
+    whole = verdicts.dropna(subset="learning_rate").set_index("learning_rate")
+    assert list(last.index) == list(whole.index) == [1, 2, 4]
+    columns = ["verdict", "change", "ci_low", "ci_high", "seeds"]
+    pandas.testing.assert_frame_equal(last[columns], whole[columns], rtol=1e-9)
+    assert last["diverged"].sum() == len(lost)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), lost=LOST, study=STUDIES)
+def test_a_budget_depends_on_the_rows_up_to_it(data, lost, study):
+    losses, runs = losses_of(lost, **study)
+    before, _ = budgets_of(losses, runs)
+    steps = data.draw(st.sampled_from(sorted(before["steps"].unique())[:-1]))
+    # What comes later may be anything: other losses, or another run that diverges.
+    later = losses["step"] > steps
+    losses.loc[later, "data_loss"] = 3 * numpy.random.default_rng(1).random(later.sum())
+    ending = data.draw(st.sampled_from([run for run in RUNS if run[0] > 0 and run not in lost]))
+    of_run = dict(zip(("circumstance", "seed", "width"), (f"rates_{ending[0]}", *ending[1:]), strict=True))
+    is_ending = (losses[list(of_run)] == of_run).all(axis="columns")
+    after, _ = budgets_of(losses[~(is_ending & later)], runs)
+    keys = ["learning_rate", "steps"]
+    assert after[keys].equals(before[keys])
+    pandas.testing.assert_frame_equal(after[after["steps"] <= steps], before[before["steps"] <= steps])
+    of_rate = (after["learning_rate"] == 2.0 ** ending[0]) & (after["steps"] > steps)
+    assert (after["diverged"] - before["diverged"] == of_rate).all()
+
+
+def test_budgets_are_halves_and_quarters_of_the_steps_at_every_rate():
+    # At the highest rate every run diverges before a row is due; its budgets are those of the others.
+    lost = {run: 1 for run in RUNS if run[0] == 2}
+    budgets, _ = budgets_of(*losses_of(lost, interval=8, planned=384))
+    for _, of_rate in budgets.groupby("learning_rate"):
+        # At 12 steps, the last row is at 8, after those at 0, 1 and 2: too few for a mean over the end.
+        assert of_rate["steps"].to_list() == [24, 48, 96, 192, 384]
+    assert set(budgets.loc[budgets["learning_rate"] == 4, "verdict"]) == {"diverged"}
+    trends = budgets[budgets["steps"] == 384].set_index("learning_rate")["change"]
+    assert trends.loc[[1, 2]].to_list() == pytest.approx([-0.2, 0], abs=0.05)
+    losses, runs = losses_of(lost, interval=8, planned=384)
+    with_none, _ = budgets_of(losses[losses["circumstance"] != "rates_2"], runs)
+    pandas.testing.assert_frame_equal(with_none, budgets)

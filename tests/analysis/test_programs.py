@@ -84,15 +84,39 @@ def test_a_grid_is_judged_by_its_members(judged):
     slopes = read_table(judged / "learning_rate_slopes.csv").set_index("quantity")
     assert (slopes.loc["best", "verdict"], slopes.loc["best", "agrees"]) == ("falls", True)
     assert len(read_table(judged / "learning_rates.csv")) == 4
-    assert len(read_table(judged / "learning_rate_verdicts.csv")) == 9
+    verdicts = read_table(judged / "learning_rate_verdicts.csv").set_index("learning_rate")
+    assert len(verdicts) == 9
+    budgets = read_table(judged / "learning_rate_budgets.csv")
+    assert set(budgets["steps"]) == {12, 24, 48, 100, 200}
+    last = budgets[budgets["steps"] == 200].set_index("learning_rate")
+    pandas.testing.assert_frame_equal(last[["verdict", "change"]], verdicts.dropna()[["verdict", "change"]])
+
+
+def test_penalties_are_those_of_the_formula(judged):
+    # lambda x 10 x parameters, and the parameters grow 16-fold.
+    penalties = read_table(judged / "penalties.csv").set_index(["circumstance", "size"])
+    assert list(penalties.index.unique("circumstance")) == ["baseline", "fast"]
+    assert penalties.loc[("baseline", "width8"), ["start", "end"]].to_list() == pytest.approx([6.4, 6.4])
+    ratios = (
+        read_table(judged / "penalty_ratios.csv").fillna({"reference": ""}).set_index(["circumstance", "reference"])
+    )
+    assert ratios["ratio"].to_dict() == {
+        ("baseline", ""): pytest.approx(16),
+        ("fast", ""): pytest.approx(16),
+        ("fast", "baseline"): pytest.approx(1),
+    }
+    assert ratios.loc[("baseline", ""), "power"] == pytest.approx(1)
+    # What was expected stands beside it; seeds that do not scatter have no interval.
+    assert ratios.loc[("baseline", ""), ["expected_low", "expected_high", "agrees"]].to_list() == [10, 20, "undecided"]
 
 
 def test_a_study_of_one_circumstance_is_judged_too(tmp_path):
-    study = make_study(study=["baseline"], claims={})
+    study = make_study(study=["baseline"], training=STUDY.config["training"] | {"l2": 0}, claims={})
     results = write_study(study, tmp_path)
     judge(results, study)
     names = {path.stem for path in (results / "tables").glob("*.csv")}
     assert not {name for name in names if name.startswith("learning_rate")}
+    assert not {name for name in names if name.startswith("penalt")}
     assert read_table(results / "tables/contrasts.csv").empty
     assert read_table(results / "tables/literature.csv").empty
 
@@ -144,12 +168,14 @@ def test_coordinates_are_gathered_and_judged(judged, tmp_path):
 
 
 def test_runs_that_diverged_are_counted_and_not_dropped(tmp_path):
-    study = make_study(study=["baseline", "fast"])
+    study = make_study(study=["baseline", "fast", "rates"])
     lost = {f"fast/width8/seed{seed}": 10 * seed for seed in study.seeds} | {"baseline/width8/seed0": 30}
+    highest = study.grids["rates"][-1]
+    lost |= {f"{highest}/{size}/seed{seed}": 0 for size in study.sizes(highest) for seed in study.seeds}
     results = write_study(study, tmp_path, diverged=lost)
     judge(results, study)
     runs = read_table(results / "tables/runs.csv")
-    assert runs["diverged"].sum() == 4
+    assert runs["diverged"].sum() == 4 + 12
     assert runs["data_loss_end_value"].notna().all()
     verdicts = read_table(results / "tables/verdicts.csv").set_index(["circumstance", "measure", "feature"])
     assert verdicts.loc[("fast", "data_loss", "end_value"), "verdict"] == "diverged"
@@ -157,6 +183,11 @@ def test_runs_that_diverged_are_counted_and_not_dropped(tmp_path):
     assert verdicts.loc[("baseline", "data_loss", "end_value"), "diverged"] == 1
     literature = read_table(results / "tables/literature.csv").set_index("claim")
     assert literature.loc["lapse", "agrees"] == "no"
+    penalties = read_table(results / "tables/penalties.csv")
+    assert penalties["size"].to_list() == ["width2", "width3", "width5"] * 2
+    budgets = read_table(results / "tables/learning_rate_budgets.csv").set_index("learning_rate")
+    assert budgets.loc[2.0**-5, "verdict"].to_list() == ["diverged"] * 5
+    assert budgets.loc[2.0**-5, "steps"].to_list() == budgets.loc[2.0**-6, "steps"].to_list()
 
 
 def test_a_missing_run_is_named(results):

@@ -5,12 +5,14 @@ loss' end: its lowest value on the grid and the two neighbours. At the grid's ed
 lies outside. Its interval is a jackknife over seeds. A rate at which a run diverged cannot be the best.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy
 import pandas
 
+from widthwise.analysis.comparisons import Curves
+from widthwise.analysis.features import Curve
 from widthwise.analysis.inference import (
     END,
     UNKNOWN,
@@ -25,9 +27,12 @@ from widthwise.analysis.inference import (
 )
 from widthwise.analysis.tables import make_table
 from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
+from widthwise.study.requirements import LEAST_ROWS_AT_THE_END
+from widthwise.study.settings import end_window_start
 
 EQUIVALENCE = 0.25  # doublings per doubling of width, within which a rate, or another power of width, stays
 LEAST_LOSS = 1e-12  # nats; below it a logarithm is rounding
+BUDGETS = 6  # the planned steps, and as often halved as makes so many
 
 
 @dataclass(frozen=True)
@@ -322,3 +327,47 @@ def verdicts_table(grids: Mapping[str, Grid], base_width: int) -> pandas.DataFra
                 }
             )
     return make_table("learning_rate_verdicts", rows)
+
+
+def budgets_table(
+    grids: Mapping[str, Grid], curves: Mapping[str, Sequence[Curves]], end_window: float
+) -> pandas.DataFrame:
+    """Makes the table of budgets: what trainings that stopped early would have shown, at every rate of every grid.
+
+    Each row is the verdict on the data loss' end after so many steps, by the definition of the end value. `curves` are
+    each grid's data losses, by ascending rate; `end_window` is the share of the steps over which the end is the mean.
+    """
+    rows = []
+    for name, grid in grids.items():
+        logged = numpy.unique(numpy.concatenate([curve.steps for curve in curves[name]]))
+        for rate, bounds, curve in zip(grid.rates, grid.guessing, curves[name], strict=True):
+            for steps, response in responses_by_budget(on_steps(curve, logged), bounds, end_window):
+                outcome = asdict(judge(response, DESCRIPTIVE_LEVEL))
+                rows.append({"grid": name, "learning_rate": rate, "steps": steps} | outcome)
+    return make_table("learning_rate_budgets", rows)
+
+
+def on_steps(curves: Curves, steps: numpy.ndarray) -> Curves:
+    """The same curves on all of these steps: infinite at those that no run reached."""
+    values = numpy.full((*curves.values.shape[:-1], len(steps)), numpy.inf)
+    values[..., numpy.searchsorted(steps, curves.steps)] = curves.values
+    return replace(curves, steps=steps, values=values)
+
+
+def responses_by_budget(curves: Curves, bounds: numpy.ndarray, end_window: float) -> Iterator[tuple[int, Response]]:
+    """Yields budgets, shortest first, each with the data loss' end; `bounds` (seeds, sizes) stand in after divergence.
+
+    Budgets are the logged steps at, or next below, the planned steps and their halves, quarters and so on.
+    """
+    wanted = [curves.steps[-1] / 2**halvings for halvings in reversed(range(BUDGETS))]
+    places = numpy.unique(numpy.searchsorted(curves.steps, wanted, side="right") - 1)
+    for place in places[places >= LEAST_ROWS_AT_THE_END]:
+        steps, values = curves.steps[: place + 1], curves.values[:, :, : place + 1]
+        first = end_window_start(int(steps[-1]), end_window)
+        if steps[-LEAST_ROWS_AT_THE_END] <= first:  # rows are too far apart for so short a window
+            first = steps[-LEAST_ROWS_AT_THE_END - 1]
+        diverged = ~numpy.isfinite(values[:, :, -1])
+        ends = bounds.copy()
+        for run in numpy.argwhere(~diverged):
+            ends[*run] = Curve(steps, values[*run]).mean(first, steps[-1])
+        yield int(steps[-1]), Response(ends, diverged, curves.parameters, END)

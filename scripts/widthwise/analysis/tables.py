@@ -150,6 +150,27 @@ TABLES: dict[str, dict[str, str]] = {
             for loss in ("data_loss", "penalty", "objective")
         },
     },
+    "penalties": {
+        "circumstance": TEXT,
+        "size": TEXT,
+        "parameters": WHOLE,
+        "start": REAL,
+        "end": REAL,
+        **_INTERVAL,
+        "seeds": WHOLE,
+        "settled": WHOLE,
+    },
+    "penalty_ratios": {
+        "circumstance": TEXT,
+        "reference": TEXT,
+        "ratio": REAL,
+        **_INTERVAL,
+        "power": REAL,
+        "seeds": WHOLE,
+        "expected_low": REAL,
+        "expected_high": REAL,
+        "agrees": TEXT,
+    },
     "coordinate_powers": {
         "circumstance": TEXT,
         "layer": TEXT,
@@ -184,6 +205,14 @@ TABLES: dict[str, dict[str, str]] = {
         **_CHANGE,
         "at_or_below_best": FLAG,
         "base_width": WHOLE,
+        "seeds": WHOLE,
+    },
+    "learning_rate_budgets": {
+        "grid": TEXT,
+        "learning_rate": REAL,
+        "steps": WHOLE,
+        **_CHANGE,
+        "diverged": WHOLE,
         "seeds": WHOLE,
     },
     "literature": {

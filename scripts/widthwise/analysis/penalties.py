@@ -1,0 +1,118 @@
+"""The penalty at the start and at the end of training: how much more of it larger networks have, and what changes it.
+
+A kernel followed by BatchNorm computes the same at every scale. Weight decay shrinks it, gradient steps make it grow,
+and the penalty drifts to where the two balance (van Laarhoven 2017), from above or from below. Means and ratios are
+geometric; intervals are t intervals over seeds, of logarithms, at 95%. Nothing here enters a verdict.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy
+import pandas
+
+from widthwise.analysis.inference import Interval, t_interval
+from widthwise.analysis.tables import make_table
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, pivot
+
+# (circumstance, reference or None) -> the lowest and the highest ratio that were expected.
+Expected = Mapping[tuple[str, str | None], tuple[float, float]]
+
+
+def log_penalties(runs: pandas.DataFrame, circumstance: str, feature: str) -> pandas.DataFrame:
+    """The logarithm of the penalty at the start or the end, by seed and, ascending, by parameters.
+
+    It is the reported loss less the data loss. Sizes of which a run diverged, or without a penalty, are left out.
+    """
+    of_circumstance = runs[runs["circumstance"] == circumstance]
+    penalty = of_circumstance[f"objective_{feature}"] - of_circumstance[f"data_loss_{feature}"]
+    known = penalty.where(~of_circumstance["diverged"].astype(bool) & (penalty > 0))
+    return pivot(of_circumstance.assign(penalty=numpy.log(known)), "penalty", "seed").dropna(axis="columns")
+
+
+def penalties(runs: pandas.DataFrame, circumstances: Iterable[str]) -> pandas.DataFrame:
+    """Makes the table of penalties: of every size, at the start and over the end window."""
+    rows = []
+    for name in circumstances:
+        starts, ends = (log_penalties(runs, name, feature) for feature in ("starting_loss", "end_value"))
+        starts = starts.reindex(columns=ends.columns)
+        of_sizes = runs[runs["circumstance"] == name].groupby("parameters")
+        for parameters, logs in ends.items():
+            end = geometric(logs)
+            of_size = of_sizes.get_group(parameters)
+            rows.append(
+                {
+                    "circumstance": name,
+                    "size": of_size["size"].iloc[0],
+                    "parameters": parameters,
+                    "start": numpy.exp(starts[parameters].mean()),
+                    "end": end.estimate,
+                    "ci_low": end.low,
+                    "ci_high": end.high,
+                    "seeds": len(logs),
+                    "settled": of_size["objective_settled"].sum(),
+                }
+            )
+    return make_table("penalties", rows)
+
+
+def penalty_ratios(
+    runs: pandas.DataFrame,
+    circumstances: Iterable[str],
+    references: Mapping[str, str],
+    expected: Expected,
+) -> pandas.DataFrame:
+    """Makes the table of ratios of penalties at the end.
+
+    Without a `reference`, a row compares the largest size with the smallest, and `power` is the power of the parameters
+    that this makes. With one, it compares the largest size's penalty with the reference's. A row needs both, whole.
+    """
+    rows = []
+    for name, reference, logs, power_of in compared_penalties(runs, list(circumstances), references):
+        ratio = geometric(logs)
+        wanted = expected.get((name, reference))
+        rows.append(
+            {
+                "circumstance": name,
+                "reference": reference,
+                "ratio": ratio.estimate,
+                "ci_low": ratio.low,
+                "ci_high": ratio.high,
+                "power": numpy.log(ratio.estimate) / power_of,
+                "seeds": len(logs),
+                "expected_low": wanted[0] if wanted else None,
+                "expected_high": wanted[1] if wanted else None,
+                "agrees": agreement(ratio, *wanted) if wanted else None,
+            }
+        )
+    return make_table("penalty_ratios", rows)
+
+
+def compared_penalties(
+    runs: pandas.DataFrame, circumstances: list[str], references: Mapping[str, str]
+) -> Iterator[tuple[str, str | None, numpy.ndarray, float]]:
+    """Yields circumstance, reference, each seed's log ratio, and the log ratio of parameters (NaN with a reference)."""
+    ends = {name: log_penalties(runs, name, "end_value") for name in circumstances}
+    for name, ours in ends.items():
+        parameters = runs.loc[runs["circumstance"] == name, "parameters"]
+        smallest, largest = parameters.min(), parameters.max()
+        if largest not in ours:
+            continue
+        if smallest in ours:
+            yield name, None, (ours[largest] - ours[smallest]).to_numpy(), float(numpy.log(largest / smallest))
+        theirs = ends.get(references.get(name))
+        if theirs is not None and largest in theirs:
+            yield name, references[name], (ours[largest] - theirs[largest]).to_numpy(), numpy.nan
+
+
+def geometric(logs: numpy.ndarray) -> Interval:
+    """The geometric mean of values whose logarithms these are, with its interval."""
+    interval = t_interval(logs, DESCRIPTIVE_LEVEL)
+    with numpy.errstate(over="ignore"):
+        return Interval(*(float(numpy.exp(value)) for value in (interval.estimate, interval.low, interval.high)))
+
+
+def agreement(ratio: Interval, low: float, high: float) -> str:
+    """Whether a ratio lies between two bounds: yes (its interval within them), no (beyond) or undecided."""
+    if low <= ratio.low and ratio.high <= high:
+        return "yes"
+    return "no" if ratio.high < low or high < ratio.low else "undecided"
