@@ -10,12 +10,13 @@ FIGURES = [
     *([] if STUDY.curves else ["task"]),
     "loss_curves",
     *(["loss_parts"] if not STUDY.curves or STUDY.has_parts else []),
+    *(["penalty_left"] if STUDY.penalised else []),
     "feature_trends",
     *(["verdict_map"] if not STUDY.curves or STUDY.has_verdicts else []),
     "crossing",
     *([] if STUDY.own_file or STUDY.curves else ["segmentation"]),
     *(["coordinate_check"] if STUDY.coordinate_checks else []),
-    *(["best_learning_rates"] if STUDY.grids else []),
+    *(["best_learning_rates", "rate_budgets"] if STUDY.grids else []),
     *(["depth_trend"] if any(STUDY.circumstances[name].depths for name in STUDY.judged) else []),
 ]
 
@@ -23,6 +24,7 @@ FIGURES = [
 localrules:
     loss_curves,
     loss_parts,
+    penalty_left,
     feature_trends,
     verdict_map,
     crossing,
@@ -78,6 +80,23 @@ use rule loss_curves as loss_parts with:
         **drawing("loss_parts"),
 
 
+use rule loss_curves as penalty_left with:
+    """The penalty at the start and at the end, against parameters and against steps."""
+    input:
+        study="<results>/study.json",
+        losses="<results>/tables/losses.csv",
+        penalties="<results>/tables/penalties.csv",
+        penalty_ratios="<results>/tables/penalty_ratios.csv",
+    output:
+        **figure("penalty_left", "2 Loss curves"),
+    log:
+        "<logs>/figures/penalty_left.log",
+    benchmark:
+        "<benchmarks>/figures/penalty_left.tsv"
+    params:
+        **drawing("penalty_left"),
+
+
 use rule loss_curves as feature_trends with:
     """Start, initial decay and end against parameters."""
     input:
@@ -96,7 +115,7 @@ use rule loss_curves as feature_trends with:
 
 
 use rule loss_curves as verdict_map with:
-    """All verdicts at a glance: circumstance against feature."""
+    """All circumstances at a glance: where the loss starts and ends higher in larger networks."""
     input:
         study="<results>/study.json",
         verdicts="<results>/tables/verdicts.csv",
@@ -132,6 +151,7 @@ if not STUDY.curves:
         segmentation,
         coordinate_check,
         best_learning_rates,
+        rate_budgets,
         depth_trend,
         speed,
 
@@ -194,6 +214,20 @@ if not STUDY.curves:
             "<benchmarks>/figures/best_learning_rates.tsv"
         params:
             **drawing("best_learning_rates"),
+
+    use rule loss_curves as rate_budgets with:
+        """Where the data loss ends higher in larger networks, at every learning rate and after ever more steps."""
+        input:
+            study="<results>/study.json",
+            budgets="<results>/tables/learning_rate_budgets.csv",
+        output:
+            **figure("rate_budgets", "3 Features and verdicts"),
+        log:
+            "<logs>/figures/rate_budgets.log",
+        benchmark:
+            "<benchmarks>/figures/rate_budgets.tsv"
+        params:
+            **drawing("rate_budgets"),
 
     use rule loss_curves as depth_trend with:
         """The data loss' end against depth, plain and with shortcuts."""

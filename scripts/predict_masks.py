@@ -2,7 +2,8 @@
 
 Every voxel whose cube lies inside the volume is classified by its cube. BatchNorm's running statistics are first taken
 anew over the training set, since those kept in training lag behind. Writes an .npz file: `image` and `mask` (h, w) of
-the slice, `foreground` (networks, h, w) with the probability of foreground, `parameters` and `accuracy` (networks,).
+the slice, `foreground` (networks, h, w) with the probability of foreground, `parameters` and `dice` (networks,), and
+`trivial_dice`, what calling every voxel foreground scores. Dice (1945) is 2 |A and B| / (|A| + |B|).
 """
 
 import json
@@ -52,9 +53,9 @@ def main() -> None:
             recalibrate(network, train_images)
             predictions.append(foreground_probability(network, windows, device))
         parameters.append(record["parameters"])
-    accuracy = [((probability > 0.5) == mask[inside]).mean() for probability in predictions]
-    for count, share in zip(parameters, accuracy, strict=True):
-        log.info("%d parameters: %.3f of voxels right", count, share)
+    scores = [dice(probability > 0.5, mask[inside]) for probability in predictions]
+    for count, score in zip(parameters, scores, strict=True):
+        log.info("%d parameters: Dice %.3f", count, score)
     with atomic_write(arguments.predictions) as aside, aside.open("wb") as stream:
         numpy.savez(
             stream,
@@ -62,7 +63,8 @@ def main() -> None:
             mask=mask[inside],
             foreground=numpy.array(predictions),
             parameters=numpy.array(parameters),
-            accuracy=numpy.array(accuracy),
+            dice=numpy.array(scores),
+            trivial_dice=dice(numpy.ones_like(mask[inside]), mask[inside]),
         )
 
 
@@ -75,6 +77,13 @@ def recalibrate(network: Network, images: torch.Tensor) -> None:
     network.train()
     for batch in images.split(BATCH_SIZE):
         network(batch)
+
+
+def dice(predicted: numpy.ndarray, mask: numpy.ndarray) -> float:
+    """Dice's overlap of two masks; 1 where both are empty."""
+    predicted, mask = predicted.astype(bool), mask.astype(bool)
+    total = predicted.sum() + mask.sum()
+    return float(2 * (predicted & mask).sum() / total) if total else 1.0
 
 
 def foreground_probability(network: Network, windows: numpy.ndarray, device: torch.device) -> numpy.ndarray:

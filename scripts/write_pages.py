@@ -11,7 +11,7 @@ from widthwise.files import atomic_write
 from widthwise.program import start_logging
 from widthwise.report.explorer import explorer_page
 from widthwise.report.pages import runs_page, verdicts_page
-from widthwise.study.curves import read_study, size_name, step_name
+from widthwise.study.curves import read_study
 
 
 def main() -> None:
@@ -25,11 +25,10 @@ def main() -> None:
     study, tables = read_study(arguments.study), arguments.tables
     verdicts, runs, losses = (read_table(tables / f"{name}.csv") for name in ("verdicts", "runs", "losses"))
     printed = None if study.curves else read_table(tables / "printed.csv")
-    names = {"step_name": step_name(study), "size_name": size_name(study)}
     pages = {
         tables / "verdicts.html": verdicts_page(study, verdicts),
-        tables / "runs.html": runs_page(runs),
-        arguments.explorer: explorer_page(losses, printed, classes_of(runs), **names),
+        tables / "runs.html": runs_page(study, runs),
+        arguments.explorer: explorer_page(study, losses, printed, classes_of(runs)),
     }
     for path, text in pages.items():
         with atomic_write(path) as temporary:

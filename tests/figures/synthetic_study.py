@@ -5,10 +5,14 @@ Widths 2 to 26, three seeds. `baseline` and `no_l2` lose what they should; `fixe
 """
 
 import itertools
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy
 import pandas
+
+from widthwise.analysis.penalties import penalties, penalty_ratios
+from widthwise.study.circumstances import Naming, title_of
 
 WIDTHS = {2: 15_708, 3: 35_144, 5: 97_182, 8: 248_154, 14: 758_592, 26: 2_613_444}
 DEPTHS = {8: 11_000, 14: 25_000, 20: 38_000}
@@ -22,22 +26,51 @@ FEATURES = {
     "data_loss": ["starting_loss", "initial_decay", "steps_to_midway", "end_value", "equal_compute"],
     "printed": ["starting_loss", "initial_decay", "end_value"],
 }
+# Of the largest network before training, in nats.
 PENALTIES = {"baseline": 0.12, "fixed_std_init": 0.65, "deep_plain": 0.03}
+FAMILIES = ("what is reported", "the step", "the signal", "depth", "controls")
+TITLES = {"no_l2": "no L2", "fixed_std_init": "fixed standard deviation", "too_fast": "rate of 1e-2", "rates": "Adam"}
 DIVERGED = ("too_fast", "width26", 1, 16)  # circumstance, size, seed, last step
 
 
-def make_study(judged=("baseline", "no_l2", "fixed_std_init", "too_fast", "deep_plain"), grids=("rates",)):
+class SyntheticStudy(Naming, SimpleNamespace):
     """A stand-in for `Study` with what figures read of it."""
+
+
+def make_study(
+    judged=("baseline", "no_l2", "fixed_std_init", "too_fast", "deep_plain"),
+    grids=("rates",),
+    *,
+    families=2,
+    penalties: Mapping[str, float] = PENALTIES,
+):
+    """Makes a study.
+
+    Args:
+        judged: names of circumstances; depth grows in those that begin with deep.
+        grids: names of grids of learning rates.
+        families: among how many families the circumstances are dealt out.
+        penalties: the largest network's penalty before training, where there is one.
+    """
     members = {grid: [f"{grid}_{rate:.0e}" for rate in RATES] for grid in grids}
-    depths = {name: tuple(DEPTHS) if name.startswith("deep") else None for name in judged}
-    return SimpleNamespace(
+    catalogue = {name: {"title": title} for name, title in TITLES.items()}
+    family_of = {name: FAMILIES[place * families // len(judged)] for place, name in enumerate(judged)}
+    return SyntheticStudy(
         seeds=list(SEEDS),
         widths=list(WIDTHS),
         judged=list(judged),
+        penalised=[name for name in judged if name in penalties],
+        penalties=penalties,
         curves=None,
         grids=members,
+        config={"circumstances": catalogue},
         circumstances={
-            name: SimpleNamespace(name=name, depths=depths.get(name))
+            name: SimpleNamespace(
+                name=name,
+                title=title_of(name, catalogue.get(name, {})),
+                family=family_of.get(name),
+                depths=tuple(DEPTHS) if name.startswith("deep") else None,
+            )
             for name in [*judged, *(member for grid in members.values() for member in grid)]
         },
         analysis=SimpleNamespace(decay_step=64, end_window=0.1),
@@ -78,7 +111,7 @@ def make_losses(study) -> pandas.DataFrame:
                     data_loss = start * numpy.exp(-rate * step) + 0.01 * noise.random()
                     if circumstance == "too_fast":
                         data_loss += 4 * share * step / (step + 30)
-                    penalty = PENALTIES.get(circumstance, 0) * share**2 * (1 - step / 1000)
+                    penalty = study.penalties.get(circumstance, 0) * share**2 * (1 - step / 1000)
                     rows.append(
                         {"circumstance": circumstance, **size, "seed": seed, "step": step,
                          "epoch": step / STEPS_PER_EPOCH, "objective": data_loss + penalty, "data_loss": data_loss,
@@ -236,6 +269,21 @@ def make_learning_rates(study) -> tuple[pandas.DataFrame, pandas.DataFrame]:
     return pandas.DataFrame(rates), pandas.DataFrame(slopes)
 
 
+def make_budgets(study) -> pandas.DataFrame:
+    """learning_rate_budgets.csv: larger networks end lower, except for few steps and at the highest rate."""
+    rows = []
+    for grid, (place, rate), steps in itertools.product(study.grids, enumerate(RATES), (24, 48, 96, 192, 384)):
+        change = -0.001 * steps * (2 - place) + 0.03
+        lost = place == len(RATES) - 1 and steps > 100
+        verdict = "flat" if abs(change) < 0.04 else "rises" if change > 0 else "falls"
+        rows.append(
+            {"grid": grid, "learning_rate": rate, "steps": steps, "verdict": "diverged" if steps > 300 and lost else
+             "undecided" if place == 0 and steps == 24 else verdict, "change": change, "ci_low": change - 0.02,
+             "ci_high": change + 0.02, "diverged": 2 * lost, "seeds": 3}
+        )  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
 def make_speed() -> tuple[pandas.DataFrame, dict, pandas.DataFrame]:
     """speed.csv, speed.json and run_seconds.csv."""
     rows = [
@@ -264,7 +312,8 @@ def make_predictions() -> dict[str, numpy.ndarray]:
         "mask": mask,
         "foreground": foreground,
         "parameters": numpy.array([15_708, 97_182, 2_613_444]),
-        "accuracy": ((foreground > 0.5) == mask).mean(axis=(1, 2)),
+        "dice": numpy.array([0.71, 0.83, 0.94]),
+        "trivial_dice": numpy.array(0.45),
     }
 
 
@@ -289,6 +338,7 @@ def make_tables(study) -> dict[str, pandas.DataFrame]:
     features = make_features(runs)
     rates, slopes = make_learning_rates(study)
     coordinates, powers = make_coordinates()
+    references = {name: "baseline" for name in study.penalised if name != "baseline"}
     return {
         "losses": losses,
         "printed": make_printed(losses),
@@ -300,4 +350,7 @@ def make_tables(study) -> dict[str, pandas.DataFrame]:
         "coordinate_powers": powers,
         "learning_rates": rates,
         "learning_rate_slopes": slopes,
+        "learning_rate_budgets": make_budgets(study),
+        "penalties": penalties(runs, study.penalised),
+        "penalty_ratios": penalty_ratios(runs, study.penalised, references, {}),
     }

@@ -16,16 +16,21 @@ from widthwise.figures.layout import MOST_HEIGHT, WIDTH
 from widthwise.figures.style import SMALL, figure_style, save
 
 CATALOGUE = [f"circumstance_{letter}_with_a_long_name" for letter in "abcdefghijklmnopqrstuvw"]
+DEEP = tuple(f"deep_{name}" for name in "abcdefg")
 STUDIES = {
     "default": {},
-    "one circumstance": {"judged": ("baseline", "deep_plain")},
+    "one circumstance": {"judged": ("baseline", "deep_plain"), "families": 1},
     "catalogue": {
         "judged": ("baseline", "fixed_std_init", "too_fast", "deep_plain", *CATALOGUE),
         "grids": ("rates", "rates_mup"),
+        "families": 5,
+        "penalties": synthetic.PENALTIES | {name: 0.03 * 1.2**place for place, name in enumerate(CATALOGUE)},
     },
     "many series": {
-        "judged": tuple(f"deep_{name}" for name in "abcdefg"),
+        "judged": DEEP,
         "grids": tuple(f"grid_{n}" for n in "abcdef"),
+        "families": 1,
+        "penalties": dict.fromkeys(DEEP, 0.1),
     },
 }
 
@@ -36,6 +41,7 @@ def inputs_of(study, tables) -> dict:
     return tables | {
         "optima": tables["learning_rates"],
         "slopes": tables["learning_rate_slopes"],
+        "budgets": tables["learning_rate_budgets"],
         "predictions": synthetic.make_predictions(),
         "images": synthetic.make_arrays(),
         "summary": {"class_counts": {"train": [12, 12], "test": [4, 4]}, "shape": [1, 9, 9, 9]},
@@ -118,11 +124,12 @@ def test_the_same_figure_gives_the_same_bytes(studies, tmp_path, name):
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["loss_curves", "feature_trends", "verdict_map", "crossing"])
+@pytest.mark.parametrize("name", ["loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing"])
 def test_every_judged_circumstance_is_named(figure_of, studies, name):
     seen = words(figure_of(name, "catalogue"))
-    for circumstance in studies["catalogue"][0].judged:
-        assert circumstance.replace("_", " ") in seen
+    study, _ = studies["catalogue"]
+    assert [title for title in study.titles(study.judged) if title not in seen] == []
+    assert "_" not in seen
 
 
 @pytest.mark.parametrize("name", ["loss_curves", "loss_parts", "feature_trends", "depth_trend", "best_learning_rates"])
@@ -134,7 +141,7 @@ def test_panels_of_losses_have_the_guessing_line(figure_of, name):
     assert len(lines) == panels[name]
 
 
-@pytest.mark.parametrize("name", ["loss_curves", "loss_parts", "feature_trends", "depth_trend"])
+@pytest.mark.parametrize("name", ["loss_curves", "loss_parts", "penalty_left", "feature_trends", "depth_trend"])
 def test_vertical_axes_are_ticked_at_their_ends(figure_of, name):
     for axes in shown_axes(figure_of(name)):
         ticks = [tick for tick in axes.get_yticks() if axes.get_ylim()[0] - 1e-9 <= tick <= axes.get_ylim()[1] + 1e-9]
@@ -146,12 +153,21 @@ def test_a_title_says_the_finding(figure_of):
     assert titles["loss_curves"] == (
         "In larger networks the reported loss starts higher in 2 of 5 circumstances and ends higher in 1"
     )
-    assert titles["loss_parts"] == "0.40 of the largest network's 0.45 nats at the end is penalty (fixed std init)"
-    assert "predictions" in titles["verdict_map"]
+    assert (
+        titles["loss_parts"]
+        == "0.40 of the largest network's 0.45 nats at the end is penalty (fixed standard deviation)"
+    )
+    assert titles["penalty_left"] == "At the end the largest network's penalty is 2.3 to 236 times the smallest's"
+    assert titles["verdict_map"] == (
+        "Larger networks end with a higher reported loss in 1 of 5 circumstances, a higher data loss in 1"
+    )
     assert titles["depth_trend"] == "As depth grows, the data loss ends lower in deep plain"
-    assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (rates)"
+    assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (Adam)"
+    assert titles["rate_budgets"] == (
+        "Larger networks end with a higher data loss at 4 of 20 pairs of learning rate and steps"
+    )
     assert titles["coordinate_check"] == (
-        "After 1 step the logits have changed in proportion to width^0.90 (too fast) and width^0.00 (mup)"
+        "After 1 step the logits have changed in proportion to width^0.90 (rate of 1e-2) and width^0.00 (mup)"
     )
     assert titles["speed"] == "Training is 1.43 times as fast as the textbook's loop"
     assert not [title for title in titles.values() if "_" in title]
@@ -171,7 +187,9 @@ def test_no_mean_is_one_of_survivors(studies):
     study, inputs = studies["default"]
     figure = drawn("loss_curves", study, inputs)
     panel = next(
-        axes for axes in figure.axes if any("too fast" in text.get_text() for text in [*axes.texts, axes._left_title])
+        axes
+        for axes in figure.axes
+        if any("rate of 1e-2" in text.get_text() for text in [*axes.texts, axes._left_title])
     )
     mean = max((line for line in panel.lines if line.get_linestyle() == "-"), key=lambda line: line.get_linewidth())
     assert max(mean.get_xdata()) == synthetic.DIVERGED[3]
@@ -185,7 +203,7 @@ def test_a_circumstance_of_which_every_run_diverged_at_once_keeps_its_place(stud
         )
     }
     seen = words(drawn("loss_curves", study, inputs | lost))
-    assert "too fast" in seen
+    assert "rate of 1e-2" in seen
     assert "18 of 18 runs diverged" in seen
 
 
@@ -204,16 +222,16 @@ def test_a_start_far_above_is_cut_and_labelled(studies):
 
 def test_identical_circumstances_are_drawn_once(studies):
     study, inputs = studies["default"]
-    same = synthetic.make_study(judged=(*study.judged, "no_l2_again"))
+    same = synthetic.make_study(judged=(*study.judged, "no_l2_again"), families=1)
     for name in ("losses", "printed", "features", "verdicts", "crossings", "runs"):
         table = inputs[name]
         again = table[table["circumstance"] == "no_l2"].assign(circumstance="no_l2_again")
         inputs = inputs | {name: type(table)([*table.to_dict("records"), *again.to_dict("records")])}
     assert len(shown_axes(drawn("loss_curves", same, inputs))) == 5
-    assert "no l2 = no l2 again" in words(drawn("loss_curves", same, inputs))
+    assert "no L2 = no l2 again" in words(drawn("loss_curves", same, inputs))
     assert len(shown_axes(drawn("feature_trends", same, inputs))) == 15
     labels = [label.get_text() for label in drawn("verdict_map", same, inputs).axes[0].get_yticklabels()]
-    assert "no l2, no l2 again" in [" ".join(label.split()) for label in labels]
+    assert "no L2, no l2 again" in [" ".join(label.split()) for label in labels]
 
 
 @pytest.mark.parametrize(("name", "count"), [("depth_trend", 7), ("best_learning_rates", 6)])
@@ -255,9 +273,107 @@ def test_a_study_without_penalty_says_so(studies):
 def test_a_verdict_that_lost_runs_is_a_bound(figure_of):
     seen = words(figure_of("verdict_map"))
     assert "≥ +" in seen
-    assert "some runs diverged" in seen
-    assert "slight" in seen
+    assert "≥: some runs diverged" in seen
+    assert "≤" not in seen
     assert "≥" not in words(figure_of("verdict_map", "one circumstance"))
+
+
+def cells(axes) -> dict:
+    """The text in each cell of a table, by the cell's left and upper edge, and whether it lies within."""
+    boxes = [patch.get_window_extent() for patch in axes.patches]
+    found = {}
+    for text in axes.texts:
+        x, y = text.get_transform().transform(text.get_position())
+        for box in boxes:
+            if box.contains(x, y):
+                extent = text.get_window_extent()
+                found[round(box.x0), round(-box.y1)] = text.get_text(), box.x0 < extent.x0 and extent.x1 < box.x1
+    assert len(found) == len(boxes)
+    return dict(sorted(found.items()))
+
+
+def test_the_longest_verdict_stays_in_its_cell_beside_the_longest_name(studies):
+    study, inputs = studies["catalogue"]
+    verdicts = inputs["verdicts"].assign(verdict="falls", slight=True, agrees=True, ci_low=-0.045, ci_high=-0.011)
+    figure = drawn("verdict_map", study, inputs | {"verdicts": verdicts.assign(change=-0.028, diverged=0)})
+    found = list(cells(figure.axes[0]).values())
+    assert {words for words, _ in found} == {"↘ slightly falls ✓  −0.028 ± 0.017"}
+    assert all(inside for _, inside in found)
+    assert "Slightly: the interval excludes 0" in words(figure)
+
+
+def test_the_map_has_a_heading_for_each_family_and_four_columns(figure_of, studies):
+    for name in STUDIES:
+        axes, families = figure_of("verdict_map", name).axes[0], list(studies[name][0].families)
+        headings = [text for text in axes.texts if text.get_text() in families]
+        assert [text.get_text() for text in headings] == (families if len(families) > 1 else [])
+        assert len({left for left, _ in cells(axes)}) == 4
+    # Without a penalty the reported loss is the data loss: its row is not written twice, and its prediction is marked.
+    assert "= data loss ✓" in words(figure_of("verdict_map"))
+
+
+def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, studies):
+    figure = figure_of("rate_budgets")
+    found = [words for words, inside in cells(figure.axes[0]).values() if inside]
+    # Columns of ever more steps; in each, the highest rate first.
+    assert found[:4] == ["↑ +0.05", "→ +0.03", "→ +0.01", "? −0.02"]
+    assert found[-8::4] == ["↑ ≥ +0.22", "×"]
+    assert len(found) == len(studies["default"][1]["budgets"])
+    assert "rises in 4 of 20, falls in 7, flat in 7, diverged in 1, undecided in 1" in words(figure)
+    assert "3 seeds, descriptive, at 5%. ≥: some runs diverged" in words(figure)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["4e-5", "2e-4", "1e-3", "4e-3"]
+
+
+def test_a_budget_that_lost_runs_without_a_verdict_has_no_number(studies):
+    study, inputs = studies["default"]
+    figure = drawn(
+        "rate_budgets", study, inputs | {"budgets": inputs["budgets"].assign(verdict="undecided", diverged=1)}
+    )
+    assert {words for words, _ in cells(figure.axes[0]).values()} == {"?"}
+    assert "some runs diverged" not in words(figure)
+
+
+def penalty_series(axes) -> list:
+    """The lines of a panel that belong to a circumstance."""
+    return [line for line in axes.lines if line.get_marker() not in ("", "None", None)]
+
+
+def test_the_penalty_of_every_circumstance_is_drawn_once_and_rows_are_not_crowded(figure_of, studies):
+    crowded = synthetic.make_study(CATALOGUE[:10], families=1, penalties=studies["catalogue"][0].penalties)
+    _, inputs = studies["catalogue"]
+    of_crowded = {name: table[table["circumstance"].isin(CATALOGUE[:10])] for name, table in inputs.items()
+                  if name in ("losses", "penalties", "penalty_ratios")}  # fmt: skip
+    for study, figure, rows in (
+        (studies["default"][0], figure_of("penalty_left"), 1),
+        (studies["catalogue"][0], figure_of("penalty_left", "catalogue"), 5),
+        (crowded, drawn("penalty_left", crowded, of_crowded), 2),
+    ):
+        sizes, steps = figure.axes[::2], figure.axes[1::2]
+        keys = [[" ".join(text.get_text().split()) for text in axes.get_legend().get_texts()] for axes in steps]
+        assert len(keys) == rows
+        assert max(map(len, keys)) <= 8
+        assert sorted(title for key in keys for title in key) == sorted(study.titles(study.penalised))
+        assert [len(penalty_series(axes)) for axes in steps] == [len(key) for key in keys]
+        assert [len(penalty_series(axes)) for axes in sizes] == [2 * len(key) for key in keys]  # start and end
+    labels = [axes.get_ylabel() for axes in figure_of("penalty_left", "catalogue").axes[::2]]
+    families = list(studies["catalogue"][0].families)
+    assert [" ".join(label.split()) for label in labels] == [f"{family} (penalty, nats)" for family in families]
+
+
+def test_the_penalty_of_a_size_that_lost_a_run_is_left_out_with_a_word(studies):
+    study, inputs = studies["default"]
+    penalties = inputs["penalties"]
+    lost = (penalties["circumstance"] == "baseline") & (penalties["size"] == "width26")
+    figure = drawn("penalty_left", study, inputs | {"penalties": penalties[~lost]})
+    sizes, steps = figure.axes
+    ends = penalties[penalties["circumstance"] == "baseline"].set_index("size")["end"]
+    assert list(penalty_series(sizes)[0].get_ydata()) == pytest.approx(list(ends[:-1]))
+    assert penalty_series(steps)[0].get_ydata()[-1] == pytest.approx(ends["width14"])
+    assert "Left out: sizes of which a run diverged" in words(figure)
+    losses = inputs["losses"][inputs["losses"]["circumstance"] == "baseline"]
+    alone = synthetic.make_study(judged=("baseline",))
+    whole = drawn("penalty_left", alone, inputs | {"losses": losses, "penalties": penalties[:6]})
+    assert "Left out" not in words(whole)
 
 
 def test_an_undecided_verdict_has_no_mark(figure_of):
@@ -276,8 +392,11 @@ def test_a_figure_with_nothing_to_draw_says_what_to_add(studies):
     study = synthetic.make_study(judged=("baseline",), grids=())
     with pytest.raises(ValueError, match="`depths`"):
         drawn("depth_trend", study, inputs)
-    with pytest.raises(ValueError, match="`learning_rates`"):
-        drawn("best_learning_rates", study, inputs)
+    for name in ("best_learning_rates", "rate_budgets"):
+        with pytest.raises(ValueError, match="`learning_rates`"):
+            drawn(name, study, inputs)
+    with pytest.raises(ValueError, match="no circumstance's reported loss holds a penalty"):
+        drawn("penalty_left", study, inputs | {"penalties": inputs["penalties"].iloc[:0]})
 
 
 @pytest.mark.parametrize(
@@ -313,7 +432,7 @@ def test_a_width_without_a_best_rate_has_no_mark(studies):
     unknown = unknown.assign(censored=True, log2_highest_stable=numpy.nan)
     slopes = inputs["slopes"].assign(slope=numpy.nan, verdict="undecided")
     figure = drawn("best_learning_rates", study, inputs | {"optima": unknown, "slopes": slopes})
-    assert figure.get_suptitle() == "As width grows, the best learning rate is undecided (rates)"
+    assert figure.get_suptitle() == "As width grows, the best learning rate is undecided (Adam)"
     assert "no slope" in words(figure)
 
 
@@ -324,7 +443,7 @@ def test_a_layer_that_does_not_change_has_no_power(studies):
     powers.loc[still, ["power", "ci_low", "ci_high"]] = numpy.nan
     figure = drawn("coordinate_check", study, inputs | {"coordinate_powers": powers})
     assert "no power of width" in words(figure)
-    assert figure.get_suptitle() == "After 1 step the logits have changed in proportion to width^0.90 (too fast)"
+    assert figure.get_suptitle() == "After 1 step the logits have changed in proportion to width^0.90 (rate of 1e-2)"
 
 
 def test_a_seed_without_any_row_is_explained(studies):

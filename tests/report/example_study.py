@@ -2,12 +2,16 @@
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy
+import pandas
 import yaml
 
 from widthwise.analysis.features import FEATURES
+from widthwise.analysis.penalties import penalties as penalty_table
+from widthwise.analysis.penalties import penalty_ratios
 from widthwise.analysis.tables import TABLES, make_table
 from widthwise.analysis.verdicts import LEVELS, level_of
 from widthwise.report.evidence import Evidence
@@ -23,6 +27,7 @@ SIZES = {"width2": 15_708, "width8": 248_154, "width26": 2_613_444}
 SEEDS = [0, 1, 2, 3, 4]
 DATASET = {"class_counts": {"train": [384, 384], "test": [64, 64]}, "shape": [1, 25, 25, 25]}
 MARGIN = 0.05
+PENALTIES = (0.02, 0.04, 0.08)
 
 
 def example_study(**settings) -> Study:
@@ -39,6 +44,7 @@ def example_evidence(
     verdicts: Mapping[tuple[str, str, str], str] | None = None,
     settled: bool = True,
     crossed: int = 0,
+    penalties: Mapping[str, Sequence[float]] | None = None,
     without: tuple[str, ...] = (),
     **tables,
 ) -> Evidence:
@@ -50,6 +56,7 @@ def example_evidence(
         verdicts: verdicts in place of those that the changes give.
         settled: whether every run has settled.
         crossed: in how many seeds the largest crosses below the smallest.
+        penalties: the penalty at the end of each size, in place of `PENALTIES`; at the start it is half of that.
         without: names of tables to leave out.
         tables: tables in place of these.
     """
@@ -81,7 +88,26 @@ def example_evidence(
         for name in ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "literature", "nesting")
     }
     made["runs"] = make_table("runs", fill(rows["runs"], "runs"))
+    if study.penalised:
+        made |= penalty_tables(study, penalties or {}, settled)
     return Evidence(study, DATASET, {name: table for name, table in (made | tables).items() if name not in without})
+
+
+def penalty_tables(study: Study, penalties: Mapping[str, Sequence[float]], settled: bool) -> dict:
+    """The tables of penalties and ratios, as the analysis makes them of runs that scatter by 1% from seed to seed."""
+    scatter = 0.01 * (numpy.arange(len(study.seeds)) - (len(study.seeds) - 1) / 2)
+    rows = [
+        {"circumstance": name, "size": size, "parameters": parameters, "seed": seed, "diverged": False}
+        | {"data_loss_starting_loss": 0.0, "data_loss_end_value": 0.0, "objective_settled": settled}
+        | {"objective_starting_loss": end / 2, "objective_end_value": end * numpy.exp((1 + rank + order / 10) * noise)}
+        for order, name in enumerate(study.penalised)
+        for rank, (size, parameters) in enumerate(SIZES.items())
+        for end in [penalties.get(name, PENALTIES)[rank]]
+        for seed, noise in zip(study.seeds, scatter, strict=True)
+    ]
+    runs = pandas.DataFrame(rows)
+    ratios = penalty_ratios(runs, study.penalised, study.references, study.expected_penalty_ratios)
+    return {"penalties": penalty_table(runs, study.penalised), "penalty_ratios": ratios}
 
 
 def verdict_of(change: float) -> str:

@@ -1,5 +1,6 @@
 """The answer says what the tables say, whichever way they point, and calls open what is open."""
 
+import copy
 import json
 import re
 import subprocess
@@ -8,10 +9,26 @@ from dataclasses import replace
 
 import pandas
 import pytest
-from example_study import ROOT, SIZES, example_evidence, example_study, fill, write_results
+import yaml
+from example_study import (
+    CONFIG,
+    DEFAULTS,
+    MARGIN,
+    ROOT,
+    SCHEMA_KEYS,
+    SIZES,
+    example_evidence,
+    example_study,
+    fill,
+    write_results,
+)
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from snakemake.utils import update_config
 
 from widthwise.analysis.tables import make_table
-from widthwise.report.answer import write_answer
+from widthwise.report.answer import MOST_CAUSES, MOST_NAMED, write_answer
+from widthwise.study.plan import Study
 from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
 
 REPORTED_START, REPORTED_END = ("objective", "starting_loss"), ("objective", "end_value")
@@ -24,126 +41,282 @@ AS_EXPECTED = {
     "baseline": {**BETTER, REPORTED_START: 0.1, REPORTED_END: -0.3},
     "no_l2": {**BETTER, REPORTED_END: -0.4},
 }
+NO_PENALTY = ["no_l2", "l2_in_optimiser"]
 QUESTIONS = 5
+ADVICE = "Which circumstance are you in, and what to change"
+PENALTY_LEFT = "The penalty that is left"
+EXPECTED = "What was expected, and is not so"
 
 
-def answers(answer: str, name: str) -> list[str]:
-    """What is said of one circumstance to each of the five questions."""
-    section = answer.split("## The five questions")[1].split("\n## ")[0]
-    found = re.findall(rf"^- [^:]*`{name}`[^:]*: (.*)$", section, re.MULTILINE)
+def layered_study(name: str) -> Study:
+    """The study of a file in config/studies."""
+    config = copy.deepcopy(DEFAULTS)
+    update_config(config, yaml.safe_load((CONFIG / f"studies/{name}.yaml").read_text()))
+    return Study(config, SCHEMA_KEYS)
+
+
+def study_of_others(*names: str, **settings) -> Study:
+    """The default study's baseline and circumstances of which nothing is expected."""
+    others = {
+        name: {
+            "hypothesis": "x",
+            "source": "x",
+            "reference": "baseline",
+            "look_for": f"sign of {name}",
+            "change": "It.",
+        }
+        | {"overrides": {"training": {"learning_rate": {"times": 2 + place}}}}
+        for place, name in enumerate(names)
+    }
+    circumstances = DEFAULTS["circumstances"] | others
+    return example_study(study=["baseline", *names], circumstances=circumstances, **settings)
+
+
+def section(answer: str, title: str) -> str:
+    return answer.split(f"## {title}\n")[1].split("\n## ")[0].strip()
+
+
+def at_top_level(text: str) -> list[str]:
+    """The parts of a text between semicolons outside brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == ";" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def answers(answer: str, title: str) -> list[tuple[str, str]]:
+    """Statement and detail on one circumstance, for each of the five questions."""
+    found = []
+    for question in section(answer, "The five questions of the post").split("**")[2::2]:
+        for statement, titles in re.findall(r"^- (.*?): (.*)\.$", question, re.MULTILINE):
+            for part in at_top_level(titles):
+                named, detail = re.fullmatch(r"(.*?)(?: \((.*)\))?", part).groups(default="")
+                if title in re.split(r", | and ", named) or named == "every circumstance":
+                    found.append((statement, detail))
     assert len(found) == QUESTIONS
     return found
 
 
-def section(answer: str, title: str) -> str:
-    return answer.split(f"## {title}\n")[1].split("\n## ")[0]
+def row_of(answer: str, section_title: str, title: str) -> list[str]:
+    """The cells of a circumstance in the table of a section."""
+    (row,) = re.findall(rf"^\| {re.escape(title)} \| (.*) \|$", section(answer, section_title), re.MULTILINE)
+    return row.split(" | ")
+
+
+# The short answer
 
 
 def test_it_opens_with_the_short_answer_in_numbers():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED))
     title, first, *_ = answer.split("\n\n")
     assert title.startswith("# Under which circumstances")
-    assert "2 circumstances, a larger network ends with a higher reported loss in none and a higher data" in first
-    assert "starts with a higher reported loss in `baseline` (+0.100) and a higher data loss in none" in first
-    assert "| `baseline` | reported loss, start | 0.700 | 0.800 | +0.100 [+0.090, +0.110] | rises |" in answer
-    assert "| `no_l2` | data loss, end | 0.700 | 0.300 | −0.400 [−0.410, −0.390] | falls |" in answer
-    assert "| `no_l2` | reported loss" not in answer
-    assert "data loss + penalty in `baseline`; elsewhere it is the data loss" in answer
+    assert first == (
+        "**In this study of 2 circumstances, larger networks end with a higher reported loss in none, and with a "
+        "higher data loss in none. They start with a higher reported loss in baseline (+0.100), and with a higher data "
+        "loss in none.**"
+    )
+    assert (
+        "| baseline | 0.700 → 0.800 (+0.100 [+0.090, +0.110] rises) | 0.700 → 0.400 (−0.300 [−0.310, −0.290] falls) | "
+        "0.700 → 0.700 (0.000 [−0.010, +0.010] flat) | 0.700 → 0.300 (−0.400 [−0.410, −0.390] falls) |" in answer
+    )
+    assert "| no L2 | = data loss | = data loss | 0.700 → 0.700 (0.000 [−0.010, +0.010] flat) | 0.700 → 0.300" in answer
+    assert "Reported loss = data loss + penalty. Guessing costs log(2) = 0.693 nats." in answer
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps" in answer
 
 
-def test_an_answer_on_five_circumstances_is_one_page():
-    names = ["baseline", "no_l2", "l2_in_optimiser", "fixed_std_init", "he_init"]
-    literature = make_table(
-        "literature",
-        [dict.fromkeys(("claim", "source", "theirs", "ours", "shown_by"), "x") | {"agrees": "yes"}] * 12,
+def test_where_many_rise_those_that_rise_most_are_named():
+    names = ["sgd", "dropout", "small_batch", "he_init", "unscaled_head"]
+    rises = {name: {REPORTED_END: 0.1 * place} for place, name in enumerate(names, start=1)}
+    opening = write_answer(example_evidence(example_study(study=["baseline", *names]), rises)).split("\n\n")[1]
+    assert MOST_NAMED == 4
+    assert (
+        "end with a higher reported loss in 5, most in unscaled head (+0.500), He's initialisation (+0.400), small "
+        "batch (+0.300) and dropout (+0.200), and with a higher data loss in none. They" in opening
     )
-    changes = {name: {DATA_END: 0.1 * number} for number, name in enumerate(names)}
-    evidence = example_evidence(example_study(study=names), changes, settled=False, literature=literature)
-    answer = write_answer(evidence)
-    assert len(answer.splitlines()) < 120
-    assert "| x (x) | x | x | yes |" in answer
+
+
+def test_what_is_undecided_is_counted_in_the_short_answer():
+    study = example_study()
+    verdicts = {("baseline", *REPORTED_END): "undecided"} | {(name, *DATA_END): "undecided" for name in study.judged}
+    answer = write_answer(example_evidence(study, {"no_l2": {REPORTED_END: 0.2}}, verdicts=verdicts))
+    opening = answer.split("\n\n")[1]
+    assert "higher reported loss in no L2 (+0.200) (undecided in 1), and with a higher data loss in none for" in opening
+    assert "none for certain (undecided in 2). They" in opening
+
+
+def test_a_study_without_a_penalty_says_so():
+    answer = write_answer(example_evidence(example_study(study=NO_PENALTY), {}))
+    assert "The reported loss is the data loss: no penalty is in it." in answer
+    assert PENALTY_LEFT not in answer
+    assert "The penalty accounts" not in answer
 
 
 def test_the_same_losses_have_one_row_and_one_answer():
-    study = example_study(study=["baseline", "no_l2", "l2_in_optimiser"])
+    study = example_study(study=["baseline", *NO_PENALTY])
     answer = write_answer(example_evidence(study, AS_EXPECTED | {"l2_in_optimiser": AS_EXPECTED["no_l2"]}))
-    assert "| `no_l2`, `l2_in_optimiser` | data loss, end |" in answer
-    assert "| `l2_in_optimiser` |" not in answer
-    assert answers(answer, "no_l2") == answers(answer, "l2_in_optimiser")
+    assert "| no L2, L2 in the optimiser | = data loss |" in answer
+    assert "| L2 in the optimiser |" not in answer
+    assert answers(answer, "no L2") == answers(answer, "L2 in the optimiser")
+
+
+# A page, in words
+
+
+CATALOGUE = layered_study("catalogue")
+ENDS = st.sampled_from([0.0, 0.1, 0.3, -0.2])
+
+
+@settings(max_examples=3, phases=[Phase.generate])
+@given(data=st.data())
+def test_an_answer_on_the_catalogue_is_one_page_and_has_no_keys(data):
+    ends = st.fixed_dictionaries(dict.fromkeys((REPORTED_START, REPORTED_END, DATA_START, DATA_END), ENDS))
+    changes = {name: data.draw(ends) for name in CATALOGUE.judged}
+    open_ones = data.draw(
+        st.sets(st.tuples(st.sampled_from(CATALOGUE.judged), st.just("data_loss"), st.just(MIDWAY[1])))
+    )
+    row = dict.fromkeys(("claim", "source", "theirs", "ours", "shown_by"), "x")
+    literature = make_table("literature", [row | {"agrees": agrees} for agrees in ("yes", "no", "undecided") * 2])
+    evidence = example_evidence(
+        CATALOGUE,
+        changes,
+        verdicts=dict.fromkeys(open_ones, "undecided"),
+        settled=data.draw(st.booleans()),
+        crossed=data.draw(st.sampled_from([0, 2, 5])),
+        literature=literature,
+    )
+    answer = write_answer(evidence)
+    assert len(CATALOGUE.judged) == 18
+    assert len(answer.splitlines()) < 120
+    prose, quoted = re.sub("`.*?`", "", answer), re.findall("`(.*?)`", answer)
+    for name, circumstance in CATALOGUE.circumstances.items():
+        assert circumstance.title in prose
+        assert name not in quoted
+        assert "_" not in name or name not in prose
+
+
+def test_an_answer_on_the_catalogue_that_advises_on_every_circumstance_is_one_page():
+    config = copy.deepcopy(CATALOGUE.config)
+    for name in CATALOGUE.judged:
+        config["circumstances"][name].pop("expectation", None)
+    study = Study(config, SCHEMA_KEYS)
+    rising = {name: {REPORTED_END: 0.1 + place / 50, DATA_END: 0.1} for place, name in enumerate(study.judged)}
+    answer = write_answer(example_evidence(study, rising, settled=False))
+    assert section(answer, ADVICE).count("\n- **") == 18
+    assert len(answer.splitlines()) < 120
+
+
+def test_what_is_in_backticks_is_a_setting_or_a_file():
+    answer = write_answer(example_evidence(layered_study("penalty"), {}))
+    for quoted in set(re.findall(r"`(.*?)`", answer)):
+        assert (
+            re.fullmatch(r"(training|network|dataset|evaluation)\.\w+", quoted)
+            or (ROOT / quoted).exists()
+            or (quoted == "study.json")
+        ), quoted
+
+
+# The five questions
+
+
+def test_equal_statements_are_told_once_with_what_they_hold_for():
+    study = example_study(study=["baseline", "no_l2", "sgd"])
+    slower = {"baseline": {MIDWAY: 1.0}, "no_l2": {MIDWAY: -1.0}, "sgd": {MIDWAY: 2.0, DATA_START: 0.2}}
+    questions = section(write_answer(example_evidence(study, slower, settled=False)), "The five questions of the post")
+    assert (
+        "- Yes, the largest takes more steps to midway: baseline (2 times as many steps); SGD (4 times as many "
+        "steps).\n- No, the largest takes no more steps to midway: no L2 (0.5 times as many steps)." in questions
+    )
+    assert "- Not within 288 steps, but not every size has settled: every circumstance." in questions
+    statements = re.findall(r"^- (.*?):", questions, re.MULTILINE)
+    assert len(statements) == len(set(statements))
 
 
 def test_a_penalty_that_hides_a_better_fit():
     baseline = AS_EXPECTED["baseline"] | {REPORTED_END: 0.2}
     answer = write_answer(example_evidence(example_study(), {"baseline": baseline, "no_l2": AS_EXPECTED["no_l2"]}))
     expected, longer, harder, stuck, later = answers(answer, "baseline")
-    assert expected.startswith(
-        "Yes: in larger networks the reported loss starts higher (+0.100) and ends higher (+0.200)"
-    )
-    assert "The penalty accounts for all of the rise at the start and all of the rise at the end." in expected
-    assert longer == "No: the largest takes 0.5 times the steps of the smallest to midway."
-    assert harder.startswith("No: in larger networks the data loss starts about the same: 0.700 in the smallest, 0.700")
-    assert stuck.startswith("No sign of it: in larger networks the data loss ends lower (−0.400). All 15 runs reached")
-    assert later.startswith("Not within 288 steps (all have settled)")
-    assert answers(answer, "no_l2")[0].startswith("No: ")
+    assert expected[0] == "Yes, in larger networks the reported loss starts and ends higher"
+    assert expected[1].startswith("start +0.100, end +0.200")
+    assert "The penalty accounts for all of the rise at the start and all of the rise at the end." in answer
+    assert longer == ("No, the largest takes no more steps to midway", "0.5 times as many steps")
+    assert harder == ("No, in larger networks the data loss starts no higher", "0.700")
+    assert stuck == ("No sign of it, in larger networks the data loss ends no higher", "0.700 → 0.300")
+    assert later == ("Not within 288 steps, and every size has settled", "")
+    assert answers(answer, "no L2")[0][0] == "No, in larger networks the reported loss neither starts nor ends higher"
 
 
-def test_the_share_of_the_penalty_in_a_rise():
-    changes = {"baseline": {REPORTED_START: 0.4, DATA_START: 0.1}}
-    expected = answers(write_answer(example_evidence(example_study(), changes)), "baseline")[0]
-    assert expected.startswith("In part: ")
-    assert "The penalty accounts for 75% of the rise at the start." in expected
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"baseline": (0.4, 0.1)}, "75% of the rise at the start"),
+        ({"baseline": (0.4, 0.0)}, "all of the rise at the start"),
+        ({"baseline": (0.4, -0.2)}, "all of the rise at the start"),
+        ({"baseline": (0.1, 0.2)}, "none of the rise at the start"),
+        ({"baseline": (0.4, 0.1), "sgd": (0.4, 0.0)}, "between 75% and 100% of each rise at the start"),
+        ({"baseline": (0.4, 0.1), "sgd": (0.8, 0.2)}, "75% of each rise at the start"),
+        ({"baseline": (0.4, 0.1), "no_l2": (0.3, 0.3)}, "75% of the rise at the start"),
+        ({"baseline": (0.0, 0.2)}, None),
+        ({"baseline": (-0.2, 0.0)}, None),
+    ],
+)
+def test_the_share_of_the_penalty_in_a_rise(changes, words):
+    study = example_study(study=["baseline", "no_l2", "sgd"])
+    starts = {name: {REPORTED_START: reported, DATA_START: data} for name, (reported, data) in changes.items()}
+    answer = write_answer(example_evidence(study, starts))
+    assert re.findall(r"The penalty accounts for (.*?)\.", answer) == ([words] if words else [])
 
 
 def test_the_posts_own_measure_is_told_where_it_differs():
     changes = {"baseline": {("printed", "end_value"): 0.3}}
-    expected = answers(write_answer(example_evidence(example_study(), changes)), "baseline")[0]
-    assert "Its mean over each epoch, which the post shows, starts about the same and ends higher (+0.300)." in expected
-    assert "Its mean over each epoch" not in write_answer(example_evidence(example_study(), {}))
-
-
-@pytest.mark.parametrize(
-    ("reported", "data", "words"),
-    [
-        (0.93, 0.068, "The reported loss starts higher (+0.930), 0.862 of it penalty."),
-        (0.4, 0.0, "The reported loss starts higher (+0.400), all of it penalty."),
-        (0.1, 0.2, "The reported loss starts higher (+0.100), none of it penalty."),
-        (0.0, 0.2, "The reported loss starts about the same."),
-        (-0.2, 0.0, "The reported loss starts lower (−0.200)."),
-    ],
-)
-def test_a_reported_loss_that_holds_a_penalty_has_its_own_start(reported, data, words):
-    changes = {"baseline": {REPORTED_START: reported, DATA_START: data}}
     answer = write_answer(example_evidence(example_study(), changes))
-    assert answers(answer, "baseline")[2].endswith(f"in the largest. {words}")
-    assert "reported loss" not in answers(answer, "no_l2")[2]
+    detail = answers(answer, "baseline")[0][1]
+    assert detail == "start 0.000, end 0.000; the printed loss starts about the same and ends higher"
+    assert "The printed loss is the reported loss' mean over each epoch, which the post shows." in answer
+    assert "printed loss" not in answers(answer, "no L2")[0][1]
+    assert "the printed loss" not in write_answer(example_evidence(example_study(), {})).lower()
 
 
 def test_a_start_that_is_slightly_higher_is_hardly_harder():
     evidence = example_evidence(example_study(), {"no_l2": {DATA_START: 0.1}})
     verdicts = evidence.tables["verdicts"].copy()
     rising = (verdicts["verdict"] == "rises") & (verdicts["feature"] == "starting_loss")
-    for slight, opening in ((False, "Yes: "), (True, "Hardly: ")):
+    for slight, opening in ((False, "Yes"), (True, "Hardly")):
         verdicts.loc[rising, "slight"] = slight
         answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
-        assert answers(answer, "no_l2")[2].startswith(opening)
+        higher = "slightly higher" if slight else "higher"
+        words = f"{opening}, in larger networks the data loss starts {higher}"
+        assert answers(answer, "no L2")[2] == (words, "0.700 → 0.800")
 
 
 def test_larger_networks_that_truly_end_higher():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {REPORTED_END: 0.2, DATA_END: 0.2}}))
-    assert "and a higher data loss in `no_l2` (+0.200)" in answer
-    assert answers(answer, "no_l2")[3].startswith("It may be: in larger networks the data loss ends higher (+0.200)")
-    assert "data loss, end: rises, not falls" in answer
-
-
-def test_larger_networks_that_cross():
-    answer = write_answer(example_evidence(example_study(), {}, crossed=5))
-    assert (
-        answers(answer, "no_l2")[-1]
-        == "Yes, the largest crosses below the smallest in every seed, at step 96 (median)."
+    assert "and with a higher data loss in no L2 (+0.200). They" in answer
+    assert answers(answer, "no L2")[0] == (
+        "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
+        "start 0.000, end +0.200; the printed loss starts and ends about the same",
     )
-    some = write_answer(example_evidence(example_study(), {}, crossed=2))
-    assert answers(some, "no_l2")[-1] == "The largest crosses below the smallest in 2 of 5 seeds."
+    assert answers(answer, "no L2")[3] == ("It may be, in larger networks the data loss ends higher", "0.700 → 0.900")
+    assert "- Data loss, end: flat, not falls, in baseline; rises, not falls, in no L2; " in answer
+
+
+@pytest.mark.parametrize(
+    ("crossed", "below", "words"),
+    [
+        (5, 0, ("Yes, the largest crosses below the smallest in every seed", "at step 96 in the median")),
+        (2, 0, ("In some seeds the largest crosses below the smallest", "2 of 5")),
+        (0, 5, ("The largest is below the smallest from the start", "")),
+        (0, 0, ("Not within 288 steps, and every size has settled", "")),
+    ],
+)
+def test_larger_networks_that_cross(crossed, below, words):
+    evidence = example_evidence(example_study(), {}, crossed=crossed)
+    crossings = evidence.tables["crossings"].assign(always_below=below)
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"crossings": crossings}))
+    assert answers(answer, "no L2")[-1] == words
 
 
 def test_losses_that_cross_at_different_times_are_told_apart():
@@ -152,8 +325,9 @@ def test_losses_that_cross_at_different_times_are_told_apart():
     crossings.loc[crossings["measure"] == "objective", "crossed"] = 0
     later = answers(write_answer(replace(evidence, tables=evidence.tables | {"crossings": crossings})), "baseline")[-1]
     assert later == (
-        "Not within 288 steps (all have settled), by the reported loss. By the data loss: yes, the largest crosses "
-        "below the smallest in every seed, at step 96 (median)."
+        "By the reported loss, not within 288 steps, and every size has settled; by the data loss, yes, the largest "
+        "crosses below the smallest in every seed",
+        "data loss: at step 96 in the median",
     )
 
 
@@ -162,7 +336,7 @@ def test_a_largest_network_that_diverged_is_not_said_to_cross_later():
     runs = evidence.tables["runs"].copy()
     runs["diverged"] = (runs["parameters"] == max(SIZES.values())) & (runs["seed"] < 2)
     answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs}))
-    assert answers(answer, "no_l2")[-1] == "No, the largest diverged in 2 of 5 seeds."
+    assert answers(answer, "no L2")[-1] == ("No, the largest diverged", "2 of 5 seeds")
 
 
 def test_a_rise_with_diverged_runs_is_a_lower_bound():
@@ -170,26 +344,25 @@ def test_a_rise_with_diverged_runs_is_a_lower_bound():
     ends = evidence.tables["verdicts"].copy()
     ends.loc[ends["feature"] == "end_value", ["diverged", "ci_high"]] = [2, float("inf")]
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": ends}))
-    assert "| +0.200 [+0.190, +∞] | rises by at least |" in answer
-    assert "ends higher (+0.200 at least)" in answer
+    assert "(+0.200 [+0.190, +∞] rises by at least) |" in answer
+    assert answers(answer, "no L2")[0][1].startswith("start 0.000, end +0.200 at least")
 
 
 def test_what_is_open_is_called_open():
     study = example_study()
     undecided = {(name, *key): "undecided" for name in study.judged for key in (REPORTED_END, DATA_END, MIDWAY)}
     answer = write_answer(example_evidence(study, {}, verdicts=undecided, settled=False))
-    assert "higher reported loss in none for certain (undecided in `baseline` and `no_l2`)" in answer
+    assert "higher reported loss in none for certain (undecided in 2)" in answer
     expected, longer, _, stuck, _ = answers(answer, "baseline")
-    assert expected.startswith("Undecided: ")
-    assert longer == "Undecided."
-    assert stuck.startswith("No clear answer: ")
-    assert (
-        "- Undecided in `baseline`: reported loss, end (about 12 seeds would halve the interval); data loss, end (about"
-        in answer
+    assert expected[0] == "Undecided, in larger networks the reported loss is not shown to start or to end higher"
+    assert longer == ("Undecided", "")
+    assert stuck == ("No clear answer", "0.700; the data loss is undecided at the end; no run settled")
+    narrower = "(about 12 seeds would halve the interval)"
+    assert section(answer, "What was not shown").startswith(
+        f"- Whether these rise: reported loss, end in baseline {narrower}; data loss, end in baseline and no L2 "
+        f"{narrower}."
     )
-    assert "undecided are data loss, steps to midway; reported loss, end; data loss, end." in section(
-        answer, "What was expected"
-    )
+    assert "Undecided: 6. Contradicted:\n" in section(answer, EXPECTED)
 
 
 def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are_asked_for():
@@ -197,23 +370,24 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
     undecided = {(name, *key): "undecided" for name in study.judged for key in (REPORTED_END, DATA_END, MIDWAY)}
     changes = {name: {REPORTED_END: 0.2, DATA_END: -0.2, MIDWAY: 1.0} for name in study.judged}
     answer = write_answer(example_evidence(study, changes, verdicts=undecided))
+    why = "(the trend is certain, but some larger size goes against it)"
     assert "halve the interval" not in answer
-    assert "| undecided (the trend is certain, but some larger size goes against it) |" in answer
-    assert "reported loss, end (the trend is certain, but some larger size" in section(answer, "What was not shown")
+    assert f"(+0.200 [+0.190, +0.210] undecided {why}) |" in answer
+    assert f"reported loss, end in baseline {why}; data loss" in section(answer, "What was not shown")
     expected, longer, _, stuck, _ = answers(answer, "baseline")
-    assert "ends higher as a trend (+0.200), but some larger size goes against it." in expected
+    assert expected[0].startswith("Undecided")
+    assert expected[1].startswith("start 0.000, end +0.200")
     assert longer == (
-        "Undecided: as a trend, the largest takes 2 times the steps of the smallest to midway, but some larger size "
-        "goes against it."
+        "Undecided, since some size goes against the trend",
+        "the largest takes 2 times as many steps",
     )
-    assert stuck.startswith("No clear answer: in larger networks the data loss ends lower as a trend (−0.200), but")
+    lower = "the data loss ends lower as a trend (some size goes against it)"
+    assert stuck == ("No clear answer", f"0.700 → 0.500; {lower}")
 
 
 def test_equal_compute_is_told_of_the_larger_network():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {("data_loss", "equal_compute"): 0.2}}))
-    assert answers(answer, "no_l2")[1].endswith(
-        "At equal training compute the larger network's data loss is higher (+0.200)."
-    )
+    assert answers(answer, "no L2")[1][1] == "at equal compute its data loss is higher, +0.200"
 
 
 @pytest.mark.parametrize("verdict", ["rises", "falls", "flat", "mixed", "diverged", "undecided"])
@@ -224,41 +398,222 @@ def test_every_verdict_has_its_words(verdict):
     verdicts = {(*pair, feature): verdict for pair in every for feature in features}
     changes = {name: {REPORTED_START: 0.1, REPORTED_END: 0.1} for name in study.judged}
     answer = write_answer(example_evidence(study, changes, verdicts=verdicts))
-    assert all(all(answers(answer, name)) for name in study.judged)
+    expected, longer, harder, stuck, _ = (statement for statement, _ in answers(answer, "no L2"))
+    opening = {"rises": ("Yes", "Yes", "Yes", "It may be"), "falls": ("No", "No", "No", "No sign of it")}
+    opening["flat"] = opening["falls"]
+    opening["mixed"] = ("No", "It depends on the size", "No clear answer", "No clear answer")
+    opening["diverged"] = ("Undecided", "No answer", "No clear answer", "No clear answer")
+    opening["undecided"] = ("Undecided", "Undecided", "No clear answer", "No clear answer")
+    assert tuple(words.split(",")[0] for words in (expected, longer, harder, stuck)) == opening[verdict]
 
 
 def test_nothing_is_said_of_plateaus_where_nothing_settled():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED, settled=False))
-    said = section(answer, "The five questions of the post")
-    assert re.findall(r"[^.]*plateau[^.]*", said) == [" None of the 15 runs reached a plateau"]
-    assert "No sign of it so far" in answers(answer, "baseline")[3]
-    assert "not every size has settled" in section(answer, "What was not shown")
+    statement, detail = answers(answer, "baseline")[3]
+    assert statement == "No sign of it so far, in larger networks the data loss ends no higher"
+    assert detail == "0.700 → 0.300; no run settled"
+    assert "plateau" not in section(answer, "The five questions of the post")
+    assert "What longer runs reach in every circumstance: not every" in section(answer, "What was not shown")
+
+
+def test_the_sizes_that_have_not_settled_are_named():
+    evidence = example_evidence(example_study(), AS_EXPECTED)
+    runs = evidence.tables["runs"].copy()
+    late = (runs["circumstance"] == "no_l2") & (runs["size"] == "width2")
+    runs.loc[late, ["objective_settled", "data_loss_settled"]] = False
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs}))
+    assert answers(answer, "no L2")[3][1] == "0.700 → 0.300; not settled: width 2"
+    assert answers(answer, "baseline")[3][1] == "0.700 → 0.300"
+    assert "- What longer runs reach in no L2: not every size has settled." in answer
+
+
+# Causes
 
 
 def test_causes_come_from_contrasts_and_name_their_factor():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED))
-    causes = section(answer, "What causes it")
-    assert "| `no_l2` less `baseline` | `training.l2` 0.0001 → 0 | falls −0.100 [−0.110, −0.090] | flat" in causes
+    factor, *cells = row_of(answer, "What causes it", "no L2 less baseline")
+    assert factor == "`training.l2` 0.0001 → 0"
+    assert cells[:2] == ["falls −0.100 [−0.110, −0.090]"] * 2
+    assert cells[2:] == ["flat 0.000 [−0.010, +0.010]"] * 2
     alone = write_answer(example_evidence(example_study(study=["baseline"]), AS_EXPECTED))
     assert "What causes it" not in alone
     assert "- Causes: no two circumstances of this study differ in one factor." in alone
 
 
-def test_advice_is_given_only_where_every_prediction_held():
-    held = write_answer(example_evidence(example_study(), AS_EXPECTED))
-    assert re.search("^- `baseline`. Look for: .* Change: ", held, re.MULTILINE)
-    assert "No advice from" not in held
-    broken = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {MIDWAY: 1.0}}
-    answer = write_answer(example_evidence(example_study(), broken))
-    advice = section(answer, "Which circumstance are you in, and what to change")
-    assert "- `no_l2`. Look for" not in advice
-    assert "- No advice from `no_l2`: " in advice
-    assert "- `no_l2`: data loss, steps to midway: rises, not falls." in answer
+def test_causes_with_the_largest_effect_on_an_end_come_first():
+    names = [f"other_{letter}" for letter in "abcdefgh"]
+    effects = dict(zip(names, (0.1, -0.8, 0.0, 0.3, -0.5, 0.6, 0.2, 0.4), strict=True))
+    changes = {name: {DATA_END: change} for name, change in effects.items()}
+    told = section(write_answer(example_evidence(study_of_others(*names), changes)), "What causes it")
+    shown = re.findall(r"^\| other (\w) less baseline", told, re.MULTILINE)
+    assert shown == ["b", "f", "e", "h", "d", "g"]
+    assert len(shown) == MOST_CAUSES
+    assert told.endswith("Smaller effects: other a less baseline. No certain difference: other c less baseline.")
+
+
+# The penalty that is left
+
+
+def test_the_penalty_is_told_with_its_ratios():
+    study = example_study(study=["baseline", "no_l2", "fixed_std_init"])
+    ends = {"fixed_std_init": {REPORTED_END: 0.1}}
+    evidence = example_evidence(study, ends, penalties={"fixed_std_init": (0.03, 0.06, 0.36)})
+    answer = write_answer(evidence)
+    start, end, ratio, power, over = row_of(answer, PENALTY_LEFT, "baseline")
+    assert (start, end, power, over) == ("0.0100 → 0.0400", "0.0200 → 0.0800", "0.27", "–")
+    assert re.fullmatch(r"4\.00 \[3\.\d\d, 4\.\d\d\]", ratio)
+    start, end, ratio, power, over = row_of(answer, PENALTY_LEFT, "fixed standard deviation")
+    assert (end, power) == ("0.0300 → 0.3600", "0.49")
+    assert ratio.startswith("12.00 [")
+    assert over.startswith("4.50 [")
+    assert over.endswith("] (baseline)")
+    assert "| no L2 |" not in section(answer, PENALTY_LEFT)
+
+
+def test_of_many_penalties_those_are_told_of_which_something_was_predicted():
+    names = ["sgd", "dropout", "small_batch", "he_init"]
+    many = {name: {DATA_END: 0.1 * place} for place, name in enumerate(["baseline", *names])}
+    assert PENALTY_LEFT not in write_answer(example_evidence(example_study(study=["baseline", *names]), many))
+    assert PENALTY_LEFT in write_answer(example_evidence(example_study(study=names), many))
+    study = layered_study("penalty")
+    many = {name: {DATA_END: 0.1 * place} for place, name in enumerate(study.judged)}
+    answer = write_answer(example_evidence(study, many))
+    for name in study.judged:
+        assert row_of(answer, PENALTY_LEFT, study.title(name))
+
+
+def test_a_penalty_of_one_size_alone_is_compared_with_its_reference():
+    study = example_study(study=["baseline", "sgd"])
+    evidence = example_evidence(study, {"sgd": {DATA_END: 0.1}})
+    ratios = evidence.tables["penalty_ratios"]
+    alone = ratios[(ratios["circumstance"] != "sgd") | ratios["reference"].notna()]
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"penalty_ratios": alone}))
+    assert row_of(answer, PENALTY_LEFT, "SGD")[2:] == ["–", "–", "1.00 [1.00, 1.00] (baseline)"]
+
+
+# Predictions and advice
 
 
 def test_predictions_are_counted_by_kind():
-    expected = section(write_answer(example_evidence(example_study(), AS_EXPECTED)), "What was expected")
-    assert "4 of 4 starts, 6 of 6 times, 4 of 4 ends and 4 of 4 contrasts." in expected
+    expected = section(write_answer(example_evidence(example_study(), AS_EXPECTED)), EXPECTED)
+    assert expected == (
+        "Written down before the runs and confirmed: 4 of 4 starts, 6 of 6 times, 4 of 4 ends and 4 of 4 contrasts. "
+        "Undecided: none. Contradicted: none."
+    )
+
+
+def test_contradicted_predictions_are_told_by_feature():
+    changes = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {MIDWAY: 1.0, DATA_END: 0.4}}
+    told = section(write_answer(example_evidence(example_study(), changes)), EXPECTED)
+    assert told.splitlines()[1:] == [
+        "- Data loss, steps to midway: rises, not falls, in no L2.",
+        "- Data loss, end: rises, not falls, in no L2; rises, not flat, in no L2 less baseline.",
+    ]
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_prediction_is_confirmed_undecided_or_contradicted(data):
+    study = example_study(study=["baseline", "no_l2", "fixed_std_init"])
+    features = st.fixed_dictionaries(dict.fromkeys((REPORTED_START, REPORTED_END, DATA_END, MIDWAY), ENDS))
+    changes = {name: data.draw(features) for name in study.judged}
+    open_ones = [(name, *key) for name in study.judged for key in (REPORTED_START, DATA_END)]
+    verdicts = dict.fromkeys(data.draw(st.sets(st.sampled_from(open_ones))), "undecided")
+    evidence = example_evidence(study, changes, verdicts=verdicts)
+    told = section(write_answer(evidence), EXPECTED)
+    counts = [(int(held), int(count)) for held, count in re.findall(r"(\d+) of (\d+)", told.splitlines()[0])]
+    undecided = re.search(r"Undecided: (\w+)\.", told)[1].replace("none", "0")
+    contradicted = [
+        subject
+        for line in told.splitlines()[1:]
+        for group in line.split("; ")
+        for subject in re.split(r", | and ", group.rstrip(".").split(", in ")[1])
+    ]
+    assert sum(count for _, count in counts) == len(evidence.tested_predictions())
+    assert sum(count - held for held, count in counts) == int(undecided) + len(contradicted)
+
+
+@pytest.mark.parametrize(
+    ("of_baseline", "undecided", "told"),
+    [
+        ((0.02, 0.04, 0.08), "none", []),
+        (
+            (0.04, 0.08, 0.48),
+            "none",
+            [
+                r"Penalty, end, largest over smallest: 12\.00 \[11\.\d\d, 12\.\d\d\], not 3 to 8, in baseline\.",
+                r"Penalty, end: 0\.33 \[0\.33, 0\.33\], not 1\.5 to 3, in ten times the L2 over baseline\.",
+            ],
+        ),
+        ((0.01, 0.03, 0.08), "1", []),
+    ],
+)
+def test_penalties_that_are_not_as_predicted_are_told(of_baseline, undecided, told):
+    study = layered_study("penalty")
+    twice, half_as_much_again = (0.04, 0.08, 0.16), (0.03, 0.06, 0.12)
+    penalties = {"strong_l2": twice, "fixed_std_strong_l2": twice, "fixed_std_faster": half_as_much_again}
+    expected = section(
+        write_answer(example_evidence(study, {}, penalties=penalties | {"baseline": of_baseline})), EXPECTED
+    )
+    assert f"Undecided: {undecided}. Contradicted:" in expected
+    found = [line for line in expected.splitlines() if line.startswith("- Penalty")]
+    assert len(found) == len(told)
+    for line, words in zip(found, told, strict=True):
+        assert re.fullmatch(f"- {words}", line)
+
+
+def test_no_advice_is_given_where_a_penalty_was_not_as_predicted():
+    study = layered_study("penalty")
+    changes = {name: {REPORTED_START: 0.1, REPORTED_END: 0.1, MIDWAY: -1.0} for name in study.judged}
+    changes["strong_l2"] = {REPORTED_START: 0.2, REPORTED_END: 0.4}
+    for penalties, held in (({"strong_l2": (0.04, 0.08, 0.16)}, True), ({}, False)):
+        evidence = example_evidence(study, changes, penalties=penalties)
+        assert all(found.held for found in evidence.predictions("strong_l2")) == held
+        answer = write_answer(evidence)
+        assert ("**Ten times the L2** (reported loss +0.400). Look for:" in answer) == held
+        (withheld,) = re.findall("^No advice on (.*): not every", answer, re.MULTILINE)
+        assert ("ten times the L2" in re.split(", | and ", withheld)) != held
+
+
+def test_advice_is_given_only_where_every_prediction_held():
+    held = section(write_answer(example_evidence(example_study(), AS_EXPECTED)), ADVICE)
+    assert re.search(
+        r"^- \*\*No L2\*\* \(reported loss −0\.100 against baseline\)\. Look for: .* Change: .*\.$", held, re.MULTILINE
+    )
+    assert "No advice on" not in held
+    broken = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {MIDWAY: 1.0}}
+    answer = write_answer(example_evidence(example_study(), broken))
+    assert "**No L2**" not in answer
+    assert section(answer, "What to change") == "No advice on no L2: not every prediction was confirmed there."
+    assert ADVICE not in answer
+
+
+@settings(max_examples=10)
+@given(st.lists(st.tuples(ENDS, ENDS), min_size=4, max_size=4))
+def test_advice_is_ranked_by_the_effect_on_the_end_where_there_is_one(ends):
+    names = ["first", "second", "third"]
+    study = study_of_others(*names)
+    changes = {
+        name: {REPORTED_END: reported, DATA_END: data}
+        for name, (reported, data) in zip(study.judged, ends, strict=True)
+    }
+    answer = write_answer(example_evidence(study, changes))
+    told = section(answer, ADVICE) if ADVICE in answer else ""
+    given_on = re.findall(r"^- \*\*(\w+)\*\* \(\w+ loss ([+−]\d\.\d{3})(?: against baseline)?\)", told, re.MULTILINE)
+    effects = [abs(float(effect.replace("−", "-"))) for _, effect in given_on]
+    assert effects == sorted(effects, reverse=True)
+    moves = {
+        name
+        for name in names
+        for key in (REPORTED_END, DATA_END)
+        if changes[name][key] > MARGIN or abs(changes[name][key] - changes["baseline"][key]) > MARGIN
+    }
+    assert {name.lower() for name, _ in given_on} - {"baseline"} == moves
+    assert all(effect > MARGIN for effect in effects)
+
+
+# How sure, and on what conditions
 
 
 def test_few_seeds_or_sizes_are_called_an_indication():
@@ -272,6 +627,10 @@ def test_few_seeds_or_sizes_are_called_an_indication():
     enough = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
     assert "indication" not in enough
     assert "two starts are decided at a level of 0.25% each and the two ends at 2.25% each" in enough
+    assert (
+        "200 initialisations of each size: 10 backbones (all layers but the head) as their replicates, with 20 heads "
+        "each." in enough
+    )
 
 
 def test_what_does_not_remain_over_the_catalogue_is_named():
@@ -280,7 +639,7 @@ def test_what_does_not_remain_over_the_catalogue_is_named():
     start = (verdicts["measure"] == "objective") & (verdicts["feature"] == "starting_loss")
     verdicts.loc[start, "p_catalogue"] = 0.2
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
-    assert "do not remain at 5% over all circumstances together (Holm): `baseline`, reported loss, start." in answer
+    assert "do not remain at 5% over all circumstances together (Holm): baseline, reported loss, start." in answer
 
 
 def test_it_says_what_it_is_conditional_on():
@@ -315,13 +674,39 @@ def test_learning_rates_are_told_with_their_intervals():
     }
     study = example_study(study=["baseline", "learning_rates"])
     answer = write_answer(example_evidence(study, AS_EXPECTED, **tables))
-    assert (
-        "| `learning_rates` | 3.9e-3 → 9.8e-4 | falls −0.55 [−0.70, −0.40] | undecided: 2 widths at the grid's edge | "
-        "width 8: falls at 1e-3, 2e-3 | rises at 4e-3 | flat −0.100 [−0.200, −0.050] |" in answer
-    )
+    assert row_of(answer, "The learning rate", "rates with BatchNorm") == [
+        "3.9e-3 → 9.8e-4",
+        "falls −0.55 [−0.70, −0.40]",
+        "undecided: 2 widths at the grid's edge",
+        "width 8: falls at 1e-3, 2e-3",
+        "rises at 4e-3",
+        "flat −0.100 [−0.200, −0.050]",
+    ]
     assert "1 of 1 learning rates" in answer
     assert "Whether another learning rate" not in answer
     assert "Whether another learning rate" in write_answer(example_evidence(example_study(), {}))
+
+
+def test_only_what_disagrees_with_the_literature_is_listed():
+    keys = ("claim", "source", "theirs", "ours", "shown_by", "agrees")
+    rows = [("best rate", "Yang", "falls", "falls", "a grid", "yes"), ("degradation", "He", "rises", "flat", "x", "no")]
+    rows += [("low rate", "Yang", "falls", "undecided", "x", "undecided")] * 2
+    for shown, disagree in ((rows, 1), (rows[:1], 0)):
+        literature = make_table("literature", [dict(zip(keys, row, strict=True)) for row in shown])
+        told = section(
+            write_answer(example_evidence(example_study(), {}, literature=literature)), "Beside the literature"
+        )
+        assert told.count("\n- ") == disagree
+        assert f"disagrees with {disagree} and" in told
+    told = "Of 1 published result that this study tests, it agrees with 1, disagrees with 0 and leaves 0 undecided"
+    assert told in write_answer(example_evidence(example_study(), {}, literature=literature))
+    literature = make_table("literature", [dict(zip(keys, row, strict=True)) for row in rows])
+    told = section(write_answer(example_evidence(example_study(), {}, literature=literature)), "Beside the literature")
+    assert told.startswith(
+        "Of 4 published results that this study tests, it agrees with 1, disagrees with 1 and leaves 2"
+    )
+    assert told.endswith("It disagrees with:\n- Degradation: rises (He); here: flat.")
+    assert "Beside the literature" not in write_answer(example_evidence(example_study(), {}))
 
 
 def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
@@ -330,12 +715,14 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
     losses = {"smaller_objective": 0.5, "embedded_objective": 0.5 + 2e-7}
     rows = [row | losses | {"seed": seed, "larger_objective": 0.4 + 0.2 * seed} for seed in (0, 1)]
     evidence = example_evidence(study, AS_EXPECTED, nesting=make_table("nesting", fill(rows, "nesting")))
-    answer = " ".join(write_answer(evidence).split())
-    assert "in every wider one shows it (2 pairs): the reported losses differ by at most 2e-07 nats. In 1 of" in answer
+    answer = write_answer(evidence)
+    shown = "in every wider one shows it (2 pairs): the reported losses"
+    higher = "In 1 pair the wider network, as trained, ends higher."
+    assert f"{shown} differ by at most 2e-07 nats. {higher}" in answer
     assert "Embedding each" not in write_answer(example_evidence(study, AS_EXPECTED))
     same = make_table("nesting", fill(rows, "nesting")).assign(embedded_objective=0.5)
-    answer = " ".join(write_answer(example_evidence(study, AS_EXPECTED, nesting=same)).split())
-    assert "the reported losses do not differ. In 1 of" in answer
+    answer = write_answer(example_evidence(study, AS_EXPECTED, nesting=same))
+    assert f"{shown} do not differ. {higher}" in answer
 
 
 def test_the_program_writes_the_three_files(tmp_path):
@@ -354,5 +741,9 @@ def test_the_program_writes_the_three_files(tmp_path):
     subprocess.run([*command, f"--dataset={tmp_path}/data.json", *options], cwd=ROOT, check=True)
     assert outputs["markdown"].read_text().startswith("# Under which circumstances")
     assert "18 training cubes of 9 voxels a side in 2 classes" in outputs["markdown"].read_text()
-    assert "<table>" in outputs["html"].read_text()
-    assert outputs["evidence"].read_text().startswith("# Evidence")
+    page = outputs["html"].read_text()
+    assert "<table>" in page
+    assert page.count("<ul>") > QUESTIONS  # lists follow their sentence at once
+    evidence = outputs["evidence"].read_text()
+    assert evidence.startswith("# Evidence")
+    assert "## Penalties" in evidence

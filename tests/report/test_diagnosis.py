@@ -18,7 +18,7 @@ from widthwise.study.curves import CurvesStudy
 from widthwise.study.plan import Study
 
 REPORTED, DATA = ("objective", "end_value"), ("data_loss", "end_value")
-START = ("objective", "starting_loss")
+START, DATA_START = ("objective", "starting_loss"), ("data_loss", "starting_loss")
 ALL_SIZES = tuple(SIZES.values())
 RISE = {REPORTED: 0.6, DATA: 0.2, START: 0.1}
 OF_THE_POST = re.compile(r"\bpost(ed)?\b|question|Cross Validated|stackexchange", re.IGNORECASE)
@@ -47,6 +47,12 @@ def changes(study: Study, **others) -> dict:
 
 def section(answer: str, title: str) -> str:
     return answer.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def tried(answer: str) -> list[str]:
+    """The circumstances that what to change rests on."""
+    remedies = section(answer, "What to change") if "## What to change" in answer else ""
+    return re.findall(r"\(tried: (.*)\)\.$", remedies, re.MULTILINE)
 
 
 def curves_study(tmp_path, text: str, **changed) -> CurvesStudy:
@@ -78,13 +84,15 @@ def test_a_rise_by_the_penalty():
         "**Yes: the larger the network, the higher its loss ends.** The reported loss ends at 0.700 "
     )
     assert "at 1.300 in the largest: +0.600 [+0.590, +0.610]." in first
-    assert first.endswith("The penalty rises by +0.400: 67% of the rise.")
+    assert first.endswith("The penalty rises by 0.400: 67% of the rise.")
     assert "| penalty, end | 0.000 | 0.400 | +0.400 | – |" in answer
     explained = section(answer, "What explains the rise")
     assert re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE) == ["Penalty: 67%"]
-    assert "With `no_l2` (`training.l2` 0.0001 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
+    assert "With no L2 (`training.l2` 0.0001 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
     assert "Noise: over 5 seeds the change is known to ±0.010, 2% of the rise." in explained
-    assert section(answer, "What to change").strip().startswith("1. Compare sizes by data loss, or scale lambda")
+    assert section(answer, "What to change").strip() == (
+        "1. Compare sizes by data loss, or scale lambda so that the penalty is alike at every size (tried: no L2)."
+    )
     assert "What could not be told" not in answer
     assert len(answer.splitlines()) < 120
 
@@ -104,9 +112,8 @@ def test_a_rise_by_the_rate_and_less_by_other_factors():
     explained = section(answer, "What explains the rise")
     ranked = re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE)
     assert ranked == ["Learning rate: 75%", "Number of steps: 25%"]
-    assert "With these larger networks fare worse beside smaller ones: `tenfold_rate`." in explained
-    remedies = re.findall(r"\(`(\w+)`\)$", section(answer, "What to change"), re.MULTILINE)
-    assert remedies == ["tenth_of_rate", "more_steps"]
+    assert "These make larger networks fare worse beside smaller ones: ten times the rate." in explained
+    assert tried(answer) == ["a tenth of the rate", "four times the steps"]
 
 
 def test_a_factor_that_only_harms_small_networks_is_no_remedy():
@@ -115,7 +122,10 @@ def test_a_factor_that_only_harms_small_networks_is_no_remedy():
     contrasts = evidence.tables["contrasts"].assign(at_largest_high=0.1)
     answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
     assert "Learning rate" not in answer
-    assert "fare better beside smaller ones, but the largest does not end lower for certain: `tenth_of_rate`." in answer
+    assert (
+        "These make larger networks fare better beside smaller ones, but the largest does not end lower for certain: a "
+        "tenth of the rate." in answer
+    )
     assert "Divide the learning rate" not in answer
 
 
@@ -126,7 +136,7 @@ def test_a_penalty_that_rises_less_than_the_data_loss_comes_after_what_explains_
     answer = write_answer(example_evidence(study, others))
     ranked = re.findall(r"^\d\. (.*)$", section(answer, "What explains the rise"), re.MULTILINE)
     assert ranked[0].startswith(
-        "**Learning rate: 80%** of the rise of the reported loss, all of that of the data loss."
+        "**Learning rate: 80%** of the rise of the reported loss, all of the rise of the data loss."
     )
     assert ranked[1].startswith("**Penalty: 20%**")
     # No contrast shows that without lambda the rise is smaller, so its text is not quoted.
@@ -158,9 +168,9 @@ def test_a_loss_that_does_not_rise(verdict, first):
     answer = write_answer(example_evidence(study, higher, verdicts=verdicts))
     opening = answer.split("\n\n")[1]
     assert opening.startswith(first)
-    assert opening.endswith("It does end higher in `tenfold_rate` (+0.300).")
+    assert opening.endswith("It does end higher with ten times the rate (+0.300).")
     assert ("about 12 seeds would halve the interval" in opening) == (verdict == "undecided")
-    assert "| `tenfold_rate` | `training.learning_rate` 0.001 → 0.01 | rises +0.300" in answer
+    assert "| ten times the rate | `training.learning_rate` 0.001 → 0.01 | rises +0.300" in answer
     assert "What to change" not in answer
     assert "explains" not in answer
 
@@ -170,9 +180,9 @@ def test_where_nothing_rises_the_suspects_that_help_are_named():
     falling = {"baseline": -0.8, "no_l2": -0.8, "tenth_of_rate": -0.1, "tenfold_rate": -0.9}
     answer = write_answer(example_evidence(study, {name: {REPORTED: end, DATA: end} for name, end in falling.items()}))
     assert section(answer, "What each suspect does").strip().splitlines()[0] == (
-        "No difference, within the margin: `no_l2`. "
-        "With these larger networks fare worse beside smaller ones: `tenth_of_rate`. "
-        "With these larger networks fare better beside smaller ones, and the largest ends lower: `tenfold_rate`."
+        "No difference, within the margin: no L2. "
+        "These make larger networks fare worse beside smaller ones: a tenth of the rate. "
+        "These make larger networks fare better beside smaller ones, and the largest ends lower: ten times the rate."
     )
 
 
@@ -188,7 +198,7 @@ def test_a_trend_that_some_size_goes_against(change, way):
     why = "(the trend is certain, but some larger size goes against it)"
     assert f"**Undecided: larger networks end {way} as a trend, but some larger size goes against it.**" in answer
     assert f"], undecided {why}." in answer.split("\n\n")[1]
-    assert f"- What these do is undecided {why}: `warm_up`." in section(answer, "What could not be told")
+    assert f"- What these do is undecided {why}: a warm-up." in section(answer, "What could not be told")
     assert "halve the interval" not in answer
 
 
@@ -232,11 +242,11 @@ def test_what_could_not_be_told():
     tables = evidence.tables | {"contrasts": contrasts, "runs": runs}
     untold = section(write_answer(replace(evidence, tables=tables)), "What could not be told").strip().splitlines()
     assert untold == [
-        "- What these do is undecided (about 12 seeds would halve the interval): `warm_up`.",
-        "- What these would change, which were not tried: initialisation, number of steps and epsilon. "
+        "- What these do is undecided (about 12 seeds would halve the interval): a warm-up.",
+        "- What these would change was not tried: initialisation, number of steps and epsilon. "
         "To try them, add to `study`: `he_init`, `more_steps` and `larger_epsilon`.",
-        "- How `tenth_of_rate` ends at 2.61 M parameters: 2 of 15 runs diverged.",
-        "- What longer runs reach: None of the 15 runs reached a plateau.",
+        "- How the loss ends at 2.61 M parameters with a tenth of the rate: 2 of 15 runs diverged.",
+        "- What longer runs reach: none of the 15 runs reached a plateau.",
     ]
 
 
@@ -246,8 +256,11 @@ def test_a_reference_that_is_not_the_baseline_is_named():
     answer = write_answer(example_evidence(study, {"baseline": rise, "no_l2": rise}))
     explained = section(answer, "What explains the rise")
     assert "1. **`network.dropout`: all** of the rise of the reported loss" in explained
-    assert "the change with size is 0.000, not +0.400 against `no_l2`" in explained
-    assert "| `deeper_drop` less `no_l2` | `network.dropout` 0 → 0.5 |" in explained
+    assert (
+        "With deeper drop (`network.dropout` 0 → 0.5) the change with size is 0.000, not +0.400 as with no L2"
+        in explained
+    )
+    assert "| deeper drop less no L2 | `network.dropout` 0 → 0.5 |" in explained
 
 
 def test_nothing_is_said_of_the_post():
@@ -267,9 +280,11 @@ def test_whatever_the_tables_say_it_is_one_page_and_advises_only_what_helped(dat
     assert not OF_THE_POST.search(answer)
     rising = next((end for end in ends if found["baseline"][end] > MARGIN), None)
     assert ("## What explains the rise" in answer) == (rising is not None)
-    remedies = section(answer, "What to change") if "## What to change" in answer else ""
-    for name in re.findall(r"\(`(\w+)`\)$", remedies, re.MULTILINE):
-        assert found[name][rising] < found["baseline"][rising] - MARGIN
+    names = {study.title(name): name for name in study.judged}
+    for title in tried(answer):
+        assert found[names[title]][rising] < found["baseline"][rising] - MARGIN
+    typed = answer.split("add to `study`: ")[1].split(".\n")[0] if "add to `study`" in answer else ""
+    assert not set(re.findall("`(.*?)`", answer.replace(typed, ""))) & set(study.config["circumstances"])
 
 
 def test_it_says_what_it_holds_for():
@@ -283,19 +298,31 @@ def test_it_says_what_it_holds_for():
     assert scope.endswith("\n- There is no test split: val is the test split.\n- Classes are numbered.\n")
 
 
-def test_an_own_study_tells_the_start_of_the_reported_loss():
+def test_an_own_study_tells_the_start_and_how_much_of_it_is_penalty():
     study = own_study("no_l2")
-    found = changes(study, baseline={START: 0.93, ("data_loss", "starting_loss"): 0.068})
-    told = section(write_answer(example_evidence(study, found)), "Start, time and crossing")
-    assert "in the largest. The reported loss starts higher (+0.930), 0.862 of it penalty." in told
+    answer = write_answer(example_evidence(study, changes(study, baseline={START: 0.93, DATA_START: 0.068})))
+    table = answer.split("## ")[0]
+    assert "| your settings | smallest (15.7 k) | largest (2.61 M) |" in table
+    assert "| reported loss, start | 0.700 | 1.630 | +0.930 [+0.920, +0.940] | rises |" in table
+    assert "| data loss, start | 0.700 | 0.768 | +0.068 [+0.058, +0.078] | rises |" in table
+    assert "| penalty, start | 0.000 | 0.862 | +0.862 | – |" in table
+    told = section(answer, "Start, time and crossing").strip().splitlines()
+    assert told[0] == "- **Does it start higher?** Yes, in larger networks the data loss starts higher (0.700 → 0.768)."
+    assert [line.split("**")[1] for line in told] == [
+        "Does it start higher?",
+        "Does it just take longer?",
+        "Is it stuck?",
+        "Would the largest win later?",
+    ]
 
 
 def test_suspects_that_the_settings_already_are_are_not_missed():
     study = own_study("no_l2", "glorot_init", training={"l2": 0, "optimiser": "sgd"})
     answer = write_answer(example_evidence(study, changes(study)))
-    assert "Already so, and not run apart: `no_l2` and `glorot_init`." in section(answer, "What this holds for")
+    scope = section(answer, "What this holds for")
+    assert "Already part of them, so not run: no L2 and Glorot's initialisation." in scope
     untold = section(answer, "What could not be told")
-    assert "not tried: learning rate, initialisation, number of steps and warm-up. To try them, add to" in untold
+    assert "was not tried: learning rate, initialisation, number of steps and warm-up. To try them, add to" in untold
     assert "`he_init`, `more_steps` and `warm_up`." in untold  # and not glorot_init, which the settings already are
 
 
@@ -333,10 +360,9 @@ def test_an_own_network_is_named(tmp_path):
     answer = write_answer(example_evidence(study, changes(study)))
     assert f"- The network of `{tmp_path}/net.py:build` with adam at 1e-3" in answer
     assert "`network.initialisation` as_built → he" in answer
-    assert (
-        "50 initialisations of each size. The replicates of an interval are the seeds, and at the start the" in answer
-    )
-    assert "with its added channels at zero" not in answer
+    assert "Starts rest on 50 initialisations of each size, which are their replicates." in answer
+    assert "added weights at zero" not in answer
+    assert "added weights at zero" in write_answer(example_evidence(own_study("no_l2"), {}))
 
 
 @pytest.mark.parametrize(
@@ -363,7 +389,7 @@ def test_curves_of_several_seeds_are_judged_without_causes(tmp_path):
     evidence = replace(example_evidence(study, {"baseline": RISE}), dataset=None)
     answer = write_answer(evidence)
     assert "**Yes: the larger the network, the higher its loss ends.**" in answer
-    assert "The penalty rises by +0.400: 67% of the rise." in answer
+    assert "The penalty rises by 0.400: 67% of the rise." in answer
     assert "Guessing costs log(10) = 2.303 nats." in answer
     assert "1. **Penalty: 67%** of the rise of the reported loss. By arithmetic" in answer
     untold = section(answer, "What could not be told")
@@ -377,11 +403,11 @@ def test_curves_of_several_seeds_are_judged_without_causes(tmp_path):
 
 def test_curves_with_circumstances_are_compared_as_they_are_named(tmp_path):
     columns = ("circumstance", "parameters", "seed", "step", "loss", "data_loss")
-    study = curves_study(tmp_path, csv_of(*columns, circumstances=("baseline", "slow")))
-    evidence = replace(example_evidence(study, {"baseline": RISE, "slow": {REPORTED: 0.4}}), dataset=None)
+    study = curves_study(tmp_path, csv_of(*columns, circumstances=("baseline", "slow_rate")))
+    evidence = replace(example_evidence(study, {"baseline": RISE, "slow_rate": {REPORTED: 0.4}}), dataset=None)
     explained = section(write_answer(evidence), "What explains the rise")
     assert (
-        "2. **`slow`: 33%** of the rise of the reported loss, all of that of the data loss. With `slow` the"
+        "2. **Slow rate: 33%** of the rise of the reported loss, all of the rise of the data loss. With slow rate the"
         in explained
     )
     assert "| suspect | reported loss, end | data loss, end |" in explained
@@ -414,9 +440,9 @@ def test_sizes_that_are_no_parameters_are_called_sizes(tmp_path):
     for diverged, where in (([1024], "size 1024"), ([64, 1024], "sizes 64 and 1024")):
         runs["diverged"] = runs["parameters"].isin(diverged) & (runs["seed"] == 0)
         answer = write_answer(replace(evidence, tables=tables))
-        assert f"- How `baseline` ends at {where}: {len(diverged)} of 6 runs diverged." in answer
+        assert f"- How the loss ends at {where} with baseline: {len(diverged)} of 6 runs diverged." in answer
         assert "smallest (16) | largest (1024)" in answer
-        assert "What longer runs reach: Not settled: size 1024." in answer
+        assert "What longer runs reach: not settled: size 1024." in answer
         assert "3 sizes of 16 to 1024, 2 seeds" in answer
         assert "| 1024 | 16 |" in write_evidence(replace(evidence, tables=tables))
         assert " parameters" not in answer.split("## What could not be told")[0]

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import numpy
 import pytest
-from example_study import SIZES, example_evidence, example_study
+from example_study import DEFAULTS, SIZES, example_evidence, example_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -54,15 +54,45 @@ def test_a_plateau_is_only_claimed_where_every_run_of_a_size_settled():
 def test_predictions_are_those_of_the_catalogue_and_untested_ones_did_not_hold():
     evidence = example_evidence(example_study(), {"no_l2": {END: -0.3}})
     found = {f"{one.subject}, {one.feature}": one for one in evidence.predictions("no_l2")}
-    assert found["`no_l2`, data loss, end"].held
-    assert found["`no_l2`, data loss, end"].kind == "ends"
-    assert not found["`no_l2`, reported loss, initial decay"].held
-    contrast = found["`no_l2` less `baseline`, data loss, end"]
+    assert found["no L2, data loss, end"].held
+    assert found["no L2, data loss, end"].kind == "ends"
+    assert not found["no L2, reported loss, initial decay"].held
+    contrast = found["no L2 less baseline, data loss, end"]
     assert (contrast.kind, contrast.expected, contrast.found) == ("contrasts", "flat", "falls")
     alone = example_evidence(example_study(study=["no_l2"]), {})
     untested = [prediction for prediction in alone.predictions("no_l2") if prediction.found is None]
     assert {prediction.kind for prediction in untested} == {"contrasts"}
     assert not any(prediction.held for prediction in untested)
+
+
+@pytest.mark.parametrize(
+    ("ends", "found", "held"),
+    [
+        ((0.02, 0.04, 0.08), "4.00 [3.85, 4.16]", True),
+        ((0.02, 0.04, 0.20), "10.00 [9.61, 10.40]", False),
+        ((0.02, 0.04, 0.16), "undecided", False),
+    ],
+)
+def test_a_penalty_is_predicted_by_bounds_of_its_ratio(ends, found, held):
+    circumstances = {
+        "baseline": DEFAULTS["circumstances"]["baseline"] | {"expectation": {"penalty_ratio": [3, 8]}},
+        "sgd": DEFAULTS["circumstances"]["sgd"] | {"expectation": {"contrast": {"penalty_ratio": [1.5, 3]}}},
+    }
+    study = example_study(study=["baseline", "sgd"], circumstances=DEFAULTS["circumstances"] | circumstances)
+    evidence = example_evidence(study, {}, penalties={"baseline": ends, "sgd": tuple(2 * end for end in ends)})
+    (by_size,) = evidence.predictions("baseline")
+    expected = ("ends", "baseline", "penalty, end, largest over smallest", "3 to 8", found, held)
+    assert (by_size.kind, by_size.subject, by_size.feature, by_size.expected, by_size.found, by_size.held) == expected
+    (contrast,) = evidence.predictions("sgd")
+    assert (contrast.kind, contrast.subject, contrast.feature) == ("contrasts", "SGD over baseline", "penalty, end")
+    assert contrast.held
+    assert evidence.tested_predictions() == [by_size, contrast]
+
+
+def test_a_study_without_a_penalty_has_the_other_predictions():
+    evidence = example_evidence(example_study(study=["no_l2", "l2_in_optimiser"]), {})
+    assert evidence.tested_predictions()
+    assert "## Penalties" not in write_evidence(evidence)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +179,10 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         study, {}, learning_rates=rates, learning_rate_verdicts=by_rate, coordinate_powers=powers
     )
     page = write_evidence(evidence)
-    assert f"## `baseline`\n\nHypothesis: {study.circumstances['baseline'].hypothesis.strip()}\n\n|" in page
+    for name in study.judged:
+        circumstance = study.circumstances[name]
+        title = circumstance.title[0].upper() + circumstance.title[1:]
+        assert f"## {title} (`{name}`)\n\nHypothesis: {circumstance.hypothesis.strip()}\n\n|" in page
     for measure, feature in evidence.tables["verdicts"][["measure", "feature"]].itertuples(index=False):
         assert page.count(f"| {measured(measure, feature)} |") >= 2
     assert "| `learning_rates` | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 |" in page
@@ -157,6 +190,26 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
     assert "| `learning_rates` | each width's best | falls | −0.100 [−0.200, −0.050] | 5 |" in page
     assert "| `mup` | head | +0.50 [+0.40, +0.60] | +0.50 [+0.40, +0.60] |" in page
     assert "- data loss: rises at step 0 to 1, flat at step 8, falls at step 16" in page
-    alone = write_evidence(example_evidence(example_study(study=["baseline"]), {}))
-    for title in ("## Contrasts", "## Learning rates", "## Coordinate check", "## Literature"):
+    alone = write_evidence(example_evidence(example_study(study=["no_l2"]), {}))
+    for title in ("## Contrasts", "## Penalties", "## Learning rates", "## Coordinate check", "## Literature"):
         assert title not in alone
+
+
+def test_every_penalty_is_there_and_every_ratio_with_what_was_expected_of_it():
+    baseline = DEFAULTS["circumstances"]["baseline"] | {"expectation": {"penalty_ratio": [5, 8]}}
+    names = ["baseline", "no_l2", "sgd"]
+    study = example_study(study=names, circumstances=DEFAULTS["circumstances"] | {"baseline": baseline})
+    evidence = example_evidence(study, {}, penalties={"sgd": (0.005, 0.01, 0.03)}, settled=False)
+    page = write_evidence(evidence).split("## Penalties\n")[1].split("\n## ")[0]
+    assert page.count("| `baseline` | width") == page.count("| `sgd` | width") == len(SIZES)
+    assert "no_l2" not in page
+    assert "| `sgd` | width 26 | 0.0150 | 0.0300 [0.0282, 0.0319] | 0 of 5 runs |" in page
+    assert "| `baseline` | the smallest size | 4.00 [3.85, 4.16] | 0.27 | 5 | 5 to 8: no |" in page
+    assert "| `sgd` | the smallest size | 6.00 [5.77, 6.24] | 0.35 | 5 |  |" in page
+    assert "| `sgd` | `baseline` | 0.38 [0.37, 0.38] | – | 5 |  |" in page
+    done = example_evidence(study, {}, settled=True)
+    assert "| 5 of 5 runs |" in write_evidence(done)
+    tables = done.tables
+    one_seed = tables["penalties"].assign(ci_low=0.0, ci_high=float("inf"), seeds=1, settled=1)
+    page = write_evidence(replace(done, tables=tables | {"penalties": one_seed}))
+    assert "| `baseline` | width 26 | 0.0400 | 0.0800 | 1 of 1 run |" in page

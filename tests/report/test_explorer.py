@@ -7,11 +7,13 @@ import pandas
 import pytest
 from figures import synthetic_study as synthetic
 from report.browser import open_browser
+from report.example_study import DEFAULTS, SCHEMA_KEYS
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from widthwise.report.explorer import LEAST_STEPS, MOST_POINTS, MOST_STEPS, curves, explorer_page, thinned
+from widthwise.study.curves import CurvesStudy
 
 DOTS = "#curves .role-mark.mark-symbol path"
 MOST_MB = 2  # of a page that a browser opens inside the report
@@ -30,15 +32,19 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def tables():
-    study = synthetic.make_study(judged=("baseline", "no_l2", "too_fast"), grids=())
+def study():
+    return synthetic.make_study(judged=("baseline", "no_l2", "too_fast"), grids=(), families=2)
+
+
+@pytest.fixture(scope="module")
+def tables(study):
     return synthetic.make_tables(study)
 
 
 @pytest.fixture(scope="module")
-def path(tables, tmp_path_factory):
+def path(study, tables, tmp_path_factory):
     path = tmp_path_factory.mktemp("pages") / "explorer.html"
-    path.write_text(explorer_page(tables["losses"], tables["printed"], classes=2), encoding="utf-8")
+    path.write_text(explorer_page(study, tables["losses"], tables["printed"], classes=2), encoding="utf-8")
     return path
 
 
@@ -46,6 +52,7 @@ def path(tables, tmp_path_factory):
 def explorer(browser, path):
     """The explorer, just opened."""
     browser.requested()
+    browser.get("about:blank")
     browser.get(path.as_uri())
     browser.find_element(By.CSS_SELECTOR, DOTS)
     return browser
@@ -72,8 +79,12 @@ def heights(browser):
     return dict(browser.execute_script(script, DOTS))
 
 
+def values_in_order(browser, measure):
+    return [float(dot[TITLES[measure]].replace("−", "-")) for dot in dots(browser)]
+
+
 def values(browser, measure):
-    return sorted(float(dot[TITLES[measure]].replace("−", "-")) for dot in dots(browser))
+    return sorted(values_in_order(browser, measure))
 
 
 def large_losses(runs: int, steps: int, *, seeds: int = 10) -> pandas.DataFrame:
@@ -87,12 +98,51 @@ def large_losses(runs: int, steps: int, *, seeds: int = 10) -> pandas.DataFrame:
     return pandas.DataFrame(columns).assign(objective=loss + 0.1, data_loss=loss, penalty=0.1)
 
 
+def chosen(browser) -> dict[str, str]:
+    """What the page's lists show."""
+    lists = browser.find_elements(By.TAG_NAME, "select")
+    return {one.get_attribute("id"): Select(one).first_selected_option.get_attribute("value") for one in lists}
+
+
+def any_study(losses: pandas.DataFrame):
+    """A study of the circumstances in a table of losses."""
+    return synthetic.make_study(judged=tuple(losses["circumstance"].unique()), grids=())
+
+
 def study_of(page: str) -> dict:
     """The data within a page."""
     return json.loads(page.split("const study = ", 1)[1].split(";\n", 1)[0])
 
 
 # What is shown
+
+
+def test_circumstances_are_offered_by_family_and_in_words(explorer, study):
+    groups = explorer.find_elements(By.CSS_SELECTOR, "#circumstance optgroup")
+    assert [group.get_attribute("label") for group in groups] == list(study.families)
+    assert len(groups) == 2
+    titles = [[one.text for one in group.find_elements(By.TAG_NAME, "option")] for group in groups]
+    assert titles == [study.titles(names) for names in study.families.values()]
+    assert ["no L2" in of_family for of_family in titles].count(True) == 1
+
+
+def test_one_family_has_no_heading(tables):
+    losses = tables["losses"].query("circumstance == 'baseline'")
+    page = explorer_page(any_study(losses), losses, tables["printed"], classes=2)
+    assert '<option value="baseline">baseline</option>' in page
+    assert "optgroup" not in page
+
+
+def test_a_title_may_have_any_characters(browser, tables, tmp_path):
+    losses = tables["losses"].query("circumstance != 'too_fast'")
+    strange = synthetic.make_study(judged=("baseline", "no_l2"), grids=(), families=2)
+    strange.circumstances["no_l2"].title = title = '<b>L2</b> & "none"'
+    strange.circumstances["no_l2"].family = family = 'a "family" > another'
+    path = tmp_path / "strange.html"
+    path.write_text(explorer_page(strange, losses, tables["printed"], classes=2), encoding="utf-8")
+    browser.get(path.as_uri())
+    assert browser.find_element(By.CSS_SELECTOR, "option[value=no_l2]").text == title
+    assert browser.find_elements(By.TAG_NAME, "optgroup")[1].get_attribute("label") == family
 
 
 def test_it_needs_nothing_but_its_file(explorer):
@@ -103,7 +153,7 @@ def test_it_needs_nothing_but_its_file(explorer):
 @pytest.mark.parametrize("circumstance", ["baseline", "no_l2"])
 @pytest.mark.parametrize("measure", list(TITLES))
 def test_it_draws_what_was_chosen(explorer, tables, circumstance, measure):
-    choose(explorer, circumstance=circumstance, measure=measure)
+    choose(explorer, circumstance=circumstance, measure=measure, loss="linear")
     rows = tables["printed" if measure == "printed" else "losses"]
     rows = rows[rows["circumstance"] == circumstance]
     means = rows.groupby(["parameters", "step"])[measure].mean()
@@ -115,7 +165,8 @@ def test_it_draws_what_was_chosen(explorer, tables, circumstance, measure):
 
 
 def test_a_logarithmic_scale_leaves_out_what_it_cannot_show(explorer):
-    choose(explorer, steps="log", loss="log")
+    assert (chosen(explorer)["steps"], chosen(explorer)["loss"]) == ("linear", "log")
+    choose(explorer, steps="log")
     assert {int(dot["step"].replace(",", "")) for dot in dots(explorer)} == set(synthetic.STEPS) - {0}
     choose(explorer, circumstance="no_l2", measure="penalty")
     assert dots(explorer) == []
@@ -125,12 +176,42 @@ def test_a_logarithmic_scale_leaves_out_what_it_cannot_show(explorer):
 
 
 def test_a_logarithmic_scale_of_losses_spreads_small_ones(explorer):
-    choose(explorer, seeds="each")
-    linear = heights(explorer)
-    choose(explorer, loss="log")
-    logarithmic = heights(explorer)
-    assert linear.keys() == logarithmic.keys()
-    assert linear != logarithmic
+    def share_of_small_losses():
+        at = dict(zip(values_in_order(explorer, "objective"), heights(explorer).values(), strict=True))
+        smallest, *_, largest = losses = sorted(at)
+        return (at[smallest] - at[losses[len(losses) // 2]]) / (at[smallest] - at[largest])
+
+    logarithmic = share_of_small_losses()
+    choose(explorer, loss="linear")
+    assert logarithmic > share_of_small_losses()
+
+
+VIEW = {"circumstance": "no_l2", "measure": "data_loss", "seeds": "each", "steps": "log", "loss": "linear"}
+
+
+def test_the_address_restores_what_was_chosen(explorer, path):
+    choose(explorer, **VIEW)
+    assert chosen(explorer) == VIEW
+    address, shown = explorer.current_url, dots(explorer)
+    assert address.split("#")[0] == path.as_uri()
+    explorer.refresh()
+    explorer.find_element(By.CSS_SELECTOR, DOTS)
+    assert chosen(explorer) == VIEW
+    assert dots(explorer) == shown
+    explorer.get("about:blank")
+    explorer.get(address)
+    explorer.find_element(By.CSS_SELECTOR, DOTS)
+    assert chosen(explorer) == VIEW
+    assert dots(explorer) == shown
+    assert explorer.errors() == []
+
+
+def test_an_address_may_say_little_or_nonsense(explorer, path):
+    first, shown = chosen(explorer), dots(explorer)
+    explorer.get(f"{path.as_uri()}#circumstance=no_l2&measure=beauty&colour=red")
+    explorer.wait(lambda: dots(explorer) != shown)
+    assert chosen(explorer) == first | {"circumstance": "no_l2"}
+    assert explorer.errors() == []
 
 
 def test_no_mean_is_one_of_survivors(explorer):
@@ -162,8 +243,8 @@ def test_a_size_can_be_seen_alone(explorer):
     explorer.wait(lambda: {dot["size"] for dot in dots(explorer)} == {"width 2"})
 
 
-def test_a_study_without_printed_losses_does_not_offer_them(tables):
-    page = explorer_page(tables["losses"], tables["printed"].iloc[:0], classes=3)
+def test_a_study_without_printed_losses_does_not_offer_them(study, tables):
+    page = explorer_page(study, tables["losses"], tables["printed"].iloc[:0], classes=3)
     assert "printed loss" not in page
     assert "guessing, log(3) = 1.099" in page
 
@@ -171,7 +252,11 @@ def test_a_study_without_printed_losses_does_not_offer_them(tables):
 def test_a_reported_loss_alone_is_drawn_by_epoch_and_size(browser, tables, tmp_path):
     losses = tables["losses"].query("circumstance == 'baseline'")
     losses = losses.drop(columns=["data_loss", "penalty", "width", "depth"]).assign(parameters=losses["width"])
-    page = explorer_page(losses, None, None, step_name="epoch", size_name="size")
+    columns = {"size": "parameters", "seed": "seed", "epoch": "step", "loss": "objective"}
+    given = pandas.DataFrame({column: losses[source] for column, source in columns.items()})
+    given.to_csv(tmp_path / "curves.csv", index=False)
+    study = CurvesStudy.of(DEFAULTS | {"curves": str(tmp_path / "curves.csv")}, SCHEMA_KEYS)
+    page = explorer_page(study, losses, None, None)
     (tmp_path / "alone.html").write_text(page, encoding="utf-8")
     browser.get((tmp_path / "alone.html").as_uri())
     browser.find_element(By.CSS_SELECTOR, DOTS)
@@ -191,7 +276,7 @@ def test_a_reported_loss_alone_is_drawn_by_epoch_and_size(browser, tables, tmp_p
 )
 def test_a_study_of_any_size_has_curves(runs, steps):
     losses = large_losses(runs, steps)
-    page = explorer_page(losses, losses.iloc[:0].assign(printed=0.0), classes=2)
+    page = explorer_page(any_study(losses), losses, losses.iloc[:0].assign(printed=0.0), classes=2)
     study = study_of(page)
     assert len(study["circumstances"]) == losses["circumstance"].nunique()
     for circumstance in study["circumstances"].values():
@@ -208,7 +293,8 @@ def test_a_study_of_any_size_has_curves(runs, steps):
 
 def test_a_page_of_means_draws_them(browser, tmp_path):
     losses = large_losses(4_000, 20)
-    (tmp_path / "large.html").write_text(explorer_page(losses, losses.iloc[:0].assign(printed=0.0), classes=2))
+    page = explorer_page(any_study(losses), losses, losses.iloc[:0].assign(printed=0.0), classes=2)
+    (tmp_path / "large.html").write_text(page, encoding="utf-8")
     browser.get((tmp_path / "large.html").as_uri())
     browser.find_element(By.CSS_SELECTOR, DOTS)
     assert {dot["seed"] for dot in dots(browser)} == {"mean of 10"}

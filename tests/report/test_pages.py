@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pandas
 import pytest
 import write_pages
 from figures import synthetic_study as synthetic
 from report.browser import open_browser
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from settings import default_study
 
 from widthwise.figures import FIGURES
@@ -37,7 +39,7 @@ def row_of(tables, **values) -> pandas.Series:
     verdicts = tables["verdicts"]
     for column, value in values.items():
         verdicts = verdicts[verdicts[column] == value]
-    return table_of_verdicts(verdicts).iloc[0]
+    return table_of_verdicts(STUDY, verdicts).iloc[0]
 
 
 # Verdicts
@@ -58,6 +60,17 @@ def test_every_verdict_is_shown_with_its_numbers(tables):
     assert shown["predicted"] == ""
 
 
+def test_circumstances_have_their_titles_muted_where_they_repeat(tables):
+    for shown in (
+        table_of_verdicts(STUDY, tables["verdicts"])["circumstance"],
+        table_of_runs(STUDY, tables["runs"])["", "circumstance"],
+    ):
+        texts = shown.str.replace("<.*?>", "", regex=True)
+        assert "fixed standard deviation" in set(texts)
+        assert not texts.str.contains("_").any()
+        assert (shown.str.startswith("<span") == texts.duplicated()).all()
+
+
 def test_a_verdict_with_diverged_runs_is_a_bound(tables):
     shown = row_of(tables, circumstance="too_fast", measure="objective", feature="end_value")
     assert "↑ rises by at least" in shown["verdict"]
@@ -67,13 +80,13 @@ def test_a_verdict_with_diverged_runs_is_a_bound(tables):
 
 def test_a_slight_change_says_so(tables):
     rising = tables["verdicts"].query("verdict == 'rises' and diverged == 0").assign(slight=True)
-    assert "↗ slightly rises" in table_of_verdicts(rising)["verdict"].iloc[0]
+    assert "↗ slightly rises" in table_of_verdicts(STUDY, rising)["verdict"].iloc[0]
 
 
 def test_values_that_are_not_finite_are_dashes(tables):
     verdicts = tables["verdicts"].head(2).assign(change=float("nan"), ci_low=float("nan"), ci_high=float("nan"))
     verdicts = verdicts.assign(slope_per_doubling=float("nan"), p_value=float("nan"))
-    shown = table_of_verdicts(verdicts.assign(slight=pandas.NA)).iloc[0]
+    shown = table_of_verdicts(STUDY, verdicts.assign(slight=pandas.NA)).iloc[0]
     assert [shown[name] for name in ("change [interval]", "per doubling", "p")] == ["–", "–", "–"]
 
 
@@ -83,15 +96,16 @@ def test_nothing_is_explained_that_does_not_occur(tables):
         assert words in verdicts_page(STUDY, tables["verdicts"])
         assert words not in verdicts_page(STUDY, calm)
     assert "✓" not in verdicts_page(STUDY, calm.assign(expected=None, agrees=pandas.NA))
-    assert "diverged before" in runs_page(tables["runs"])
-    assert "diverged before" not in runs_page(tables["runs"].query("not diverged"))
+    assert "diverged before" in runs_page(STUDY, tables["runs"])
+    assert "diverged before" not in runs_page(STUDY, tables["runs"].query("not diverged"))
 
 
 # Runs
 
 
 def test_every_run_is_shown_smallest_first(tables):
-    shown = table_of_runs(tables["runs"].sample(frac=1, random_state=0).sort_values("circumstance", kind="stable"))
+    mixed = tables["runs"].sample(frac=1, random_state=0).sort_values("circumstance", kind="stable")
+    shown = table_of_runs(STUDY, mixed)
     assert len(shown) == len(tables["runs"])
     first = shown.iloc[:3]
     assert list(first["", "seed"]) == ["0", "1", "2"]
@@ -101,18 +115,107 @@ def test_every_run_is_shown_smallest_first(tables):
 
 
 def test_a_run_that_diverged_has_dashes_and_no_missing_word(tables):
-    shown = table_of_runs(tables["runs"].query("diverged")).iloc[0]
+    shown = table_of_runs(STUDY, tables["runs"].query("diverged")).iloc[0]
     assert shown["", "diverged"] == "yes"
     assert shown["reported loss (nats)", "end"] == "–"
     assert shown["test split", "data loss"] == "–"
-    for page in (runs_page(tables["runs"]), verdicts_page(STUDY, tables["verdicts"])):
+    for page in (runs_page(STUDY, tables["runs"]), verdicts_page(STUDY, tables["verdicts"])):
         assert not re.search(r"nan|<NA>|None", page)
 
 
 # Pages in a browser
 
 
-def test_the_program_writes_pages_that_a_browser_shows_offline(tables, browser, tmp_path):
+def cells(browser, title: str) -> list[str]:
+    """The cells of a column, top to bottom."""
+    script = """
+        const titles = [...document.querySelectorAll("thead tr:last-child th")].map(title => title.textContent);
+        const column = titles.indexOf(arguments[0]);
+        return [...document.querySelectorAll("tbody tr")].map(row => row.cells[column].textContent);
+    """
+    return browser.execute_script(script, title)
+
+
+def heading_of(browser, title: str):
+    """The heading of the first column with this title."""
+    headings = browser.find_elements(By.CSS_SELECTOR, "thead tr:last-child th")
+    return next(heading for heading in headings if heading.text == title)
+
+
+def press(browser, heading, by: str) -> None:
+    """Clicks a heading, or presses Enter on it."""
+    browser.click(heading) if by == "mouse" else heading.send_keys(Keys.ENTER)
+
+
+def show(browser, path: Path, page: str) -> None:
+    path.write_text(page, encoding="utf-8")
+    browser.get(path.as_uri())
+
+
+def numbers(texts: list[str]) -> list[float]:
+    """The first number of each text that begins with one."""
+    found = [re.match(r"(?:< )?([+−]?\d[\d,.]*(?:e-?\d+)?)", text) for text in texts]
+    return [float(match[1].replace("−", "-").replace(",", "")) for match in found if match]
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+@pytest.mark.parametrize("title", ["change [interval]", "p, catalogue", "parameters", "learning rate", "end"])
+def test_a_column_of_numbers_is_sorted_both_ways(tables, browser, tmp_path, title, by):
+    is_of_verdicts = title in ("change [interval]", "p, catalogue")
+    verdicts = tables["verdicts"].sample(frac=1, random_state=0)
+    verdicts["p_catalogue"] *= numpy.linspace(0.01, 90, len(verdicts))  # 0.0001 to 0.9; some have none
+    page = verdicts_page(STUDY, verdicts) if is_of_verdicts else runs_page(STUDY, tables["runs"])
+    show(browser, tmp_path / "page.html", page)
+    before = cells(browser, title)
+    heading = heading_of(browser, title)
+    for way in ("ascending", "descending", "ascending"):
+        press(browser, heading, by)
+        assert heading.get_attribute("aria-sort") == way
+        mark = browser.execute_script("return getComputedStyle(arguments[0], '::after').content", heading)
+        assert {"ascending": "▲", "descending": "▼"}[way] in mark
+        shown = cells(browser, title)
+        assert sorted(shown) == sorted(before)
+        values = numbers(shown)
+        assert values == sorted(values, reverse=way == "descending")
+        assert shown[len(values) :] == [text for text in before if text == "–"]
+    assert len(values) > 10
+    assert values[0] < values[-1]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "[aria-sort]")) == 1
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_a_column_of_text_is_sorted_both_ways_with_numbers_in_it_as_numbers(tables, browser, tmp_path, by):
+    show(browser, tmp_path / "page.html", runs_page(STUDY, tables["runs"]))
+    for title in ("circumstance", "size"):
+        heading = heading_of(browser, title)
+        for way in (1, -1):
+            press(browser, heading, by)
+            distinct = list(dict.fromkeys(cells(browser, title)))
+            assert len(distinct) == len(set(cells(browser, title))) > 4
+            if title == "circumstance":
+                assert [text.lower() for text in distinct] == sorted(map(str.lower, distinct), reverse=way < 0)
+            else:
+                widths = [int(text.split()[1]) for text in distinct if text.startswith("width")]
+                assert widths == sorted(synthetic.WIDTHS, reverse=way < 0)
+
+
+def test_a_sorted_table_repeats_every_circumstance_as_plainly(tables, browser, tmp_path):
+    show(browser, tmp_path / "page.html", runs_page(STUDY, tables["runs"]))
+    colours = "return new Set([...document.querySelectorAll('tbody .again')].map(c => getComputedStyle(c).color)).size"
+    plain = """
+        const colour = element => getComputedStyle(element).color;
+        return colour(document.querySelector("tbody .again")) === colour(document.body);
+    """
+    assert browser.execute_script(colours) == 1
+    assert not browser.execute_script(plain)
+    browser.click(heading_of(browser, "seed"))
+    assert browser.execute_script(plain)
+    assert len(cells(browser, "seed")) == len(tables["runs"])
+    assert browser.errors() == []
+
+
+def test_the_program_writes_pages_that_a_browser_shows_offline(browser, tmp_path):
+    tables = synthetic.make_tables(synthetic.make_study(judged=default_study().judged, grids=()))
     folder = tmp_path / "tables"
     folder.mkdir()
     for name in ("verdicts", "runs", "losses", "printed"):

@@ -26,6 +26,7 @@ from widthwise.report.wording import (
     size_label,
     size_title,
     span,
+    uncapitalised,
 )
 
 FACTORS = {"": 1, " k": 10**3, " M": 10**6, " G": 10**9}
@@ -76,6 +77,12 @@ def test_numbers_have_a_true_minus_sign_and_zero_has_none():
 @given(st.floats(-1e6, 1e6))
 def test_a_number_can_be_read_back(value):
     assert float(number(value).replace("−", "-")) == pytest.approx(value, abs=0.0006)
+
+
+@given(st.text(min_size=1))
+def test_a_text_within_a_sentence_begins_small_and_keeps_the_rest(text):
+    assert uncapitalised(text)[len(text[0].lower()) :] == text[1:]
+    assert uncapitalised(text).startswith(text[0].lower())
 
 
 @pytest.mark.parametrize(("rate", "label"), [(1e-4, "1e-4"), (2.4e-3, "2.4e-3"), (0.0128, "1.3e-2"), (1, "1e0")])

@@ -10,6 +10,8 @@ import pandas
 import pytest
 from workflow.checkout import CIRCUMSTANCES, LAST_STEP, RESULTS, SEEDS, SMOKE, SMOKE_RUNS, WIDTHS, make, planned
 
+from widthwise.study.curves import read_study
+
 IDENTITY = ["circumstance", "size", "width", "depth", "parameters", "seed"]
 JUDGED = ["measure", "feature", "verdict", "change", "ci_low", "ci_high", "slope_per_doubling", "level", "p_value",
           "seeds", "sizes", "diverged", "expected", "agrees"]  # fmt: skip
@@ -24,6 +26,9 @@ TABLES = {
     "features": ["circumstance", "measure", "feature", "size", "parameters", "mean", "ci_low", "ci_high", "seeds"],
     "crossings": ["circumstance", "measure", "pair", "smaller", "larger", "seeds", "crossed", "median_crossing"],
     "slopes_by_step": ["circumstance", "measure", "step", "verdict", "change", "ci_low", "ci_high", "seeds"],
+    "penalties": ["circumstance", "size", "parameters", "start", "end", "ci_low", "ci_high", "seeds", "settled"],
+    "penalty_ratios": ["circumstance", "reference", "ratio", "ci_low", "ci_high", "power", "expected_low",
+                       "expected_high", "agrees"],
     "literature": ["claim", "source", "theirs", "ours", "agrees", "shown_by"],
 }  # fmt: skip
 # Of equal compute nothing is said: only two of three sizes cost as much as the middle one.
@@ -32,7 +37,8 @@ VERDICTS = [
       for feature in ("starting_loss", "initial_decay", "end_value")),
     ("data_loss", "steps_to_midway"),
 ]  # fmt: skip
-FIGURES = ["task", "loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing", "segmentation"]
+FIGURES = ["task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing",
+           "segmentation"]  # fmt: skip
 SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
 WITHOUT_BENCHMARK = {"describe_study", "generate_dataset"}
 
@@ -176,9 +182,9 @@ def test_the_answer_is_a_page_and_the_evidence_lies_beside_it(results, table):
     answer, evidence = (results / "answer.md").read_text(), (results / "evidence.md").read_text()
     assert answer.startswith("# ")
     assert len(answer.splitlines()) < 120
-    for name in CIRCUMSTANCES:
-        assert name in answer
-        assert name in evidence
+    for name, title in zip(CIRCUMSTANCES, read_study(results / "study.json").titles(CIRCUMSTANCES), strict=True):
+        assert title in answer
+        assert f"## {title[0].upper()}{title[1:]} (`{name}`)\n" in evidence
     assert evidence.count("\n| ") > len(table("verdicts"))
     page = (results / "answer.html").read_text()
     assert "<h1" in page

@@ -5,12 +5,14 @@ import zipfile
 
 import pytest
 from report.browser import open_browser
+from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 from workflow.checkout import CIRCUMSTANCES, SEEDS, SMOKE, WIDTHS, make
 
 CATEGORIES = {
     "1 Answer": {"answer": "page"},
-    "2 Loss curves": {"explorer": "page", "loss curves": "image", "loss parts": "image"},
+    "2 Loss curves": {"explorer": "page", "loss curves": "image", "loss parts": "image", "penalty left": "image"},
     "3 Features and verdicts": {
         "crossing": "image",
         "feature trends": "image",
@@ -40,6 +42,13 @@ def menu(browser):
     return [row.text.strip() for row in browser.find_elements(By.CSS_SELECTOR, "tbody tr")]
 
 
+def click(browser, find):
+    """Clicks the element that `find` finds; the report draws its menu anew, and elements may go meanwhile."""
+    gone = [ElementClickInterceptedException, StaleElementReferenceException]
+    wait = WebDriverWait(browser, 10, poll_frequency=0.05, ignored_exceptions=gone)
+    wait.until(lambda _: find().click() is None)
+
+
 def result_row(browser, name):
     """A result's links in the menu: the eye opens it, the i tells how to read it."""
     return browser.find_element(By.XPATH, f"//tbody/tr[td[1][text()='{name}']]").find_elements(By.TAG_NAME, "a")
@@ -62,11 +71,11 @@ def test_every_result_shows_with_its_caption(browser, report):
     browser.get(report.as_uri())
     for category, results in CATEGORIES.items():
         browser.execute_script("app.setView({navbarMode: 'menu'})")
-        browser.click(browser.find_element(By.XPATH, f"//li//a[contains(., '{category}')]"))
+        link = f"//li//a[contains(., '{category}')]"
+        click(browser, lambda link=link: browser.find_element(By.XPATH, link))
         browser.wait(lambda results=results: menu(browser) == sorted(results))
         for name, kind in results.items():
-            eye, about = result_row(browser, name)
-            browser.click(eye)
+            click(browser, lambda name=name: result_row(browser, name)[0])
             if kind == "image":
                 image = browser.find_element(By.CSS_SELECTOR, "#app .grow img")
                 browser.wait(lambda image=image: image.get_property("naturalWidth") > 300)
@@ -75,7 +84,7 @@ def test_every_result_shows_with_its_caption(browser, report):
                 assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
                 assert browser.find_element(By.CSS_SELECTOR, "table, #curves svg").is_displayed()
                 browser.switch_to.default_content()
-            browser.click(about)
+            click(browser, lambda name=name: result_row(browser, name)[1])
             description = browser.find_element(By.XPATH, "//*[contains(text(), 'Description')]/following::p[1]").text
             assert 2 <= len(re.findall(r"\.(?= |$)", description)) <= 5, description
             browser.execute_script("app.setView({navbarMode: 'subcategory'})")

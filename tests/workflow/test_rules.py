@@ -25,8 +25,8 @@ circumstances:
   learning_rates: {reference: baseline, overrides: null, learning_rates: [1.0e-3, 2.0e-3, 4.0e-3]}
 """
 FIGURES = [
-    "task", "loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing", "segmentation",
-    "coordinate_check", "best_learning_rates", "depth_trend", "speed",
+    "task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing", "segmentation",
+    "coordinate_check", "best_learning_rates", "rate_budgets", "depth_trend", "speed",
 ]  # fmt: skip
 COMPUTING_WITH_NETWORKS = {"embed_networks", "train", "measure_starts", "check_coordinates", "predict_masks"}
 # It only writes what Snakemake itself knows: no program runs, and no environment is needed.
@@ -151,11 +151,16 @@ def test_every_figure_is_a_target_by_its_rules_name_and_by_each_of_its_files(cle
     assert {name: jobs.get(name) for name in FIGURES} == dict.fromkeys(FIGURES, 1)
 
 
-def test_all_makes_every_figure_for_which_the_study_has_something(clean_checkout, everything):
+def test_all_makes_every_figure_for_which_the_study_has_something(clean_checkout, everything, tmp_path):
     jobs = planned(clean_checkout, *everything)
     assert jobs.keys() & set(FIGURES) == set(FIGURES) - {"speed"}
     jobs = planned(clean_checkout, *SMOKE)
-    assert set(FIGURES) - jobs.keys() == {"coordinate_check", "best_learning_rates", "depth_trend", "speed"}
+    of_others = {"coordinate_check", "best_learning_rates", "rate_budgets", "depth_trend", "speed"}
+    assert set(FIGURES) - jobs.keys() == of_others
+    without_penalty = tmp_path / "without_penalty.yaml"
+    without_penalty.write_text("study: [baseline]\ntraining: {l2_as: optimiser}\n")
+    jobs = planned(clean_checkout, *SMOKE, str(without_penalty))
+    assert set(FIGURES) - jobs.keys() == of_others | {"penalty_left"}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
     if limit <= low:  # losses that are negative
         limit = high
     tick_ends(axes, 0 if from_zero else low, min(high, limit), intervals=max(2, min(5, int(3 * panel_size(axes)[1]))))
-    if high > limit:
+    if high > axes.get_ylim()[1]:
         axes.annotate(
             f"↑ to {number(high, 1) if high < 1e4 else rate_label(high)}",
             (0.5, 1),

@@ -20,7 +20,7 @@ from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
 from widthwise.report.palette import size_colours
-from widthwise.report.wording import circumstance_label, counted, listed, number, rate_label, size_label
+from widthwise.report.wording import counted, listed, number, rate_label, size_label
 from widthwise.study.plan import Study
 
 OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linestyle": "none"}
@@ -38,17 +38,17 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
     seeds, classes = len(study.seeds), int(runs["classes"].iloc[0])
     best_slopes = slopes[slopes["quantity"] == "best"].set_index("grid")
     figure, panels = panel_grid(len(study.grids) + 1, height=3.2)
-    title(figure, finding(best_slopes, list(study.grids)))
+    title(figure, finding(best_slopes, study))
     ends = {}
     for axes, (grid, members) in zip(panels[:-1], study.grids.items(), strict=True):
-        title_panel(axes, [grid], f"best rate: {slope_words(best_slopes.loc[grid])}")
+        title_panel(axes, study.titles([grid]), f"best rate: {slope_words(best_slopes.loc[grid])}")
         of_grid = optima[optima["grid"] == grid]
         ends[axes] = draw_grid(axes, runs[runs["circumstance"].isin(members)], of_grid, seeds)
         guessing_line(axes, classes)
         cut_far_above(axes, [], classes)
         axes.set(xlabel="learning rate", ylabel="data loss, end (nats)")
     title_panel(panels[-1], ["best and highest stable rate"])
-    series = draw_rates(panels[-1], optima, list(study.grids))
+    series = draw_rates(panels[-1], optima, study)
     in_grids = runs["circumstance"].isin([name for members in study.grids.values() for name in members])
     explain(
         figure,
@@ -105,17 +105,17 @@ def interval_shown(log2_rate: Any, low: Any, high: Any) -> tuple[Any, Any]:
     return 2.0 ** numpy.maximum(low, log2_rate - MOST_SHOWN), 2.0 ** numpy.minimum(high, log2_rate + MOST_SHOWN)
 
 
-def draw_rates(axes: Axes, rates: pandas.DataFrame, grids: list[str]) -> list[Artist]:
+def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist]:
     """Draws best and highest stable rates against width, one style per grid; returns the key."""
     handles = []
-    for style, grid in zip(series_styles(len(grids)), grids, strict=True):
+    for style, grid in zip(series_styles(len(study.grids)), study.grids, strict=True):
         rows = rates[rates["grid"] == grid].sort_values("width")
         best, (low, high) = 2.0 ** rows["log2_rate"], interval_shown(rows["log2_rate"], rows["ci_low"], rows["ci_high"])
         axes.errorbar(rows["width"], best, yerr=[best - low, high - best], capsize=2, elinewidth=0.8, **style)
         stable = style | {"linestyle": "none", "markerfacecolor": "white"}
         axes.plot(rows["width"], 2.0 ** rows["log2_highest_stable"], **stable)
-        handles.append(pyplot.Line2D([], [], **style, label=f"{circumstance_label(grid)}: best"))
-        handles.append(pyplot.Line2D([], [], **stable, label=f"{circumstance_label(grid)}: highest stable"))
+        handles.append(pyplot.Line2D([], [], **style, label=f"{study.title(grid)}: best"))
+        handles.append(pyplot.Line2D([], [], **stable, label=f"{study.title(grid)}: highest stable"))
     widths = numpy.array(sorted(rates["width"].unique()))
     middle = 2.0 ** rates["log2_rate"].median() * numpy.median(widths) / widths
     handles += axes.plot(widths, middle, color="#999999", linewidth=1, linestyle=":", label="in proportion to 1/width")
@@ -135,8 +135,8 @@ def slope_words(row: pandas.Series) -> str:
     return f"width^{number(row['slope'], 2)} {interval}, {row['verdict']}"
 
 
-def finding(slopes: pandas.DataFrame, grids: list[str]) -> str:
+def finding(slopes: pandas.DataFrame, study: Study) -> str:
     """Says how each grid's best rate moves with width."""
-    verdicts = {grid: slopes.loc[grid, "verdict"] for grid in grids}
+    verdicts = {study.title(grid): slopes.loc[grid, "verdict"] for grid in study.grids}
     words = together({grid: "is undecided" if word == "undecided" else word for grid, word in verdicts.items()})
     return "As width grows, the best learning rate " + ", ".join(f"{text} ({listed(names)})" for text, names in words)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from widthwise.figures.axes import log_axis, tick_ends, tick_log_ends
 from widthwise.figures.layout import explain, label_below, remark, row_grid, title, title_row
-from widthwise.report.wording import circumstance_label, counted, listed, number
+from widthwise.report.wording import counted, listed, number
 from widthwise.study.plan import Study
 
 LOGITS = "logits"
@@ -29,12 +29,12 @@ def draw(study: Study, coordinates: pandas.DataFrame, coordinate_powers: pandas.
     circumstances, steps = list(known["circumstance"].unique()), sorted(known["step"].unique())
     looks = {steps[0]: FIRST, steps[-1]: LAST}
     figure, rows = row_grid(len(circumstances), ["change of the logits", "power of width, layer by layer"], height=2.6)
-    title(figure, finding(coordinate_powers, steps[0]))
+    title(figure, finding(study, coordinate_powers, steps[0]))
     for row, circumstance in zip(rows, circumstances, strict=True):
         changes, powers = (table[table["circumstance"] == circumstance] for table in (coordinates, known))
         draw_changes(row[0], changes[changes["layer"] == LOGITS], looks)
         draw_powers(row[1], powers, list(coordinate_powers["layer"].unique()), looks)
-        title_row(row, [circumstance], "root mean square")
+        title_row(row, study.titles([circumstance]), "root mean square")
         remark(row[0], f"after {counted(steps[0], 'step')}: {growth(powers, steps[0])}")
         row[1].set_ylabel("power of width")
     scale(rows, coordinates[coordinates["layer"] == LOGITS], known)
@@ -93,7 +93,7 @@ def growth(powers: pandas.DataFrame, step: int) -> str:
     return f"width^{number(row['power'], 2)} [{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
 
 
-def finding(powers: pandas.DataFrame, step: int) -> str:
+def finding(study: Study, powers: pandas.DataFrame, step: int) -> str:
     """Says how the logits' change grows with width; of more than three circumstances, in the two extremes."""
     logits = logits_power(powers, step).dropna(subset="power")
     if logits.empty:
@@ -101,7 +101,6 @@ def finding(powers: pandas.DataFrame, step: int) -> str:
     if len(logits) > 3:
         logits = logits.loc[[logits["power"].idxmin(), logits["power"].idxmax()]]
     found = [
-        f"width^{number(row['power'], 2)} ({circumstance_label(row['circumstance'])})"
-        for row in logits.to_dict("records")
+        f"width^{number(row['power'], 2)} ({study.title(row['circumstance'])})" for row in logits.to_dict("records")
     ]
     return f"After {counted(step, 'step')} the logits have changed in proportion to {listed(found)}"

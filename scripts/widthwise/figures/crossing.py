@@ -37,7 +37,8 @@ def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
         crossings, study.judged, ["measure", "pair", "smaller", "larger", "seeds", "crossed"], ["median_crossing"]
     )
     blocks = blocks_of(crossings, groups)
-    heights = [sum(row_heights(block)) for block in blocks]
+    names = [[", ".join(study.titles(group)) for group in block] for block in blocks]
+    heights = [sum(row_heights(rows)) for rows in names]
     height = min(0.45 * sum(heights) + 0.75 * len(blocks), MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
     figure, panels = pyplot.subplots(
         len(blocks),
@@ -48,8 +49,9 @@ def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
         layout="constrained",
     )
     title(figure, finding(crossings, groups))
-    for axes, block in zip(panels.flat, blocks, strict=True):
-        draw_block(axes, crossings, block, size_labels(study))
+    for axes, block, rows in zip(panels.flat, blocks, names, strict=True):
+        places = zip(block, name_rows(axes, rows), strict=True)
+        draw_block(axes, crossings, list(places), size_labels(study))
     explain(
         figure,
         "In how many seeds the larger network's loss comes to lie below the smaller one's and stays there, and the "
@@ -69,9 +71,17 @@ def blocks_of(crossings: pandas.DataFrame, groups: list[list[str]]) -> list[list
     return list(by_sizes.values())
 
 
-def draw_block(axes: Axes, crossings: pandas.DataFrame, block: list[list[str]], label: Callable[[int], str]) -> None:
-    """Draws the circumstances of one set of sizes; `label` formats sizes."""
-    first = crossings[crossings["circumstance"] == block[0][0]]
+def draw_block(
+    axes: Axes,
+    crossings: pandas.DataFrame,
+    block: list[tuple[list[str], tuple[float, float]]],
+    label: Callable[[int], str],
+) -> None:
+    """Draws the circumstances of one set of sizes, each with where its row begins and how high it is.
+
+    `label` formats sizes.
+    """
+    first = crossings[crossings["circumstance"] == block[0][0][0]]
     columns, left = {}, 0.0
     for measure in [measure for measure in MEASURES if measure in set(first["measure"])]:
         start = left
@@ -88,7 +98,7 @@ def draw_block(axes: Axes, crossings: pandas.DataFrame, block: list[list[str]], 
             fontweight="bold",
         )
         left += MEASURE_GAP
-    for group, row in zip(block, name_rows(axes, block), strict=True):
+    for group, row in block:
         for found in crossings[crossings["circumstance"] == group[0]].to_dict("records"):
             draw_cell(axes, columns[found["measure"], found["smaller"], found["larger"], found["pair"]], row, found)
     for (_, smaller, larger, _), position in columns.items():

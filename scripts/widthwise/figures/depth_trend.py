@@ -10,7 +10,7 @@ from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import END, together, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
-from widthwise.report.wording import MEASURES, circumstance_label, counted, listed, size_label
+from widthwise.report.wording import MEASURES, counted, listed, size_label
 from widthwise.study.plan import Study
 
 PANELS = ("objective", "data_loss")
@@ -27,7 +27,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     styles = dict(zip(circumstances, series_styles(len(circumstances)), strict=True))
     classes = int(runs["classes"].iloc[0])
     figure, panels = panel_grid(len(PANELS), height=3.6)
-    title(figure, finding(verdicts, circumstances))
+    title(figure, finding(verdicts, study, circumstances))
     for axes, measure in zip(panels, PANELS, strict=True):
         title_panel(axes, [f"{MEASURES[measure]}, end"])
         for place, (name, style) in enumerate(styles.items()):
@@ -37,7 +37,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
         tick_ends(axes, *axes.dataLim.intervaly)
         depth_axis(axes, ends)
         axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
-    handles = [pyplot.Line2D([], [], **style, label=circumstance_label(name)) for name, style in styles.items()]
+    handles = [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()]
     if ends["mean"].isna().any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
     seeds = counted(ends["seeds"].max(), "seed")
@@ -61,10 +61,10 @@ def depth_axis(axes: Axes, ends: pandas.DataFrame) -> None:
     log_axis(axes, list(counts.index), labels)
 
 
-def finding(verdicts: pandas.DataFrame, circumstances: list[str]) -> str:
+def finding(verdicts: pandas.DataFrame, study: Study, circumstances: list[str]) -> str:
     """Says where the data loss ends as depth grows, in each circumstance."""
     verdicts_of = {name: verdict_of(verdicts, name, "data_loss", "end_value") for name in circumstances}
-    words = together({name: END[verdict] for name, verdict in verdicts_of.items() if verdict})
+    words = together({study.title(name): END[verdict] for name, verdict in verdicts_of.items() if verdict})
     if not words:
         return "Parameters added as depth: where the loss ends"
     return "As depth grows, the data loss " + ", ".join(f"{text} in {listed(names)}" for text, names in words)

@@ -37,7 +37,7 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     title(figure, finding(verdicts, [group[0] for group in groups], measures))
     for row, group in zip(rows, groups, strict=True):
         of_circumstance = features[features["circumstance"] == group[0]]
-        title_row(row, group, "nats")
+        title_row(row, study.titles(group), "nats")
         for axes, feature in zip(row, columns, strict=True):
             draw_feature(axes, of_circumstance[of_circumstance["feature"] == feature])
             if feature != "initial_decay":

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas
 
 from widthwise.analysis.tables import rows_with
-from widthwise.report.wording import MEASURES, circumstance_label, counted
+from widthwise.report.wording import MEASURES, counted
 
 START = {
     "rises": "starts higher",
@@ -23,6 +23,15 @@ END = {
     "diverged": "is lost to divergence",
     "undecided": "ends undecided",
 }
+# Before the change of a verdict that rests on the bounds of diverged runs.
+AT_LEAST = {"rises": "≥ ", "falls": "≤ "}
+
+
+def bounds_note(verdicts: pandas.DataFrame) -> str:
+    """Says what the marks of bounds that occur stand for."""
+    occurring = set(verdicts.loc[verdicts["diverged"] > 0, "verdict"])
+    marks = [mark.strip() for verdict, mark in AT_LEAST.items() if verdict in occurring]
+    return f"{' and '.join(marks)}: some runs diverged; the change is at least this large." if marks else ""
 
 
 def verdict_row(verdicts: pandas.DataFrame, circumstance: str, measure: str, feature: str) -> pandas.Series | None:
@@ -38,10 +47,10 @@ def verdict_of(verdicts: pandas.DataFrame, circumstance: str, measure: str, feat
 
 
 def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """Gathers the circumstances of which the same words are true, in order."""
+    """Gathers the titles of which the same words are true, in order; `words` maps a title to words."""
     found: dict[str, list[str]] = {}
-    for circumstance, text in words.items():
-        found.setdefault(text, []).append(circumstance_label(circumstance))
+    for title, text in words.items():
+        found.setdefault(text, []).append(title)
     return list(found.items())
 
 

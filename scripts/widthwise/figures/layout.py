@@ -12,14 +12,13 @@ from matplotlib.figure import Figure
 
 from widthwise.figures.axes import panel_size
 from widthwise.figures.style import GREY, SMALL
-from widthwise.report.wording import circumstance_label
 
 # Inches. At this width text of 8 points is readable on a page; the height is a screen and a half.
 WIDTH, MOST_HEIGHT = 10.0, 13.5
 AROUND_PANELS = 1.5  # height of the figure's title, note and key
 SMALL_CHARACTERS, BOLD_CHARACTERS = 16, 13  # per inch
 LOW_PANEL = 1.7  # height of a panel that is low
-NAME_CHARACTERS = 26  # of a table's row
+NAME_CHARACTERS = 24  # of a table's row
 SAME = 1e-3  # nats: numbers that differ by less are drawn as one
 
 
@@ -87,12 +86,12 @@ def title(figure: Figure, text: str) -> None:
     figure.suptitle(textwrap.fill(text, int(10.5 * figure.get_size_inches()[0])))
 
 
-def title_panel(axes: Axes, names: Sequence[str], finding: str = "") -> None:
-    """Writes the names of a panel's circumstances in bold, and below them what the panel shows."""
+def title_panel(axes: Axes, titles: Sequence[str], finding: str = "") -> None:
+    """Writes the titles of a panel's circumstances in bold, and below them what the panel shows."""
     width = panel_size(axes)[0] - 0.6
     below = textwrap.fill(finding, int(SMALL_CHARACTERS * width))
     lines = len(below.splitlines())
-    above = textwrap.fill(" = ".join(map(circumstance_label, names)), int(BOLD_CHARACTERS * width))
+    above = textwrap.fill(" = ".join(titles), int(BOLD_CHARACTERS * width))
     axes.set_title(above, loc="left", fontweight="bold", pad=5 + 10.5 * lines)
     axes.annotate(below, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=SMALL, color=GREY, va="bottom")
 
@@ -110,33 +109,38 @@ def remark(axes: Axes, text: str) -> None:
     axes.set_title(text, fontsize=SMALL, color=GREY, loc="right", pad=4)
 
 
-def title_row(row: Sequence[Axes], names: Sequence[str], unit: str) -> None:
-    """Writes the names of a row's circumstances beside its first panel, with the unit of the vertical axes."""
+def title_row(row: Sequence[Axes], titles: Sequence[str], unit: str) -> None:
+    """Writes the titles of a row's circumstances beside its first panel, with the unit of the vertical axes."""
     height = panel_size(row[0])[1]
-    text = textwrap.fill(" = ".join(map(circumstance_label, names)), max(13, int(15 * (height - 0.2))))
+    text = textwrap.fill(" = ".join(titles), max(13, int(15 * (height - 0.2))))
     row[0].set_ylabel(f"{text}\n({unit})", fontsize=SMALL)
 
 
-def name_rows(axes: Axes, groups: Sequence[Sequence[str]]) -> list[tuple[float, float]]:
+def key_beside(axes: Axes, handles: Sequence[Artist]) -> None:
+    """Writes the key of one panel to its right."""
+    for handle in handles:
+        handle.set_label(textwrap.fill(str(handle.get_label()), NAME_CHARACTERS))
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def name_rows(axes: Axes, names: Sequence[str], above: Sequence[float] | None = None) -> list[tuple[float, float]]:
     """Names the rows of a table, from the top down; returns where each begins, and how high it is.
 
-    A row is 1 high, or as high as the names of its circumstances need.
+    A row is 1 high, or as high as its name needs. `above` is the free room above each row; without it there is none.
     """
-    texts = [textwrap.fill(", ".join(map(circumstance_label, group)), NAME_CHARACTERS) for group in groups]
-    heights = row_heights(groups)
-    tops = [sum(heights[:place]) for place in range(len(heights))]
-    axes.set_yticks([top + height / 2 for top, height in zip(tops, heights, strict=True)], texts)
-    axes.set(ylim=(sum(heights) + 0.02, 0), xticks=[])
+    heights = numpy.array(row_heights(names))
+    tops = numpy.cumsum(heights + (0 if above is None else above)) - heights
+    axes.set_yticks(tops + heights / 2, [textwrap.fill(name, NAME_CHARACTERS) for name in names])
+    axes.set(ylim=(tops[-1] + heights[-1] + 0.02, 0), xticks=[])
     axes.tick_params(left=False)
     axes.spines[:].set_visible(False)
     axes.grid(False)
-    return list(zip(tops, heights, strict=True))
+    return list(zip(tops.tolist(), heights.tolist(), strict=True))
 
 
-def row_heights(groups: Sequence[Sequence[str]]) -> list[float]:
-    """Returns how high the rows of a table are: 1, or more if the names of the row need it."""
-    lines = [textwrap.wrap(", ".join(map(circumstance_label, group)), NAME_CHARACTERS) for group in groups]
-    return [max(1.0, 0.33 * len(found) + 0.1) for found in lines]
+def row_heights(names: Sequence[str]) -> list[float]:
+    """Returns how high the rows of a table are: 1, or more if the name of the row needs it."""
+    return [max(1.0, 0.33 * len(textwrap.wrap(name, NAME_CHARACTERS)) + 0.1) for name in names]
 
 
 def explain(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:

@@ -33,7 +33,7 @@ def draw(
     ends = {}
     for axes, group in zip(panels, groups, strict=True):
         rows = losses[losses["circumstance"] == group[0]]
-        title_panel(axes, group, panel_finding(verdicts, runs, group[0]) if len(groups) > 1 else "")
+        title_panel(axes, study.titles(group), panel_finding(verdicts, runs, group[0]) if len(groups) > 1 else "")
         if rows.empty:
             axes.set_axis_off()
             continue

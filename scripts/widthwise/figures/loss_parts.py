@@ -11,7 +11,7 @@ from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, s
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, shown_ends
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
-from widthwise.report.wording import circumstance_label, listed, number
+from widthwise.report.wording import listed, number
 from widthwise.study.curves import AnyStudy, size_name, step_name
 
 ROUNDING = 1e-9  # nats
@@ -24,16 +24,16 @@ def draw(study: AnyStudy, losses: pandas.DataFrame, features: pandas.DataFrame, 
     groups = identical(losses, study.judged, ["size", "seed", "step"], list(COLUMNS))
     with_penalty = set(losses.loc[losses["penalty"] > 0, "circumstance"])
     shown = [group for group in groups if group[0] in with_penalty]
-    without = [circumstance_label(name) for group in groups if group not in shown for name in group]
+    without = [study.title(name) for group in groups if group not in shown for name in group]
     shown = shown or groups[:1]
     ends = largest_ends(features, [group[0] for group in shown])
     seeds, classes = len(study.seeds), classes_of(runs)
     figure, rows = row_grid(len(shown), list(COLUMNS.values()), share_rows=True)
-    title(figure, finding(ends))
+    title(figure, finding(study, ends))
     labels = {}
     for row, group in zip(rows, shown, strict=True):
         of_circumstance = losses[losses["circumstance"] == group[0]]
-        title_row(row, group, "nats")
+        title_row(row, study.titles(group), "nats")
         remark(row[-1], part(*ends.loc[group[0]]))
         for axes in row[:-1]:
             guessing_line(axes, classes)
@@ -67,7 +67,7 @@ def part(objective: float, data_loss: float) -> str:
     return f"{number(objective - data_loss, 2)} of the largest network's {number(objective, 2)} nats"
 
 
-def finding(ends: pandas.DataFrame) -> str:
+def finding(study: AnyStudy, ends: pandas.DataFrame) -> str:
     """Says where the penalty is the largest part of the largest network's reported loss."""
     penalties = (ends["objective"] - ends["data_loss"]).dropna()
     if penalties.empty:
@@ -75,5 +75,5 @@ def finding(ends: pandas.DataFrame) -> str:
     if penalties.max() < ROUNDING:
         return "No circumstance's reported loss holds a penalty"
     name = penalties.idxmax()
-    where = f" ({circumstance_label(name)})" if len(ends) > 1 else ""
+    where = f" ({study.title(name)})" if len(ends) > 1 else ""
     return f"{part(*ends.loc[name])} at the end is penalty{where}"

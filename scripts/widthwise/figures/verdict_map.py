@@ -1,4 +1,7 @@
-"""All verdicts at a glance: one row per circumstance, one column per feature of a loss."""
+"""The map of all circumstances: does the loss start and end higher in larger networks? One row per circumstance."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy
 import pandas
@@ -7,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from widthwise.figures.findings import AT_LEAST, bounds_note
 from widthwise.figures.layout import (
     AROUND_PANELS,
     MOST_HEIGHT,
@@ -17,31 +21,49 @@ from widthwise.figures.layout import (
     row_heights,
     title,
 )
-from widthwise.figures.style import SMALL
+from widthwise.figures.style import GREY, SMALL
 from widthwise.report.palette import verdict_look
-from widthwise.report.wording import FEATURES, MEASURES, change, counted, listed, number
+from widthwise.report.wording import MEASURES, change, counted, number
 from widthwise.study.curves import AnyStudy
 
-GAP = 0.12  # between the columns of two measures
-AT_LEAST = {"rises": "≥ ", "falls": "≤ "}
+COLUMNS = (
+    ("objective", "starting_loss"),
+    ("objective", "end_value"),
+    ("data_loss", "starting_loss"),
+    ("data_loss", "end_value"),
+)
+WORDS = {"starting_loss": "at the start", "end_value": "at the end"}
+GAP = 0.08  # between the columns of two measures
+HEADING = 0.6  # height of a family's heading, in rows
+ROW_HEIGHT = 0.34  # inches
+ABOVE_COLUMNS = 0.6  # inches
 
 
 def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
-    """Draws a cell for each verdict: its word, the change from the smallest to the largest size, and its interval."""
+    """Draws a cell for start and end of both losses: the verdict, and the change from smallest to largest size."""
     verdicts = verdicts[verdicts["circumstance"].isin(study.judged)].fillna({"slight": False})
-    groups = identical(
-        verdicts,
-        study.judged,
-        ["measure", "feature", "verdict", "agrees", "slight", "diverged"],
-        ["change", "ci_low", "ci_high"],
-    )
+    verdicts = verdicts[[key in COLUMNS for key in zip(verdicts["measure"], verdicts["feature"], strict=True)]]
+    exact = ["measure", "feature", "verdict", "agrees", "slight", "diverged"]
+    families = {
+        family: identical(verdicts, names, exact, ["change", "ci_low", "ci_high"])
+        for family, names in study.families.items()
+    }
+    groups = [group for found in families.values() for group in found]
+    names = [", ".join(study.titles(group)) for group in groups]
+    headings = {found[0][0]: family for family, found in families.items()} if len(families) > 1 else {}
     positions = column_positions(verdicts)
-    height = min(0.5 * sum(row_heights(groups)) + 0.6, MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
-    figure, axes = pyplot.subplots(figsize=(WIDTH, height), layout="constrained")
+    height = ROW_HEIGHT * (sum(row_heights(names)) + HEADING * len(headings)) + ABOVE_COLUMNS
+    size = WIDTH, min(height, MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
     title(figure, finding(verdicts[verdicts["circumstance"].isin([group[0] for group in groups])]))
-    for group, row in zip(groups, name_rows(axes, groups), strict=True):
-        for verdict in verdicts[verdicts["circumstance"] == group[0]].to_dict("records"):
-            draw_cell(axes, positions[verdict["measure"], verdict["feature"]], row, verdict)
+    places = name_rows(axes, names, [HEADING * (group[0] in headings) for group in groups])
+    for group, (top, height) in zip(groups, places, strict=True):
+        if group[0] in headings:
+            write_heading(axes, top, headings[group[0]])
+        rows = verdicts[verdicts["circumstance"] == group[0]].to_dict("records")
+        for verdict in rows:
+            left = positions[verdict["measure"], verdict["feature"]]
+            draw_cell(axes, left, (top, height), verdict, is_same=is_as_the_data_loss(verdict, rows))
     label_columns(axes, positions)
     axes.set_xlim(0, max(positions.values()) + 1)
     explain(figure, note(verdicts))
@@ -51,46 +73,71 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
 def column_positions(verdicts: pandas.DataFrame) -> dict[tuple[str, str], float]:
     """Returns the left edge of each column, measure by measure."""
     there = set(verdicts[["measure", "feature"]].itertuples(index=False, name=None))
-    columns = [(measure, feature) for measure in MEASURES for feature in FEATURES if (measure, feature) in there]
+    columns = [column for column in COLUMNS if column in there]
     measures = list(dict.fromkeys(measure for measure, _ in columns))
     return {column: place + GAP * measures.index(column[0]) for place, column in enumerate(columns)}
 
 
-def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: dict) -> None:
-    """Draws one verdict, its change and half of its interval, and whether it was predicted."""
+def write_heading(axes: Axes, top: float, family: str) -> None:
+    """Writes a family's heading above the name of its first row."""
+    place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+    axes.text(-0.01, top - 0.02, family, **place, fontsize=SMALL, fontweight="bold")
+
+
+def is_as_the_data_loss(verdict: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether this is a reported loss without a penalty: its row is that of the data loss."""
+    return verdict["measure"] == "objective" and any(
+        other["measure"] == "data_loss"
+        and other["feature"] == verdict["feature"]
+        and (other["change"], other["ci_low"]) == (verdict["change"], verdict["ci_low"])
+        for other in rows
+    )
+
+
+def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], *, is_same: bool) -> None:
+    """Draws one verdict, its change and half of its interval, and whether it was predicted.
+
+    With `is_same`, it says that the verdict is the data loss', in place of verdict and change.
+    """
     top, height = row
+    middle = left + 0.5, top + height / 2
+    if is_same:
+        axes.text(
+            *middle, f"= data loss{prediction_mark(verdict)}", color=GREY, ha="center", va="center", fontsize=SMALL
+        )
+        return
     arrow, fill, ink = verdict_look(verdict["verdict"], slight=verdict["slight"])
     axes.add_patch(
         Rectangle((left + 0.02, top + 0.03), 0.96, height - 0.06, facecolor=fill, edgecolor="#bbbbbb", linewidth=0.5)
     )
-    word = "slight" if verdict["slight"] else verdict["verdict"]
-    lines = [f"{arrow} {word}{prediction_mark(verdict)}"]
+    word = ("slightly " if verdict["slight"] else "") + verdict["verdict"]
+    words = f"{arrow} {word}{prediction_mark(verdict)}"
     if numpy.isfinite(verdict["change"]):
         at_least = AT_LEAST.get(verdict["verdict"], "") if verdict["diverged"] else ""
-        lines += [at_least + change(verdict["change"]), f"± {number((verdict['ci_high'] - verdict['ci_low']) / 2)}"]
+        reach = number((verdict["ci_high"] - verdict["ci_low"]) / 2)
+        words += f"  {at_least}{change(verdict['change'])}" + (f" ± {reach}" if not at_least else "")
     elif verdict["diverged"]:
-        lines.append(f"{verdict['diverged']} diverged")
-    axes.text(left + 0.5, top + height / 2, "\n".join(lines), color=ink, ha="center", va="center", fontsize=SMALL)
+        words += f"  {verdict['diverged']} diverged"
+    axes.text(*middle, words, color=ink, ha="center", va="center", fontsize=SMALL)
 
 
-def prediction_mark(verdict: dict) -> str:
+def prediction_mark(verdict: Mapping[str, Any]) -> str:
     """Returns the mark of a prediction that held or failed."""
     if pandas.isna(verdict["agrees"]) or (verdict["verdict"] == "undecided" and not verdict["agrees"]):
         return ""
     return " ✓" if verdict["agrees"] else " ✗"
 
 
-def label_columns(axes: Axes, positions: dict[tuple[str, str], float]) -> None:
-    """Writes the features above their columns, and the measures above these."""
+def label_columns(axes: Axes, positions: Mapping[tuple[str, str], float]) -> None:
+    """Writes what each column is above it, and the measures above these."""
     for (_, feature), left in positions.items():
-        words = FEATURES[feature].replace(" at ", " at\n").replace("initial ", "initial\n").replace(" to ", " to\n")
-        axes.annotate(words, (left + 0.5, 0), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8)
+        axes.annotate(WORDS[feature], (left + 0.5, 0), (0, 3), textcoords="offset points", ha="center", va="bottom")
     for measure in dict.fromkeys(measure for measure, _ in positions):
         lefts = [left for (of, _), left in positions.items() if of == measure]
         axes.annotate(
             MEASURES[measure],
             ((lefts[0] + lefts[-1] + 1) / 2, 0),
-            (0, 36),
+            (0, 18),
             textcoords="offset points",
             ha="center",
             va="bottom",
@@ -99,27 +146,22 @@ def label_columns(axes: Axes, positions: dict[tuple[str, str], float]) -> None:
 
 
 def finding(verdicts: pandas.DataFrame) -> str:
-    """Says how many predictions held."""
-    predicted = verdicts[verdicts["agrees"].notna()]
-    if predicted.empty:
-        return "How each feature of the loss moves as networks grow"
-    held = predicted["agrees"].astype(bool)
-    undecided = (predicted["verdict"] == "undecided") & ~held
-    failed = len(predicted) - held.sum() - undecided.sum()
-    parts = [f"{held.sum()} held", f"{failed} failed", f"{undecided.sum()} are undecided"]
-    return f"Of {counted(len(predicted), 'prediction')} {listed(parts)}"
+    """Says in how many circumstances larger networks end higher, by the reported loss and by the data loss."""
+    ends = verdicts[verdicts["feature"] == "end_value"]
+    rising = ends[ends["verdict"] == "rises"]
+    counts = rising.groupby("measure")["circumstance"].nunique()
+    total = counted(ends["circumstance"].nunique(), "circumstance")
+    reported, data = (counts.get(measure, "none") for measure in ("objective", "data_loss"))
+    if "data_loss" not in set(ends["measure"]):
+        return f"Larger networks end with a higher loss in {reported} of {total}"
+    return f"Larger networks end with a higher reported loss in {reported} of {total}, a higher data loss in {data}"
 
 
 def note(verdicts: pandas.DataFrame) -> str:
     """Says what numbers and marks that occur stand for."""
-    parts = [
-        "Change from the smallest to the largest size ± half of the interval that decides: nats, or doublings of steps "
-        "(steps to midway)."
-    ]
+    parts = ["Change from the smallest to the largest size ± half of the interval that decides, in nats."]
     if verdicts["agrees"].notna().any():
         parts.append("✓: as predicted; ✗: not; no mark: nothing was predicted, or it is undecided.")
     if verdicts["slight"].any():
-        parts.append("Slight: the interval excludes 0, but every size is within the margin of the smallest.")
-    if ((verdicts["diverged"] > 0) & verdicts["verdict"].isin(AT_LEAST)).any():
-        parts.append("≥ and ≤: some runs diverged; the change is at least this large.")
-    return " ".join(parts)
+        parts.append("Slightly: the interval excludes 0, but every size is within the margin of the smallest.")
+    return " ".join([*parts, bounds_note(verdicts)])

@@ -5,28 +5,30 @@ verdict of the tables; what is undecided is called undecided.
 """
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
+import numpy
 import pandas
 
 from widthwise.report import diagnosis
 from widthwise.report.evidence import (
-    AGAINST_THE_TREND,
     Evidence,
-    Prediction,
     change_words,
     factor_words,
     goes_against_its_trend,
     is_true,
     mean_words,
     rate_words,
+    ratio_words,
     verdict_and_change,
     verdict_words,
 )
 from widthwise.report.wording import (
     MEASURES,
+    NO_VALUE,
     capitalised,
     change,
     change_with_interval,
@@ -36,11 +38,10 @@ from widthwise.report.wording import (
     measured,
     number,
     percentage,
-    quoted,
     rate_label,
     sentence,
-    share_label,
     span,
+    uncapitalised,
 )
 from widthwise.study.curves import step_name
 from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
@@ -50,12 +51,18 @@ OWN_TITLE = "Does your training loss rise with size, and why?"
 QUESTION = "https://stats.stackexchange.com/questions/438992"
 JUDGED_LOSSES = ("objective", "data_loss")
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
+VERBS = {"starting_loss": "starts", "end_value": "ends"}
+OPEN = "is undecided "
+WHEN = {"starts": "at the start", "ends": "at the end", "is": "there"}
 CATALOGUE_LEVEL = 0.05
-# What is smaller is printed as 0.000 nats.
-PRINTED_ZERO = 0.0005
+# Most circumstances that a sentence names, and most rows of the table of causes.
+MOST_NAMED, MOST_CAUSES = 4, 6
+EVERYWHERE = "every circumstance"
+NO_LATER = "No, the largest takes no more steps to midway"
+Answer = tuple[str, str]  # a statement, and a detail
 NESTED = (
-    "More filters cannot raise the lowest loss that a network can reach: with its added weights at zero, the larger "
-    "network computes what the smaller one does. A higher end is a matter of start, optimiser or time."
+    "With its added weights at zero, a wider network computes what the narrower one does. So more filters cannot raise "
+    "the lowest loss that a network can reach: a higher end comes from the start, the optimiser or too few steps."
 )
 AXES = {0: "vectors of {} numbers", 1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
 
@@ -75,12 +82,13 @@ def answer_of_the_post(evidence: Evidence) -> Iterable[str]:
     """The sections of an answer to the question; one that has nothing to say is empty."""
     sections = (
         short_answer,
+        contradictions,
         questions,
         causes,
+        penalty_left,
         learning_rates,
-        literature,
-        predictions,
         advice,
+        literature,
         certainty,
         not_shown,
         conditions,
@@ -101,40 +109,46 @@ def own_answer(evidence: Evidence) -> Iterable[str]:
 def short_answer(evidence: Evidence) -> str:
     """Where larger networks start and end higher, and by how much."""
     return f"""\
-**In this study of {counted(len(evidence.study.judged), "circumstance")}, a larger network ends with \
-{higher_in(evidence, "end_value")}. It starts with {higher_in(evidence, "starting_loss")}.**
+**In this study of {counted(len(evidence.study.judged), "circumstance")}, larger networks end with \
+{higher_in(evidence, "end_value")}. They start with {higher_in(evidence, "starting_loss")}.**
 
 {short_table(evidence)}
 
-Mean losses in nats. *Change* is the least-squares trend over all sizes, from the smallest to the largest, with the \
-interval that decides the verdict. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. \
-{what_was_run(evidence)} All tables: [evidence.md](evidence.md)."""
+Mean losses in nats, smallest → largest network. In brackets the change, which is the least-squares trend over all \
+sizes, its interval, and the verdict that the interval decides. {reported_loss_words(evidence)} Guessing costs \
+{evidence.guessing}. {what_was_run(evidence)} All tables: [evidence.md](evidence.md)."""
 
 
 def reported_loss_words(evidence: Evidence) -> str:
     """Says where the reported loss holds the penalty."""
-    penalised = [name for name in evidence.study.judged if evidence.reports_penalty(name)]
-    if not penalised:
+    if not any(map(evidence.reports_penalty, evidence.study.judged)):
         return "The reported loss is the data loss: no penalty is in it."
-    elsewhere = "; elsewhere it is the data loss" if len(penalised) < len(evidence.study.judged) else ""
-    return f"The reported loss is data loss + penalty in {quoted(penalised)}{elsewhere}."
+    return "Reported loss = data loss + penalty."
 
 
 def higher_in(evidence: Evidence, feature: str) -> str:
     """Names the circumstances in which larger networks have a higher reported loss, and a higher data loss."""
-    return listed(
+    return ", and with ".join(
         f"a higher {MEASURES[measure]} in {rises_in(evidence, measure, feature)}" for measure in JUDGED_LOSSES
     )
 
 
 def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
-    """Names the circumstances in which a feature rises, with its change, and those that are undecided."""
+    """Names the circumstances in which a feature rises, with its change; says in how many it is undecided.
+
+    Of more than `MOST_NAMED` it names those that rise most.
+    """
     rows = {name: evidence.verdict(name, measure, feature) for name in evidence.study.judged}
-    rising = [f"`{name}` ({change(row['change'])})" for name, row in rows.items() if row["verdict"] == "rises"]
-    undecided = [name for name, row in rows.items() if row["verdict"] == "undecided"]
-    if not undecided:
-        return listed(rising) if rising else "none"
-    return f"{listed(rising) if rising else 'none for certain'} (undecided in {quoted(undecided)})"
+    changes = {name: row["change"] for name, row in rows.items() if row["verdict"] == "rises"}
+    named = sorted(changes, key=changes.__getitem__, reverse=True) if len(changes) > MOST_NAMED else list(changes)
+    undecided = sum(row["verdict"] == "undecided" for row in rows.values())
+    if not changes:
+        words = "none for certain" if undecided else "none"
+    else:
+        words = listed(f"{evidence.title(name)} ({change(changes[name])})" for name in named[:MOST_NAMED])
+    if len(changes) > MOST_NAMED:
+        words = f"{len(changes)}, most in {words}"
+    return f"{words} (undecided in {undecided})" if undecided else words
 
 
 def short_table(evidence: Evidence) -> str:
@@ -142,24 +156,23 @@ def short_table(evidence: Evidence) -> str:
     ranges = {evidence.parameter_range(name) for name in evidence.study.judged}
     rows = []
     for names in evidence.distinct:
-        name = names[0]
-        title = ", ".join(f"`{other}`" for other in names)
+        title = ", ".join(evidence.study.titles(names))
         if len(ranges) > 1:
-            title += f" ({evidence.parameter_range(name)})"
-        for (feature, when), measure in itertools.product(PRIMARY, judged_losses(evidence, name)):
-            smallest, largest = evidence.ends_of_range(name, measure, feature)
-            row = evidence.verdict(name, measure, feature)
-            rows.append(
-                {
-                    "circumstance": title,
-                    "loss": f"{MEASURES[measure]}, {when}",
-                    "smallest": mean_words(smallest),
-                    "largest": mean_words(largest),
-                    "change [interval]": change_words(row),
-                    "verdict": verdict_words(row, with_replicates=False),
-                }
-            )
+            title += f" ({evidence.parameter_range(names[0])})"
+        cells = {"circumstance": title}
+        for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
+            is_same = measure == "objective" and not evidence.reports_penalty(names[0])
+            cell = "= data loss" if is_same else short_cell(evidence, names[0], measure, feature)
+            cells[f"{MEASURES[measure]}, {when}"] = cell
+        rows.append(cells)
     return markdown_table(rows)
+
+
+def short_cell(evidence: Evidence, name: str, measure: str, feature: str) -> str:
+    """A loss in the smallest and the largest network, its change with its interval, and the verdict."""
+    smallest, largest = map(mean_words, evidence.ends_of_range(name, measure, feature))
+    row = evidence.verdict(name, measure, feature)
+    return f"{smallest} → {largest} ({change_words(row)} {verdict_words(row, with_replicates=False)})"
 
 
 def judged_losses(evidence: Evidence, name: str) -> tuple[str, ...]:
@@ -179,44 +192,64 @@ def what_was_run(evidence: Evidence) -> str:
     )
 
 
-# The five questions
+# The five questions. An answer is a statement, and a detail of one circumstance: statements that are the same are told
+# once, with the circumstances that they hold for.
 
 
 def questions(evidence: Evidence) -> str:
-    """The question's five questions, answered for every circumstance; equal answers once."""
-    judged = [evidence.study.circumstances[name] for name in evidence.study.judged]
-    asked: tuple[tuple[str, str, Callable[[Evidence, str], str]], ...] = (
-        ("Is this expected?", "", is_expected),
+    """The question's five questions, answered for every circumstance."""
+    widths = any(not evidence.study.circumstances[name].depths for name in evidence.study.judged)
+    asked: tuple[tuple[str, str, Callable[[Evidence, str], Answer]], ...] = (
+        ("Is this expected?", what_is_expected(evidence), is_expected),
         ("Does a larger model just take longer to train?", midway(evidence), takes_longer),
         ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
-        ("Is it stuck in local minima?", nested(evidence) if any(not one.depths for one in judged) else "", is_stuck),
+        ("Is it stuck in local minima?", nested(evidence) if widths else "", is_stuck),
         ("Would the larger ones win later?", "", wins_later),
     )
     blocks = ["## The five questions of the post"]
     for question, note, answer in asked:
-        blocks.append(f"**{question}**" + (f" {note}" if note else ""))
-        blocks.append("\n".join(answers(evidence, answer)))
+        blocks.append("\n".join([f"**{question}** {note}".rstrip(), *grouped_answers(evidence, answer)]))
     return "\n\n".join(blocks)
+
+
+def grouped_answers(evidence: Evidence, answer: Callable[[Evidence, str], Answer]) -> Iterable[str]:
+    """One bullet for each different statement, with the circumstances that it holds for."""
+    found: dict[str, list[str]] = {}
+    with_details: set[str] = set()
+    for names in evidence.distinct:
+        statement, detail = answer(evidence, names[0])
+        title = listed(evidence.study.titles(names))
+        found.setdefault(statement, []).append(f"{title} ({detail})" if detail else title)
+        with_details.update([statement] if detail else [])
+    for statement, titles in found.items():
+        is_of_all = len(titles) == len(evidence.distinct) > 1 and statement not in with_details
+        yield f"- {statement}: {EVERYWHERE if is_of_all else '; '.join(titles)}."
 
 
 def start_and_time(evidence: Evidence) -> str:
     """The start, the time, the end and the crossing of losses in a study's own settings; for one seed, the crossing."""
     name, replicated = evidence.root, len(evidence.study.seeds) > 1
-    lines = []
+    asked = []
     if replicated and evidence.knows(name, "data_loss", "starting_loss"):
-        lines.append(f"**Does it start higher?** {starts_harder(evidence, name)}")
+        asked.append(("Does it start higher?", starts_harder, ""))
     if replicated and evidence.knows(name, "data_loss", "steps_to_midway"):
-        lines.append(f"**Does it just take longer?** {takes_longer(evidence, name)} {midway(evidence)}")
+        asked.append(("Does it just take longer?", takes_longer, midway(evidence)))
     if replicated and evidence.knows(name, "data_loss"):
         is_nested = not evidence.is_of_curves and evidence.study.factory is None
-        lines.append(
-            f"**Is it stuck?** {is_stuck(evidence, name)}" + (f" {nested(evidence, name)}" if is_nested else "")
-        )
+        asked.append(("Is it stuck?", is_stuck, nested(evidence, name) if is_nested else ""))
     if not evidence.rows("crossings", circumstance=name).empty:
-        lines.append(f"**Would the largest win later?** {wins_later(evidence, name)}")
-    if not lines:
+        asked.append(("Would the largest win later?", wins_later, ""))
+    if not asked:
         return ""
-    return "## Start, time and crossing\n\n" + "\n".join(f"- {line}" for line in lines)
+    return "## Start, time and crossing\n\n" + "\n".join(
+        f"- **{question}** {single_answer(*answer(evidence, name))}" + (f" {note}" if note else "")
+        for question, answer, note in asked
+    )
+
+
+def single_answer(statement: str, detail: str) -> str:
+    """An answer about one circumstance, as a sentence."""
+    return f"{statement} ({detail})." if detail else f"{statement}."
 
 
 def nested(evidence: Evidence, *names: str) -> str:
@@ -230,7 +263,7 @@ def nested(evidence: Evidence, *names: str) -> str:
     differ = f"differ by at most {difference:.0e} nats" if difference else "do not differ"
     return (
         f"{NESTED} Embedding each trained network in every wider one shows it ({counted(len(rows), 'pair')}): the "
-        f"reported losses {differ}. In {higher} of them the wider one, as trained, is higher."
+        f"reported losses {differ}. In {counted(higher, 'pair')} the wider network, as trained, ends higher."
     )
 
 
@@ -244,154 +277,190 @@ def guess(evidence: Evidence) -> str:
     return f"log({evidence.classes or 'classes'})"
 
 
-def answers(evidence: Evidence, answer: Callable[[Evidence, str], str]) -> Iterable[str]:
-    """One bullet for each different answer, with the circumstances that it holds for."""
-    by_text: dict[str, list[str]] = {}
-    for names in evidence.distinct:
-        by_text.setdefault(answer(evidence, names[0]), []).extend(names)
-    return (f"- {quoted(names)}: {text}" for text, names in by_text.items())
-
-
-def is_expected(evidence: Evidence, name: str) -> str:
+def is_expected(evidence: Evidence, name: str) -> Answer:
     """Does the reported loss start and end higher in larger networks?"""
     start, end = (evidence.verdict(name, "objective", feature) for feature, _ in PRIMARY)
-    rising = [row["verdict"] == "rises" for row in (start, end)]
     is_open = not {start["verdict"], end["verdict"]}.isdisjoint({"undecided", "diverged"})
-    opening = "Yes" if all(rising) else "In part" if any(rising) else "Undecided" if is_open else "No"
-    sentences = [f"{opening}: in larger networks the reported loss {movements(start, end)}."]
-    printed_start, printed_end = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
-    if (printed_start["verdict"], printed_end["verdict"]) != (start["verdict"], end["verdict"]):
-        sentences.append(f"Its mean over each epoch, which the post shows, {movements(printed_start, printed_end)}.")
-    if evidence.reports_penalty(name) and any(rising):
-        shares = [
-            f"{penalty_share(evidence, name, feature)} of the rise at the {when}"
-            for (feature, when), rises in zip(PRIMARY, rising, strict=True)
-            if rises
-        ]
-        sentences.append(f"The penalty accounts for {listed(shares)}.")
-    return " ".join(sentences)
+    statement = {
+        (True, True): "Yes, in larger networks the reported loss starts and ends higher",
+        (True, False): "In part, in larger networks the reported loss starts higher, but is not shown to end higher",
+        (False, True): "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
+        (False, False): "Undecided, in larger networks the reported loss is not shown to start or to end higher"
+        if is_open
+        else "No, in larger networks the reported loss neither starts nor ends higher",
+    }[start["verdict"] == "rises", end["verdict"] == "rises"]
+    details = [f"start {bare_change(start)}, end {bare_change(end)}"]
+    if printed_differs(evidence, name):
+        printed = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
+        details.append(f"the printed loss {movements(*printed)}")
+    return statement, "; ".join(details)
+
+
+def printed_differs(evidence: Evidence, name: str) -> bool:
+    """Whether the printed loss has other verdicts at start or end than the reported loss."""
+    return any(
+        evidence.verdict(name, "printed", feature)["verdict"] != evidence.verdict(name, "objective", feature)["verdict"]
+        for feature, _ in PRIMARY
+    )
+
+
+def bare_change(row: Mapping) -> str:
+    """The change of a row, "at least" where runs diverged."""
+    return change(row["change"]) + (" at least" if row["diverged"] and row["verdict"] in ("rises", "falls") else "")
 
 
 def movements(start: Mapping, end: Mapping) -> str:
-    """Says how a loss starts and ends in larger networks."""
-    return f"{movement(start, 'starts')} and {movement(end, 'ends')}"
+    """Says how a loss starts and ends in larger networks: "starts and ends higher"."""
+    first, last = movement(start, "starts"), movement(end, "ends")
+    if first.removeprefix("starts ") == last.removeprefix("ends "):
+        return first.replace("starts ", "starts and ends ")
+    both_open = first.startswith(OPEN) and last.startswith(OPEN)
+    return f"{first} and {last.removeprefix(OPEN) if both_open else last}"
 
 
 def movement(row: Mapping, verb: str) -> str:
-    """Says how a loss starts, ends or is in larger networks: "ends higher (+0.279)"."""
+    """Says how a loss starts, ends or is in larger networks: "ends higher"."""
     verdict = row["verdict"]
     if goes_against_its_trend(row):
-        way = "higher" if row["change"] > 0 else "lower"
-        return f"{verb} {way} as a trend ({change(row['change'])}), but {AGAINST_THE_TREND}"
+        return f"{verb} {'higher' if row['change'] > 0 else 'lower'} as a trend (some size goes against it)"
     if verdict in ("rises", "falls"):
-        way = ("slightly " if is_true(row["slight"]) else "") + ("higher" if verdict == "rises" else "lower")
-        return f"{verb} {way} ({change(row['change'])}{' at least' if row['diverged'] else ''})"
+        return f"{verb} {'slightly ' if is_true(row['slight']) else ''}{'higher' if verdict == 'rises' else 'lower'}"
     return {
         "flat": f"{verb} about the same",
-        "mixed": f"{verb} neither higher nor lower throughout",
+        "mixed": f"{verb} now higher, now lower",
         "diverged": "has diverged at some size",
-        "undecided": f"{verb} neither higher nor lower for certain",
+        "undecided": f"{OPEN}{WHEN[verb]}",
     }[verdict]
 
 
-def penalty_share(evidence: Evidence, name: str, feature: str) -> str:
-    """The share of a rise of the reported loss that is penalty; an identity, since the rest is data loss."""
+def what_is_expected(evidence: Evidence) -> str:
+    """The penalty's part in the rises, and what the printed loss is where it goes another way."""
+    sentences = [penalty_shares(evidence)]
+    if any(printed_differs(evidence, name) for name in evidence.study.judged):
+        sentences.append("The printed loss is the reported loss' mean over each epoch, which the post shows.")
+    return " ".join(filter(None, sentences))
+
+
+def penalty_shares(evidence: Evidence) -> str:
+    """How much of the rises of the reported loss is penalty, over all circumstances: an identity."""
+    parts = []
+    for feature, when in PRIMARY:
+        shares = [
+            share
+            for names in evidence.distinct
+            if evidence.reports_penalty(names[0])
+            and evidence.verdict(names[0], "objective", feature)["verdict"] == "rises"
+            and not math.isnan(share := penalty_share(evidence, names[0], feature))
+        ]
+        if shares:
+            rise = "the rise" if len(shares) == 1 else "each rise"
+            parts.append(f"{share_span(shares)} of {rise} at the {when}")
+    return f"The penalty accounts for {listed(parts)}." if parts else ""
+
+
+def share_span(shares: Iterable[float]) -> str:
+    """The smallest and the largest of some shares: "all", or "between 71% and 100%"."""
+    low, high = (f"{share:.0%}" for share in (min(shares), max(shares)))
+    return {"0%": "none", "100%": "all"}.get(low, low) if low == high else f"between {low} and {high}"
+
+
+def penalty_share(evidence: Evidence, name: str, feature: str) -> float:
+    """The share of a rise of the reported loss that is penalty; the rest is data loss.
+
+    All of it where the data loss falls, and none where the penalty does.
+    """
     reported, data = (evidence.verdict(name, measure, feature)["change"] for measure in JUDGED_LOSSES)
-    return share_label((reported - data) / reported)
+    return float(numpy.clip(1 - data / reported, 0, 1))
 
 
-def takes_longer(evidence: Evidence, name: str) -> str:
+def takes_longer(evidence: Evidence, name: str) -> Answer:
     """Does a larger network take more steps, and is it behind at equal compute?"""
     row = evidence.verdict(name, "data_loss", "steps_to_midway")
-    factor = 2 ** row["change"]
     features = evidence.rows("features", circumstance=name, measure="data_loss", feature="steps_to_midway")
     late, runs = int(features["at_horizon"].sum()), int(features["seeds"].sum())
-    trend = f"the largest takes {factor:.2g} times the steps of the smallest to midway"
-    reasons = [
-        *([f"as a trend, {trend}, but {AGAINST_THE_TREND}"] if goes_against_its_trend(row) else []),
-        *([f"{late} of {runs} runs ended before midway"] if late else []),
-    ]
-    in_words = {
-        "rises": f"Yes: {trend}.",
-        "falls": f"No: {trend}.",
-        "flat": "No: every size takes as many steps to midway.",
-        "mixed": "It depends on the size: the steps to midway neither rise nor fall throughout.",
-        "diverged": "No answer: at some size every run diverged.",
-        "undecided": f"Undecided{': ' if reasons else ''}{'; '.join(reasons)}.",
-    }
+    factor = f"{2 ** row['change']:.2g} times as many steps"
+    details = [factor] if row["verdict"] in ("rises", "falls") else []
+    details += [f"the largest takes {factor}"] if goes_against_its_trend(row) else []
+    details += [f"{late} of {runs} runs ended before midway"] if late and row["verdict"] == "undecided" else []
     compute = evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
-    if compute is None or compute["verdict"] not in ("rises", "falls"):
-        return in_words[row["verdict"]]
-    at_equal_compute = f"At equal training compute the larger network's data loss {movement(compute, 'is')}."
-    return f"{in_words[row['verdict']]} {at_equal_compute}"
+    if compute is not None and compute["verdict"] in ("rises", "falls"):
+        details.append(f"at equal compute its data loss {movement(compute, 'is')}, {bare_change(compute)}")
+    statement = {
+        "rises": "Yes, the largest takes more steps to midway",
+        "falls": NO_LATER,
+        "flat": NO_LATER,
+        "mixed": "It depends on the size",
+        "diverged": "No answer, since at some size every run diverged",
+        "undecided": "Undecided" + (", since some size goes against the trend" if goes_against_its_trend(row) else ""),
+    }[row["verdict"]]
+    return statement, "; ".join(details)
 
 
-def starts_harder(evidence: Evidence, name: str) -> str:
-    """Is the data loss higher before any update, and the reported loss?"""
+def starts_harder(evidence: Evidence, name: str) -> Answer:
+    """Is the data loss higher before any update?"""
     row = evidence.verdict(name, "data_loss", "starting_loss")
-    smallest, largest = map(mean_words, evidence.ends_of_range(name, "data_loss", "starting_loss"))
-    openings = {"rises": "Hardly" if row["slight"] else "Yes", "falls": "No", "flat": "No"}
-    opening = openings.get(row["verdict"], "No clear answer")
-    values = f"{smallest} in the smallest, {largest} in the largest"
-    data = f"{opening}: in larger networks the data loss {movement(row, 'starts')}: {values}."
-    return " ".join([data, *reported_start(evidence, name)])
+    higher = "Hardly" if is_true(row["slight"]) else "Yes"
+    openings = {"rises": f"{higher}, in larger networks the data loss {movement(row, 'starts')}"}
+    openings |= dict.fromkeys(("falls", "flat"), "No, in larger networks the data loss starts no higher")
+    return answer_with_losses(evidence, name, "starting_loss", openings)
 
 
-def reported_start(evidence: Evidence, name: str) -> Iterable[str]:
-    """How the reported loss starts, and how much of its rise is penalty; nothing where no penalty is in it."""
-    if not evidence.reports_penalty(name):
-        return
-    row, data = (evidence.verdict(name, measure, "starting_loss") for measure in JUDGED_LOSSES)
-    words = f"The reported loss {movement(row, 'starts')}"
-    if row["verdict"] == "rises":
-        penalty = row["change"] - data["change"]
-        is_all = penalty_share(evidence, name, "starting_loss") == share_label(1)
-        words += f", {'none' if penalty < PRINTED_ZERO else 'all' if is_all else number(penalty)} of it penalty"
-    yield f"{words}."
+def answer_with_losses(evidence: Evidence, name: str, feature: str, openings: Mapping[str, str]) -> Answer:
+    """The statement for a verdict on the data loss, else that there is none; with the smallest's and largest's loss."""
+    row = evidence.verdict(name, "data_loss", feature)
+    losses = " → ".join(dict.fromkeys(map(mean_words, evidence.ends_of_range(name, "data_loss", feature))))
+    if row["verdict"] in openings:
+        return openings[row["verdict"]], losses
+    return "No clear answer", f"{losses}; the data loss {movement(row, VERBS[feature])}"
 
 
-def is_stuck(evidence: Evidence, name: str) -> str:
+def is_stuck(evidence: Evidence, name: str) -> Answer:
     """Does the data loss end higher, and has it settled?"""
-    row = evidence.verdict(name, "data_loss", "end_value")
-    so_far = "" if evidence.has_settled(name, "data_loss") else " so far"
-    openings = {"rises": "It may be", "falls": f"No sign of it{so_far}", "flat": f"No sign of it{so_far}"}
-    opening = openings.get(row["verdict"], "No clear answer")
-    plateaus = evidence.plateau_sentence(name, "data_loss")
-    return f"{opening}: in larger networks the data loss {movement(row, 'ends')}. {plateaus}"
-
-
-def wins_later(evidence: Evidence, name: str) -> str:
-    """Does the largest network cross below the smallest?"""
-    reported, *others = (
-        crossing_words(evidence, name, measure)
-        for measure in JUDGED_LOSSES
-        if not evidence.rows("crossings", circumstance=name, measure=measure).empty
+    settled = evidence.has_settled(name, "data_loss")
+    openings = {"rises": "It may be, in larger networks the data loss ends higher"}
+    no_sign = f"No sign of it{'' if settled else ' so far'}, in larger networks the data loss ends no higher"
+    statement, losses = answer_with_losses(
+        evidence, name, "end_value", openings | dict.fromkeys(("falls", "flat"), no_sign)
     )
-    data = others[0] if others else reported
-    if reported == data:
-        return f"{reported}."
-    return f"{reported}, by the reported loss. By the data loss: {data[0].lower()}{data[1:]}."
+    return statement, losses if settled else f"{losses}; {evidence.unsettled_words(name, 'data_loss')}"
 
 
-def crossing_words(evidence: Evidence, name: str, measure: str) -> str:
+def wins_later(evidence: Evidence, name: str) -> Answer:
+    """Does the largest network cross below the smallest?"""
+    found = [
+        crossing_words(evidence, name, measure)
+        for measure in judged_losses(evidence, name)
+        if not evidence.rows("crossings", circumstance=name, measure=measure).empty
+    ]
+    (statement, detail), *others = found or [crossing_words(evidence, name, "objective")]
+    if not others or others[0] == (statement, detail):
+        return statement, detail
+    data, detail_of_data = others[0]
+    details = filter(None, [detail, detail_of_data and f"data loss: {detail_of_data}"])
+    if data == statement:
+        return statement, "; ".join(details)
+    words = f"By the reported loss, {uncapitalised(statement)}; by the data loss, {uncapitalised(data)}"
+    return words, "; ".join(details)
+
+
+def crossing_words(evidence: Evidence, name: str, measure: str) -> Answer:
     """Whether and when the largest network's loss crosses below the smallest's."""
     row, runs = evidence.extremes(name, measure), evidence.runs(name)
-    seeds = counted(row["seeds"], "seed")
     if row["always_below"] == row["seeds"]:
-        return "Yes, the largest is below the smallest from the start in every seed"
+        return "The largest is below the smallest from the start", ""
     if row["crossed"] == row["seeds"]:
-        step = f"{step_name(evidence.study)} {row['median_crossing']:.0f} (median)"
-        return f"Yes, the largest crosses below the smallest in every seed, at {step}"
+        when = f"at {step_name(evidence.study)} {row['median_crossing']:.0f} in the median"
+        return "Yes, the largest crosses below the smallest in every seed", when
     if row["crossed"]:
-        return f"The largest crosses below the smallest in {row['crossed']} of {seeds}"
+        return "In some seeds the largest crosses below the smallest", f"{row['crossed']} of {row['seeds']}"
     diverged = runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].sum()
     if diverged:
-        return f"No, the largest diverged in {diverged} of {seeds}"
-    ending = "all have settled" if evidence.has_settled(name, measure) else "not all have settled: it may cross later"
-    return f"Not within {evidence.steps_words(runs['planned_steps'])} ({ending})"
+        return "No, the largest diverged", f"{diverged} of {counted(row['seeds'], 'seed')}"
+    settled = "and every size has settled" if evidence.has_settled(name, measure) else "but not every size has settled"
+    return f"Not within {evidence.steps_words(runs['planned_steps'])}, {settled}", ""
 
 
-# Causes, rates, literature
+# Causes, penalties, rates, literature
 
 
 def causes(evidence: Evidence) -> str:
@@ -399,20 +468,79 @@ def causes(evidence: Evidence) -> str:
     pairs = evidence.rows("contrasts")
     if pairs.empty:
         return ""
-    rows = []
+    found, without = [], []
     for name, reference in pairs[["circumstance", "reference"]].drop_duplicates().itertuples(index=False):
-        cells = {"circumstance": f"`{name}` less `{reference}`", "factor": factor_words(evidence, name, reference)}
-        for (feature, when), measure in itertools.product(PRIMARY, JUDGED_LOSSES):
-            row = evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
-            cells[f"{MEASURES[measure]}, {when}"] = verdict_and_change(row)
-        rows.append(cells)
+        contrasts = {
+            (measure, feature): evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
+            for measure, (feature, _) in itertools.product(JUDGED_LOSSES, PRIMARY)
+        }
+        less = f"{evidence.title(name)} less {evidence.title(reference)}"
+        if not any(map(is_difference, contrasts.values())):
+            without.append(less)
+            continue
+        cells = {"circumstance": less, "factor": factor_words(evidence, name, reference)}
+        for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
+            cells[f"{MEASURES[measure]}, {when}"] = verdict_and_change(contrasts[measure, feature])
+        ends = [row for (_, feature), row in contrasts.items() if feature == "end_value" and is_difference(row)]
+        found.append((max((abs(row["change"]) for row in ends), default=0), cells))
+    found.sort(key=itemgetter(0), reverse=True)
+    smaller = [cells["circumstance"] for _, cells in found[MOST_CAUSES:]]
+    parts = [
+        "## What causes it",
+        "A cause is claimed only from two circumstances that differ in one factor, paired by seed and size. The cells "
+        "say what the factor does to the change from the smallest to the largest size; the largest effect on an end "
+        "comes first.",
+        markdown_table(cells for _, cells in found[:MOST_CAUSES]),
+        " ".join(
+            f"{words}: {'; '.join(names)}."
+            for words, names in (("Smaller effects", smaller), ("No certain difference", without))
+            if names
+        ),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def is_difference(contrast: Mapping) -> bool:
+    """Whether a contrast shows that the factor changes how a loss goes with size."""
+    return contrast["verdict"] in ("rises", "falls", "mixed", "diverged")
+
+
+def penalty_left(evidence: Evidence) -> str:
+    """The penalty at the start and the end, and how it goes with size; nothing where no loss holds one.
+
+    Of more than `MOST_NAMED` circumstances, those of whose penalty something was predicted.
+    """
+    ratios = {names[0]: evidence.rows("penalty_ratios", circumstance=names[0]) for names in evidence.distinct}
+    told = [names for names in evidence.distinct if len(ratios[names[0]])]
+    if len(told) > MOST_NAMED:
+        told = [names for names in told if ratios[names[0]]["agrees"].notna().any()]
+    if not told:
+        return ""
     return f"""\
-## What causes it
+## The penalty that is left
 
-A cause is claimed only from two circumstances that differ in one factor, paired by seed and size. The cells say what \
-the factor does to the change from the smallest to the largest size.
+Penalties in nats, smallest → largest network. The largest network's at the end is compared with the smallest's, also \
+as a power of the ratio of their parameters, and with the largest's in the reference. Geometric means with 95% \
+intervals over seeds (descriptive).
 
-{markdown_table(rows)}"""
+{markdown_table(penalty_row(evidence, names, ratios[names[0]]) for names in told)}"""
+
+
+def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFrame) -> dict[str, str]:
+    """The row of circumstances with the same losses in the table of penalties."""
+    of_sizes = evidence.rows("penalties", circumstance=names[0]).sort_values("parameters")
+    by_size, by_reference = (
+        ratios[known].to_dict("records") for known in (ratios["reference"].isna(), ratios["reference"].notna())
+    )
+    over = [f"{ratio_words(row)} ({evidence.title(row['reference'])})" for row in by_reference]
+    cells = {"circumstance": ", ".join(evidence.study.titles(names))}
+    for when in ("start", "end"):
+        cells[f"penalty, {when}"] = " → ".join(number(value, 4) for value in of_sizes[when].iloc[[0, -1]])
+    return cells | {
+        "end, largest / smallest": "".join(map(ratio_words, by_size)) or NO_VALUE,
+        "power of parameters": "".join(number(row["power"], 2) for row in by_size) or NO_VALUE,
+        "end, largest / reference's": "".join(over) or NO_VALUE,
+    }
 
 
 def learning_rates(evidence: Evidence) -> str:
@@ -438,7 +566,7 @@ def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
     low = by_rate["at_or_below_best"].astype(bool)
     base = verdicts["base_width"].iloc[0]
     return {
-        "grid": f"`{grid}`",
+        "grid": evidence.title(grid),
         "best rate, narrowest → widest": f"{narrowest} → {widest}",
         "its slope": slope_words(evidence, grid, "best"),
         "slope of the highest stable rate": slope_words(evidence, grid, "highest_stable"),
@@ -465,63 +593,95 @@ def verdicts_by_rate(rows: pandas.DataFrame) -> str:
 
 
 def literature(evidence: Evidence) -> str:
-    """The study's results beside published ones; nothing where the study can test none."""
+    """With how many published results the study agrees, and those that it does not; nothing where it can test none."""
     rows = evidence.rows("literature").to_dict("records")
     if not rows:
         return ""
-    table = markdown_table(
-        {
-            "claim": f"{row['claim']} ({row['source']})",
-            "theirs": row["theirs"],
-            "ours": row["ours"],
-            "agrees": row["agrees"],
-        }
-        for row in rows
+    counts = Counter(row["agrees"] for row in rows)
+    told = (
+        f"Of {counted(len(rows), 'published result')} that this study tests, it agrees with {counts['yes']}, disagrees "
+        f"with {counts['no']} and leaves {counts['undecided']} undecided: [evidence.md](evidence.md)."
     )
-    return f"## Beside the literature\n\nWhat is undecided contradicts nothing.\n\n{table}"
+    lines = [
+        f"- {capitalised(row['claim'])}: {row['theirs']} ({row['source']}); here: {row['ours']}."
+        for row in rows
+        if row["agrees"] == "no"
+    ]
+    return "\n".join(["## Beside the literature\n", told + (" It disagrees with:" if lines else ""), *lines])
 
 
 # Predictions and advice
 
 
-def predictions(evidence: Evidence) -> str:
-    """How many predictions came out, by kind, and which did not; nothing where none was tested."""
-    made = [found for name in evidence.study.judged for found in evidence.predictions(name)]
-    tested = [found for found in [*made, *evidence.rate_predictions()] if found.found is not None]
+def contradictions(evidence: Evidence) -> str:
+    """How many predictions came out, by kind, and those that did not, by feature; nothing where none was tested."""
+    tested = evidence.tested_predictions()
     if not tested:
         return ""
     counts = Counter(found.kind for found in tested)
     held = Counter(found.kind for found in tested if found.held)
     summary = listed(f"{held[kind]} of {count} {kind}" for kind, count in counts.items())
     failed = [found for found in tested if not found.held]
-    lines = [f"- {subject}: {failures(group)}." for subject, group in itertools.groupby(failed, attrgetter("subject"))]
-    confirmed = f"## What was expected\n\nWritten down before the runs and confirmed: {summary}."
-    return confirmed + (" The others:\n\n" + "\n".join(lines) if lines else "")
-
-
-def failures(failed: Iterable[Prediction]) -> str:
-    """The predictions of one subject that did not hold, and what was found; undecided ones together."""
-    failed = list(failed)
-    parts = [f"{one.feature}: {one.found}, not {one.expected}" for one in failed if one.found != "undecided"]
-    undecided = [one.feature for one in failed if one.found == "undecided"]
-    return "; ".join(parts + ([f"undecided are {'; '.join(undecided)}"] if undecided else []))
+    decided = [found for found in failed if found.found != "undecided"]
+    by_feature: dict[str, dict[str, list[str]]] = {}
+    for one in decided:
+        subjects = by_feature.setdefault(one.feature, {}).setdefault(f"{one.found}, not {one.expected}", [])
+        subjects.append(one.subject)
+    lines = [
+        f"- {capitalised(feature)}: {'; '.join(f'{words}, in {listed(found)}' for words, found in contrary.items())}."
+        for feature, contrary in by_feature.items()
+    ]
+    words = (
+        f"Written down before the runs and confirmed: {summary}. Undecided: {len(failed) - len(decided) or 'none'}. "
+        f"Contradicted:{'' if lines else ' none.'}"
+    )
+    return "\n".join(["## What was expected, and is not so\n", words, *lines])
 
 
 def advice(evidence: Evidence) -> str:
-    """How to tell which circumstance one is in, and what to change, where every prediction of it came out."""
-    lines, withheld = [], []
+    """How to tell which circumstance one is in, and what to change: where every prediction of it came out.
+
+    Ranked by how much it moves the end, in a circumstance or against its reference.
+    """
+    ranked, withheld = [], []
     for name in evidence.study.judged:
-        circumstance = evidence.study.circumstances[name]
-        if not all(prediction.held for prediction in evidence.predictions(name)):
-            withheld.append(name)
-            continue
+        circumstance, effect = evidence.study.circumstances[name], effect_on_the_end(evidence, name)
         texts = (("Look for", circumstance.look_for), ("Change", circumstance.change))
         parts = [f"{title}: {text.strip().rstrip('.')}." for title, text in texts if text]
-        if parts:
-            lines.append(f"- `{name}`. {' '.join(parts)}")
+        if effect is None or not parts:
+            continue
+        if all(prediction.held for prediction in evidence.predictions(name)):
+            size, words = effect
+            ranked.append((size, f"- **{capitalised(circumstance.title)}** ({words}). {' '.join(parts)}"))
+        else:
+            withheld.append(circumstance.title)
+    intro = (
+        "Ranked by how much higher larger networks end there, or by what the circumstance changes in that against its "
+        "reference, in nats; only where every prediction was confirmed."
+    )
+    lines = [words for _, words in sorted(ranked, key=lambda pair: -pair[0])]
+    parts = ["## Which circumstance are you in, and what to change", "\n".join([intro, *lines])] if lines else []
     if withheld:
-        lines.append(f"- No advice from {quoted(withheld)}: not all that was expected there came out.")
-    return "## Which circumstance are you in, and what to change\n\n" + "\n".join(lines) if lines else ""
+        parts += [] if lines else ["## What to change"]
+        parts.append(f"No advice on {listed(withheld)}: not every prediction was confirmed there.")
+    return "\n\n".join(parts)
+
+
+def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str] | None:
+    """The largest decided change of an end: its size, and the change in words; None where no end changes.
+
+    It is a rise in the circumstance, or what the circumstance changes against its reference.
+    """
+    effects = []
+    for measure in JUDGED_LOSSES:
+        row = evidence.verdict(name, measure, "end_value")
+        if row["verdict"] == "rises" and measure in judged_losses(evidence, name):
+            effects.append((row["change"], f"{MEASURES[measure]} {change(row['change'])}"))
+        contrast = evidence.row("contrasts", circumstance=name, measure=measure, feature="end_value")
+        if contrast is not None and contrast["verdict"] in ("rises", "falls"):
+            words = f"{MEASURES[measure]} {change(contrast['change'])} against {evidence.title(contrast['reference'])}"
+            effects.append((abs(contrast["change"]), words))
+    return max(effects, key=itemgetter(0), default=None)
 
 
 # How sure, and on what conditions
@@ -543,9 +703,9 @@ def certainty(evidence: Evidence) -> str:
     lines = [
         f"- Ends rest on {counted(seeds, 'seed')}. Starts rest on {initialisation_words(evidence)}.",
         f"- In each circumstance {decided}. Everything else is descriptive, at 5%.",
-        f"- {catalogue_words(verdicts)}",
-        "- A t interval promises less where one size alone scatters, in single spikes: in simulations of that, up to "
-        "12% of ends were falsely called rising or falling, most of them slightly, where 2.25% are claimed "
+        f"- {catalogue_words(evidence, verdicts)}",
+        "- Where one size alone scatters, in single spikes, t intervals are too narrow: in simulations of that, up to "
+        "12% of ends were falsely called rising or falling, most of them slightly, and not the 2.25% that are claimed "
         "(`scripts/simulate_inference.py`).",
     ]
     if not is_publishable(seeds, sizes):
@@ -553,7 +713,7 @@ def certainty(evidence: Evidence) -> str:
     return "## How sure\n\n" + "\n".join(lines)
 
 
-def catalogue_words(verdicts: pandas.DataFrame) -> str:
+def catalogue_words(evidence: Evidence, verdicts: pandas.DataFrame) -> str:
     """Which of the rises and falls of starts and ends do not remain over all circumstances together."""
     decided = verdicts[verdicts["verdict"].isin(["rises", "falls"]) & verdicts["p_catalogue"].notna()]
     lost = decided[decided["p_catalogue"] >= CATALOGUE_LEVEL]
@@ -562,7 +722,7 @@ def catalogue_words(verdicts: pandas.DataFrame) -> str:
         return "No start and no end rises or falls."
     if lost.empty:
         return f"All rises and falls of starts and ends remain {level}."
-    names = (f"`{row.circumstance}`, {measured(row.measure, row.feature)}" for row in lost.itertuples())
+    names = (f"{evidence.title(row.circumstance)}, {measured(row.measure, row.feature)}" for row in lost.itertuples())
     return f"These rises and falls do not remain {level}: {'; '.join(names)}."
 
 
@@ -572,11 +732,12 @@ def initialisation_words(evidence: Evidence) -> str:
     if evidence.is_of_curves:
         return "the same seeds"
     initialisations, heads = study.analysis.initialisations, study.heads_per_backbone
-    replicates = f"{initialisations} initialisations of each size. The replicates of an interval are the seeds, and"
+    found = f"{initialisations} initialisations of each size"
     if heads == 1:
-        return f"{replicates} at the start the initialisations"
+        return f"{found}, which are their replicates"
     backbones = counted(initialisations // heads, "backbone")
-    return f"{replicates} at the start {backbones} (all layers but the head), each with {counted(heads, 'head')}"
+    each = f"with {counted(heads, 'head')} each"
+    return f"{found}: {backbones} (all layers but the head) as their replicates, {each}"
 
 
 def levels(rows: pandas.DataFrame) -> str:
@@ -587,10 +748,12 @@ def levels(rows: pandas.DataFrame) -> str:
 
 def not_shown(evidence: Evidence) -> str:
     """What the study leaves open."""
-    lines = [f"- Undecided in {text}." for names in evidence.distinct if (text := undecided_words(evidence, names))]
+    lines = [f"- Whether these rise: {words}." for words in filter(None, [undecided(evidence)])]
     unsettled = [name for name in evidence.study.judged if not evidence.has_settled(name, "objective")]
     if unsettled:
-        lines.append(f"- What longer runs reach in {quoted(unsettled)}: not every size has settled.")
+        is_all = len(unsettled) == len(evidence.study.judged) > 1
+        where = EVERYWHERE if is_all else listed(evidence.study.titles(unsettled))
+        lines.append(f"- What longer runs reach in {where}: not every size has settled.")
     if evidence.rows("contrasts").empty:
         lines.append("- Causes: no two circumstances of this study differ in one factor.")
     if not evidence.study.grids:
@@ -598,16 +761,21 @@ def not_shown(evidence: Evidence) -> str:
     return "## What was not shown\n\n" + "\n".join(lines) if lines else ""
 
 
-def undecided_words(evidence: Evidence, names: list[str]) -> str:
-    """The starts and ends that are undecided in circumstances with the same losses, and what would narrow them."""
-    losses = itertools.product(PRIMARY, judged_losses(evidence, names[0]))
-    rows = [evidence.verdict(names[0], measure, feature) for (feature, _), measure in losses]
-    parts = [
-        measured(row["measure"], row["feature"]) + verdict_words(row).removeprefix("undecided")
-        for row in rows
-        if row["verdict"] == "undecided"
-    ]
-    return f"{quoted(names)}: {'; '.join(parts)}" if parts else ""
+def undecided(evidence: Evidence) -> str:
+    """In which circumstances a start or an end is undecided, and what would narrow it."""
+    parts = []
+    for measure, (feature, _) in itertools.product(JUDGED_LOSSES, PRIMARY):
+        reasons: dict[str, list[str]] = {}
+        for names in evidence.distinct:
+            row = evidence.verdict(names[0], measure, feature)
+            if row["verdict"] == "undecided" and measure in judged_losses(evidence, names[0]):
+                reasons.setdefault(verdict_words(row).removeprefix("undecided"), []).extend(
+                    evidence.study.titles(names)
+                )
+        if reasons:
+            told = ", ".join(f"{listed(titles)}{reason}" for reason, titles in reasons.items())
+            parts.append(f"{measured(measure, feature)} in {told}")
+    return "; ".join(parts)
 
 
 def conditions(evidence: Evidence) -> str:
@@ -636,7 +804,7 @@ def scope(evidence: Evidence) -> str:
         return f"## What this holds for\n\n- The runs whose losses are in `{study.curves}`. {what_was_run(evidence)}"
     training = study.config["training"]
     network = f"the network of `{study.factory}`" if study.factory else "the built-in network"
-    same = f" Already so, and not run apart: {quoted(study.left_out)}." if study.left_out else ""
+    same = f" Already part of them, so not run: {listed(study.titles(study.left_out))}." if study.left_out else ""
     where = {"loss": "in the loss", "optimiser": "in the optimiser's gradients", "decoupled": "decoupled (AdamW)"}
     penalty = f"lambda {training['l2']:g} {where[training['l2_as']]}" if training["l2"] else "no L2"
     return f"""\

@@ -37,6 +37,7 @@ from widthwise.report.wording import (
     quoted,
     sentence,
     share_label,
+    uncapitalised,
 )
 from widthwise.study.catalogue import factors, flatten
 from widthwise.study.circumstances import contradictions_of_a_circumstance
@@ -189,7 +190,9 @@ class Diagnosis:
             if whole["verdict"] == "rises" and contrast["verdict"] in DECIDED:
                 shares[measure] = -contrast["change"] / whole["change"]
         keys = sorted(changed_keys(self.evidence, name, reference))
-        cause = listed(dict.fromkeys(CAUSES.get(key, f"`{key}`") for key in keys)) if keys else f"`{name}`"
+        cause = (
+            listed(dict.fromkeys(CAUSES.get(key, f"`{key}`") for key in keys)) if keys else self.evidence.title(name)
+        )
         return Suspect(name, reference, cause, contrasts, shares)
 
     @cached_property
@@ -280,7 +283,7 @@ def split(diagnosis: Diagnosis) -> Iterator[str]:
     if share < LEAST_SHARE:
         yield f"The penalty is not the reason: it changes by {change(penalty)}."
     else:
-        yield f"The penalty rises by {change(penalty)}: {share_label(share)} of the rise."
+        yield f"The penalty rises by {number(penalty)}: {share_label(share)} of the rise."
 
 
 def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
@@ -297,9 +300,11 @@ def elsewhere(diagnosis: Diagnosis) -> Iterator[str]:
     evidence, measure = diagnosis.evidence, diagnosis.measures[0]
     others = [name for name in evidence.study.judged if name != diagnosis.name and evidence.knows(name, measure)]
     rows = {name: evidence.verdict(name, measure, END) for name in others}
-    rising = [f"`{name}` ({change(row['change'])})" for name, row in rows.items() if row["verdict"] == "rises"]
+    rising = [
+        f"{evidence.title(name)} ({change(row['change'])})" for name, row in rows.items() if row["verdict"] == "rises"
+    ]
     if rising:
-        yield f"It does end higher in {listed(rising)}."
+        yield f"It does end higher with {listed(rising)}."
 
 
 def numbers(diagnosis: Diagnosis) -> str:
@@ -307,7 +312,7 @@ def numbers(diagnosis: Diagnosis) -> str:
     evidence, name = diagnosis.evidence, diagnosis.name
     smallest, largest = diagnosis.ends_of_range(diagnosis.measures[0])
     columns = (
-        f"`{name}`",
+        evidence.title(name),
         f"smallest ({evidence.size_words(smallest['parameters'])})",
         f"largest ({evidence.size_words(largest['parameters'])})",
         "change [interval]" if diagnosis.is_judged else "change",
@@ -381,7 +386,7 @@ def ranked_causes(diagnosis: Diagnosis) -> Iterator[str]:
         others = [measure for measure in diagnosis.measures if measure != diagnosis.rising]
         for measure in others if cause.suspects else ():
             if cause.suspects[0].explains(measure):
-                words += f", {share_label(cause.suspects[0].shares[measure])} of that of the {MEASURES[measure]}"
+                words += f", {share_label(cause.suspects[0].shares[measure])} of the rise of the {MEASURES[measure]}"
         words += "."
         if cause.is_penalty:
             reported, data = (change(diagnosis.change(measure)) for measure in (REPORTED, DATA))
@@ -393,15 +398,15 @@ def ranked_causes(diagnosis: Diagnosis) -> Iterator[str]:
 
 def suspect_words(diagnosis: Diagnosis, suspect: Suspect) -> str:
     """What a suspect does to the rise, in a sentence."""
-    measure = diagnosis.rising
+    measure, title = diagnosis.rising, diagnosis.evidence.title
     before, after = (
         change(diagnosis.evidence.verdict(name, measure, END)["change"]) for name in (suspect.reference, suspect.name)
     )
-    less = "" if suspect.reference == diagnosis.name else f" against `{suspect.reference}`"
+    less = "" if suspect.reference == diagnosis.name else f" as with {title(suspect.reference)}"
     changed = factor_words(diagnosis.evidence, suspect.name, suspect.reference)
     return (
-        f"With `{suspect.name}`{f' ({changed})' if changed else ''} the change with size is {after}, not {before}{less}"
-        f": {change_words(suspect.contrasts[measure])}."
+        f"With {title(suspect.name)}{f' ({changed})' if changed else ''} the change with size is {after}, not {before}"
+        f"{less}: {change_words(suspect.contrasts[measure])}."
     )
 
 
@@ -426,22 +431,23 @@ def without_effect(diagnosis: Diagnosis) -> str:
     )
     harmful = [suspect for suspect in less if not suspect.lowers_the_largest(measure)]
     helpful = [suspect for suspect in less if suspect not in harmful and not suspect.explains(measure)]
-    better = "With these larger networks fare better beside smaller ones"
+    better = "These make larger networks fare better beside smaller ones"
     told = (
         ("No difference, within the margin: {}.", flat),
-        ("With these larger networks fare worse beside smaller ones: {}.", worse),
+        ("These make larger networks fare worse beside smaller ones: {}.", worse),
         (f"{better}, but the largest does not end lower for certain: {{}}.", harmful),
         (f"{better}, and the largest ends lower: {{}}.", helpful),
     )
-    return " ".join(text.format(quoted(suspect.name for suspect in found)) for text, found in told if found)
+    title = diagnosis.evidence.title
+    return " ".join(text.format(listed(title(suspect.name) for suspect in found)) for text, found in told if found)
 
 
 def suspect_table(diagnosis: Diagnosis) -> str:
     """What every suspect does to the change from the smallest to the largest size."""
-    rows = []
+    rows, title = [], diagnosis.evidence.title
     for suspect in diagnosis.suspects:
-        less = "" if suspect.reference == diagnosis.name else f" less `{suspect.reference}`"
-        cells = {"suspect": f"`{suspect.name}`{less}"}
+        less = "" if suspect.reference == diagnosis.name else f" less {title(suspect.reference)}"
+        cells = {"suspect": f"{title(suspect.name)}{less}"}
         if changed := factor_words(diagnosis.evidence, suspect.name, suspect.reference):
             cells["changed"] = changed
         for measure in diagnosis.measures:
@@ -467,7 +473,8 @@ def remedies(diagnosis: Diagnosis) -> str:
     for cause in diagnosis.causes:
         names = [suspect.name for suspect in cause.suspects if circumstances[suspect.name].change]
         if names:
-            lines.append(f"{sentence(circumstances[names[0]].change)} (`{names[0]}`)")
+            text, title = sentence(circumstances[names[0]].change), circumstances[names[0]].title
+            lines.append(f"{text.removesuffix('.')} (tried: {title}).")
         elif cause.is_penalty:
             lines.append("Compare sizes by data loss, which the penalty is no part of.")
     if not lines:
@@ -492,7 +499,9 @@ def open_contrasts(diagnosis: Diagnosis) -> Iterator[str]:
             names.setdefault("unknown, since their sizes differ", []).append(suspect.name)
         elif contrast["verdict"] not in DECIDED:
             names.setdefault(verdict_words(contrast), []).append(suspect.name)
-    yield from (f"What these do is {words}: {quoted(found)}." for words, found in names.items())
+    yield from (
+        f"What these do is {words}: {listed(diagnosis.evidence.study.titles(found))}." for words, found in names.items()
+    )
 
 
 def not_tried(diagnosis: Diagnosis) -> Iterator[str]:
@@ -513,7 +522,7 @@ def not_tried(diagnosis: Diagnosis) -> Iterator[str]:
         how = f"`{DIAGNOSE}` tries them."
         if all(missing.values()):
             how = f"To try them, add to `study`: {quoted(itertools.chain(*missing.values()))}."
-        yield f"What these would change, which were not tried: {listed(missing)}. {how}"
+        yield f"What these would change was not tried: {listed(missing)}. {how}"
 
 
 def overridden_cause(circumstance: Mapping) -> str | None:
@@ -553,9 +562,11 @@ def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
             where = f"{sizes} parameters"
         else:
             where = f"{'size' if len(parameters) == 1 else 'sizes'} {sizes}"
-        yield f"How `{name}` ends at {where}: {len(group)} of {len(evidence.runs(name))} runs diverged."
+        of_all = f"{len(group)} of {len(evidence.runs(name))} runs diverged"
+        yield f"How the loss ends at {where} with {evidence.title(name)}: {of_all}."
     if not evidence.has_settled(diagnosis.name, diagnosis.measures[0]):
-        yield f"What longer runs reach: {evidence.plateau_sentence(diagnosis.name, diagnosis.measures[0])}"
+        plateau = evidence.plateau_sentence(diagnosis.name, diagnosis.measures[0])
+        yield f"What longer runs reach: {uncapitalised(plateau)}"
 
 
 SECTIONS = (opening, explanation, remedies, untold)

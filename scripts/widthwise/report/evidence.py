@@ -18,6 +18,7 @@ from widthwise.report.wording import (
     MEASURES,
     NO_VALUE,
     UNITS,
+    capitalised,
     change_with_interval,
     counted,
     format_verdict,
@@ -32,10 +33,12 @@ from widthwise.report.wording import (
     size_label,
     size_title,
     span,
+    uncapitalised,
 )
 from widthwise.study.catalogue import ROOT, factors, flatten, resolve
 from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
 
+PENALTY_TABLES = ("penalties", "penalty_ratios")
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
 RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_verdicts")
 COORDINATE_TABLES = ("coordinate_powers",)
@@ -83,6 +86,10 @@ class Evidence:
     def root(self) -> str:
         """The study's own settings: the circumstance that others are compared with."""
         return ROOT if ROOT in self.study.judged else self.study.judged[0]
+
+    def title(self, name: str) -> str:
+        """The name of a circumstance or a grid in words."""
+        return self.study.title(name)
 
     def rows(self, table: str, **values: object) -> pandas.DataFrame:
         """The rows of a table with these values; none where the study lacks the table."""
@@ -134,8 +141,7 @@ class Evidence:
 
     def reports_penalty(self, name: str) -> bool:
         """Whether the reported loss of a circumstance holds the penalty."""
-        circumstance = self.study.circumstances[name]
-        return circumstance.reports_penalty if self.is_of_curves else circumstance.training.reported_l2 > 0
+        return self.study.circumstances[name].reports_penalty
 
     @property
     def is_of_curves(self) -> bool:
@@ -197,24 +203,53 @@ class Evidence:
         still = listed(titles[size] for size, done in settled.items() if not done)
         return f"Not settled: {still}."
 
+    def unsettled_words(self, name: str, measure: str) -> str:
+        """Says in a few words which sizes have not settled, where some have not."""
+        settled = self.runs(name)[f"{measure}_settled"]
+        if settled.notna().all() and not settled.any():
+            return "no run settled"
+        return uncapitalised(self.plateau_sentence(name, measure)).rstrip(".")
+
     def predictions(self, name: str) -> list[Prediction]:
         """What the catalogue expects of a judged circumstance, by itself and less its reference."""
         circumstance = self.study.circumstances[name]
         predictions = []
         for measure, feature, expected in each_verdict(circumstance.expectation):
             row = self.row("verdicts", circumstance=name, measure=measure, feature=feature)
-            predictions.append(prediction(KINDS[feature], f"`{name}`", measured(measure, feature), expected, row))
+            predictions.append(
+                prediction(KINDS[feature], circumstance.title, measured(measure, feature), expected, row)
+            )
         for measure, feature, expected in each_verdict(circumstance.expected_contrast):
             row = self.row("contrasts", circumstance=name, measure=measure, feature=feature)
-            subject = f"`{name}` less `{circumstance.reference}`"
+            subject = f"{circumstance.title} less {self.title(circumstance.reference)}"
             predictions.append(prediction("contrasts", subject, measured(measure, feature), expected, row))
-        return predictions
+        return [*predictions, *self.penalty_predictions(name)]
+
+    def penalty_predictions(self, name: str) -> Iterator[Prediction]:
+        """What the catalogue expects of a judged circumstance's penalty at the end."""
+        for row in self.rows("penalty_ratios", circumstance=name).to_dict("records"):
+            if pandas.isna(row["agrees"]):
+                continue
+            by_size = pandas.isna(row["reference"])
+            yield Prediction(
+                kind="ends" if by_size else "contrasts",
+                subject=self.title(name) if by_size else f"{self.title(name)} over {self.title(row['reference'])}",
+                feature="penalty, end, largest over smallest" if by_size else "penalty, end",
+                expected=expected_ratio(row),
+                found="undecided" if row["agrees"] == "undecided" else ratio_words(row),
+                held=row["agrees"] == "yes",
+            )
+
+    def tested_predictions(self) -> list[Prediction]:
+        """All predictions that the study tests."""
+        made = [found for name in self.study.judged for found in self.predictions(name)]
+        return [found for found in [*made, *self.rate_predictions()] if found.found is not None]
 
     def rate_predictions(self) -> list[Prediction]:
         """What the catalogue expects of the best rate of each grid."""
         rows = self.rows("learning_rate_slopes", quantity="best").to_dict("records")
         return [
-            prediction("learning rates", f"`{row['grid']}`", "best rate", row["expected"], row)
+            prediction("learning rates", self.title(row["grid"]), "best rate", row["expected"], row)
             for row in rows
             if not pandas.isna(row["expected"])
         ]
@@ -224,6 +259,7 @@ def table_names(study: AnyStudy) -> list[str]:
     """The tables that a study has."""
     return [
         *TABLES,
+        *(PENALTY_TABLES if study.penalised else ()),
         *(RATE_TABLES if study.grids else ()),
         *(COORDINATE_TABLES if study.coordinate_checks else ()),
         *(("nesting",) if study.nested else ()),
@@ -295,6 +331,22 @@ def verdict_and_change(row: Mapping[str, Any]) -> str:
     return f"{words} {change_words(row)}"
 
 
+def ratio_words(row: Mapping[str, Any]) -> str:
+    """A ratio of penalties with its interval: 3.1 [2.8, 3.4]."""
+    return with_interval(row["ratio"], row["ci_low"], row["ci_high"], digits=2)
+
+
+def with_interval(value: float, low: float, high: float, digits: int) -> str:
+    """A positive number and its interval, if that is bounded."""
+    interval = f" [{number(low, digits)}, {number(high, digits)}]" if math.isfinite(high) else ""
+    return number(value, digits) + interval
+
+
+def expected_ratio(row: Mapping[str, Any]) -> str:
+    """The lowest and the highest ratio that was expected."""
+    return f"{row['expected_low']:g} to {row['expected_high']:g}"
+
+
 def replicates_to_halve(row: Mapping[str, Any]) -> str:
     """How many replicates would halve the interval of a row: seeds, or initial networks for starts."""
     noun = "replicate" if row["feature"] == "starting_loss" and row["measure"] != "printed" else "seed"
@@ -310,11 +362,12 @@ def change_words(row: Mapping[str, Any], digits: int = 3) -> str:
 
 
 def write_evidence(evidence: Evidence) -> str:
-    """The page with all verdicts, features, contrasts, crossings and rates."""
+    """The page with all verdicts, features, contrasts, crossings, penalties and rates."""
     sections = [
         "# Evidence\n\nThe tables behind [answer.md](answer.md), in nats where no unit is given.",
         *(circumstance_section(evidence, name) for name in evidence.study.judged),
         contrasts_section(evidence),
+        penalties_section(evidence),
         rates_section(evidence),
         coordinates_section(evidence),
         literature_section(evidence),
@@ -326,7 +379,7 @@ def circumstance_section(evidence: Evidence, name: str) -> str:
     """Verdicts, features by size, crossings and trends by step of one circumstance; what there is of them."""
     by_step = "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name), step_name(evidence.study)))
     parts = [
-        f"## `{name}`",
+        f"## {capitalised(evidence.title(name))} (`{name}`)",
         f"Hypothesis: {hypothesis}" if (hypothesis := evidence.study.circumstances[name].hypothesis.strip()) else "",
         verdict_table(evidence.rows("verdicts", circumstance=name)),
         feature_table(evidence.rows("features", circumstance=name)),
@@ -430,6 +483,36 @@ def contrasts_section(evidence: Evidence) -> str:
         }
         for row in rows
     )
+
+
+def penalties_section(evidence: Evidence) -> str:
+    """The penalty of each size, and its ratios with what was expected of them; nothing in a study without a penalty."""
+    rows, ratios = (evidence.rows(name).to_dict("records") for name in PENALTY_TABLES)
+    if not rows:
+        return ""
+    by_size = markdown_table(
+        {
+            "circumstance": f"`{row['circumstance']}`",
+            "size": size_title(row["size"]),
+            "penalty, start": number(row["start"], 4),
+            "penalty, end [95%]": with_interval(row["end"], row["ci_low"], row["ci_high"], digits=4),
+            "reported loss settled in": f"{row['settled']} of {counted(row['seeds'], 'run')}",
+        }
+        for row in rows
+    )
+    by_ratio = markdown_table(
+        {
+            "circumstance": f"`{row['circumstance']}`",
+            "ratio to": "the smallest size" if pandas.isna(row["reference"]) else f"`{row['reference']}`",
+            "penalty, end, largest size [95%]": ratio_words(row),
+            "power of parameters": number(row["power"], 2),
+            "seeds": row["seeds"],
+            "expected": "" if pandas.isna(row["agrees"]) else f"{expected_ratio(row)}: {row['agrees']}",
+        }
+        for row in ratios
+    )
+    words = "The penalty in the reported loss, and ratios of the largest size's, as geometric means (descriptive)."
+    return "\n\n".join(filter(None, ["## Penalties", words, by_size, by_ratio]))
 
 
 def rates_section(evidence: Evidence) -> str:

@@ -4,6 +4,7 @@ A browser opens a page inside Snakemake's report only up to 2 MB. Hence a small 
 points of all curves together: first the steps are thinned, then the seeds are replaced by their means.
 """
 
+import html
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -15,7 +16,8 @@ import vl_convert
 from widthwise.analysis.tables import make_table
 from widthwise.report.pages import page
 from widthwise.report.palette import size_colours
-from widthwise.report.wording import MEASURES, NATS, circumstance_label, number, size_label, size_title
+from widthwise.report.wording import MEASURES, NATS, number, size_label, size_title
+from widthwise.study.curves import AnyStudy, size_name, step_name
 
 MOST_POINTS = 24_000  # of all curves together: about 0.7 MB
 MOST_STEPS, LEAST_STEPS = 100, 12  # of one curve
@@ -37,12 +39,13 @@ BODY = """<h1>Loss curves of every run</h1>
 <label>circumstance <select id="circumstance">{circumstances}</select></label>
 <label>measure <select id="measure">{measures}</select></label>
 <label>seeds <select id="seeds">{seeds}</select></label>
-<label>steps <select id="steps">{scales}</select></label>
-<label>loss <select id="loss">{scales}</select></label>
+<label>steps <select id="steps">{step_scales}</select></label>
+<label>loss <select id="loss">{loss_scales}</select></label>
 </form>
 <div id="curves"></div>
 <p>Point at a dot for its size, step and value. Click a size in the legend to see it alone (shift: several). Turn the
-wheel to zoom, drag to move, double-click to reset. {notes}</p>
+wheel to zoom, drag to move, double-click to reset. The page's address keeps what is chosen: copy it to share a view.
+{notes}</p>
 <script type="module">
 {library}
 const study = {study};
@@ -119,32 +122,44 @@ function draw() {
   }, {renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}});
 }
 
-document.querySelector("form").addEventListener("change", draw);
+// The address keeps the choices. Inside a report the page has no address of its own, and cannot.
+function restore() {
+  const choices = new URLSearchParams(location.hash.slice(1));
+  document.querySelectorAll("select").forEach(select => {
+    const value = choices.get(select.id);
+    if ([...select.options].some(option => option.value === value)) select.value = value;
+  });
+}
+
+function keep() {
+  const choices = [...document.querySelectorAll("select")].map(select => [select.id, select.value]);
+  try { history.replaceState(null, "", `#${new URLSearchParams(choices)}`); } catch { }
+}
+
+document.querySelector("form").addEventListener("change", () => { keep(); draw(); });
+addEventListener("hashchange", () => { restore(); draw(); });
+restore();
 draw();
+// Arrow keys go through the circumstances at once. Browsers complain of a focus inside another page.
+if (self === top) document.querySelector("#circumstance").focus();
 """
 
 
 def explorer_page(
-    losses: pandas.DataFrame,
-    printed: pandas.DataFrame | None,
-    classes: int | None,
-    *,
-    step_name: str = "step",
-    size_name: str = "parameters",
+    study: AnyStudy, losses: pandas.DataFrame, printed: pandas.DataFrame | None, classes: int | None
 ) -> str:
     """Returns the page.
 
     Args:
+        study: the study.
         losses: losses.csv, with those of the measures that are known.
         printed: printed.csv; may have no rows, or be None if there is none.
         classes: number of classes, for the guessing line; None if it is not known.
-        step_name: what steps are: step or epoch.
-        size_name: what sizes are compared by: parameters or size.
     """
     row_measures = [measure for measure in ROW_MEASURES if measure in losses]
     if printed is None:
         printed = make_table("printed", [])
-    label = size_label if size_name == "parameters" else str
+    label = size_label if size_name(study) == "parameters" else str
     runs = len(losses[["circumstance", "size", "seed"]].drop_duplicates())
     means = runs * LEAST_STEPS > MOST_POINTS
     if means:
@@ -159,24 +174,25 @@ def explorer_page(
         for name, rows in losses.groupby("circumstance", sort=False)
     }
     measures = {measure: NAMES[measure] for measure in (*row_measures, *([] if printed.empty else ["printed"]))}
-    study = {
+    shown = {
         "means": means,
         "guessing": None if classes is None else math.log(classes),
-        "step_name": step_name,
-        "size_name": size_name,
+        "step_name": step_name(study),
+        "size_name": size_name(study),
         "measures": measures,
         "circumstances": circumstances,
     }
     seeds = {"mean": "mean of all"} if means else {"mean": "mean of all", "each": "each"}
     logged = losses.groupby("circumstance")["step"].nunique().max()
     body = BODY.format(
-        circumstances=options({name: circumstance_label(name) for name in circumstances}),
+        circumstances=options_by_family(study, list(circumstances)),
         measures=options(measures),
         seeds=options(seeds),
-        scales=options({"linear": "linear", "log": "logarithmic"}),
+        step_scales=options({"linear": "linear", "log": "logarithmic"}),
+        loss_scales=options({"log": "logarithmic", "linear": "linear"}),
         notes=" ".join(notes(classes, runs, means=means, shown=count, logged=logged)),
         library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
-        study=json.dumps(study, separators=(",", ":")),
+        study=json.dumps(shown, separators=(",", ":")),
         script=SCRIPT,
     )
     return page("Loss curves of every run", body, STYLE)
@@ -188,12 +204,12 @@ def notes(classes: int | None, runs: int, *, means: bool, shown: int, logged: in
     seeds = (
         f"Only the means over seeds are shown: {runs:,} runs are too many for one page."
         if means
-        else "Pale behind a mean is each seed."
+        else "The pale lines behind a mean are its seeds."
     )
     guessing = [] if classes is None else [f"Dotted: guessing, log({classes}) = {number(math.log(classes))} {NATS}."]
     return [
         *guessing,
-        "A mean goes as far as every seed does.",
+        "A mean goes only as far as all its seeds.",
         seeds,
         "A logarithmic scale leaves out step 0 and losses of 0.",
         steps,
@@ -270,6 +286,18 @@ def rounded(losses: pandas.Series) -> list[float]:
     return [float(f"{value:.5g}") for value in losses]
 
 
+def options_by_family(study: AnyStudy, names: Sequence[str]) -> str:
+    """Returns the options of circumstances: families as groups, if there are several."""
+    families: dict[str, dict[str, str]] = {}
+    for name in names:
+        families.setdefault(study.circumstances[name].family, {})[name] = study.title(name)
+    if len(families) == 1:
+        return options(*families.values())
+    return "".join(
+        f'<optgroup label="{html.escape(family)}">{options(of)}</optgroup>' for family, of in families.items()
+    )
+
+
 def options(texts: dict[str, str]) -> str:
     """Returns the options of a list, by value."""
-    return "".join(f'<option value="{value}">{text}</option>' for value, text in texts.items())
+    return "".join(f'<option value="{value}">{html.escape(text)}</option>' for value, text in texts.items())

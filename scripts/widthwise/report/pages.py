@@ -3,6 +3,7 @@
 A page stands alone, without network. The tables round; the CSV files beside them keep every digit.
 """
 
+import html
 import math
 from collections.abc import Callable, Mapping
 
@@ -17,7 +18,6 @@ from widthwise.report.wording import (
     UNITS,
     change,
     change_with_interval,
-    circumstance_label,
     format_verdict,
     number,
     p_value_label,
@@ -44,13 +44,52 @@ th, td { padding-right: 0.8rem; }
 td { white-space: nowrap; }
 th[colspan] { border-bottom: 1px solid #1a1a1a; }
 th:empty { border: 0; }
-tr:not(:has(.again)) td { border-top: 2px solid #1a1a1a; }
-.again { color: #767676; }
+table:not(.sorted) tr:not(:has(.again)) td { border-top: 2px solid #1a1a1a; }
+table:not(.sorted) .again { color: #767676; }
+thead tr:last-child th { cursor: pointer; }
+th[aria-sort]::after { content: " ▲"; }
+th[aria-sort=descending]::after { content: " ▼"; }
 .verdict { padding: 0.1rem 0.5rem; border: 1px solid #bbbbbb; border-radius: 3px; font-weight: 600; }
 """
 NUMBERS_RIGHT = (
     "th:nth-child(n + 3), td:nth-child(n + 3) { text-align: right; } thead tr:first-child th { text-align: center; }"
 )
+
+
+# A click, or Enter, on a column's title sorts: cells that begin with a number by it, before those with text, in which
+# numbers count as such (width 8, width 14). Cells without a value come last, either way.
+SORT_SCRIPT = """<script>
+const table = document.querySelector("table"), titles = [...table.tHead.rows].at(-1).cells;
+const key = (row, column) => {
+  const text = row.cells[column].textContent.trim();
+  const number = parseFloat(text.replace(/^[<≥] /, "").replace("−", "-").replace("∞", "Infinity").replaceAll(",", ""));
+  return isNaN(number) ? text : number;
+};
+const isEmpty = key => key === "" || key === "–";
+const texts = new Intl.Collator("en", {numeric: true});
+const compare = (a, b) => {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+  return typeof a === "number" ? a - b : texts.compare(a, b);
+};
+function sort(title, column) {
+  const way = title.ariaSort === "ascending" ? -1 : 1;
+  [...titles].forEach(other => other.removeAttribute("aria-sort"));
+  title.ariaSort = way === 1 ? "ascending" : "descending";
+  const rows = [...table.tBodies[0].rows];
+  rows.sort((one, other) => {
+    const [a, b] = [key(one, column), key(other, column)];
+    return isEmpty(a) - isEmpty(b) || way * compare(a, b);
+  });
+  table.tBodies[0].append(...rows);
+  table.classList.add("sorted");
+}
+[...titles].forEach((title, column) => {
+  title.tabIndex = 0;
+  title.addEventListener("click", () => sort(title, column));
+  title.addEventListener("keydown", event => event.key === "Enter" && sort(title, column));
+});
+</script>
+"""
 
 
 def page(title: str, body: str, style: str = "") -> str:
@@ -71,13 +110,14 @@ def page(title: str, body: str, style: str = "") -> str:
 
 def table_page(title: str, words: str, table: pandas.DataFrame, style: str = "") -> str:
     """Returns a page with a title, sentences on how to read the table, and the table."""
-    body = f"<h1>{title}</h1>\n<p>{words}</p>\n{table.to_html(index=False, border=0, escape=False)}\n"
+    body = f"<h1>{title}</h1>\n<p>{words} Click a column's title to sort by it, and again to reverse.</p>\n"
+    body += f"{table.to_html(index=False, border=0, escape=False)}\n{SORT_SCRIPT}"
     return page(title, body, TABLE_STYLE + style)
 
 
-def first_of_each(names: pandas.Series) -> pandas.Series:
+def first_of_each(study: AnyStudy, names: pandas.Series) -> pandas.Series:
     """Writes circumstances as titles, muted where they repeat the one above."""
-    titles = names.map(circumstance_label)
+    titles = names.map(study.title).map(html.escape)
     return titles.where(~names.duplicated(), '<span class="again">' + titles + "</span>")
 
 
@@ -89,12 +129,13 @@ def verdicts_page(study: AnyStudy, verdicts: pandas.DataFrame) -> str:
     words = [
         "How each feature of the losses moves as networks grow. The change is from the smallest to the largest size, "
         f"with the interval at the level that decides the verdict; the change per doubling of {size_name(study)} is "
-        "the same slope. The p of the catalogue is Holm's, over all distinct circumstances; it decides no verdict."
+        "the slope of the same trend. The catalogue's p is corrected after Holm, over all distinct circumstances; it "
+        "decides no verdict."
     ]
     if study.curves:
         words += study.limitations
     else:
-        words.append("Starts of reported loss and data loss are over initialisations instead of seeds.")
+        words.append("The replicates of starts of reported loss and data loss are initialisations, not seeds.")
     if verdicts["agrees"].notna().any():
         words.append("✓: as predicted before the run, ✗: not.")
     if verdicts["slight"].fillna(False).any():
@@ -102,15 +143,15 @@ def verdicts_page(study: AnyStudy, verdicts: pandas.DataFrame) -> str:
     if ((verdicts["diverged"] > 0) & verdicts["verdict"].isin(["rises", "falls"])).any():
         words.append("By at least: some runs diverged, and the true change is larger.")
     words.append(f"{NO_VALUE}: no finite value.")
-    return table_page("Verdicts", " ".join(words), table_of_verdicts(verdicts))
+    return table_page("Verdicts", " ".join(words), table_of_verdicts(study, verdicts))
 
 
-def table_of_verdicts(verdicts: pandas.DataFrame) -> pandas.DataFrame:
+def table_of_verdicts(study: AnyStudy, verdicts: pandas.DataFrame) -> pandas.DataFrame:
     """Returns what verdicts.html shows."""
     rows = verdicts.fillna({"slight": False}).to_dict("records")
     return pandas.DataFrame(
         {
-            "circumstance": first_of_each(verdicts["circumstance"]),
+            "circumstance": first_of_each(study, verdicts["circumstance"]),
             "measure": verdicts["measure"].map(MEASURES),
             "feature": verdicts["feature"].map(FEATURES),
             "verdict": [verdict_mark(row) for row in rows],
@@ -196,7 +237,7 @@ RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
 }
 
 
-def runs_page(runs: pandas.DataFrame) -> str:
+def runs_page(study: AnyStudy, runs: pandas.DataFrame) -> str:
     """Returns runs.html, one row per run, with the columns that there are."""
     words = (
         "Every run, smallest first. A loss that has settled was level over its last fifth; one that has not was still "
@@ -208,13 +249,13 @@ def runs_page(runs: pandas.DataFrame) -> str:
         )
     if runs["diverged"].any():
         words += f" {NO_VALUE}: the run diverged before."
-    return table_page("Runs", words, table_of_runs(runs), NUMBERS_RIGHT)
+    return table_page("Runs", words, table_of_runs(study, runs), NUMBERS_RIGHT)
 
 
-def table_of_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
+def table_of_runs(study: AnyStudy, runs: pandas.DataFrame) -> pandas.DataFrame:
     """Returns what runs.html shows."""
     blocks = [block.sort_values(["parameters", "seed"]) for _, block in runs.groupby("circumstance", sort=False)]
     ordered = pandas.concat(blocks, ignore_index=True)
     known = {title: column for title, column in RUN_COLUMNS.items() if column[0] in ordered}
     columns = {title: ordered[name].map(written) for title, (name, written) in known.items()}
-    return pandas.DataFrame({("", "circumstance"): first_of_each(ordered["circumstance"])} | columns)
+    return pandas.DataFrame({("", "circumstance"): first_of_each(study, ordered["circumstance"])} | columns)

@@ -34,11 +34,6 @@ def size_title(size: str) -> str:
     return size.replace("width", "width ").replace("depth", "depth ")
 
 
-def circumstance_label(name: str) -> str:
-    """Formats the name of a circumstance as a title."""
-    return name.replace("_", " ")
-
-
 def measured(measure: str, feature: str) -> str:
     """Names a feature of a loss: "reported loss, end"."""
     return f"{MEASURES[measure]}, {FEATURES[feature]}"
@@ -125,6 +120,11 @@ def listed(words: Iterable[str]) -> str:
 def capitalised(text: str) -> str:
     """The text with a capital letter first, and the others as they are."""
     return text[0].upper() + text[1:]
+
+
+def uncapitalised(text: str) -> str:
+    """The text with a small letter first, and the others as they are."""
+    return text[0].lower() + text[1:]
 
 
 def sentence(text: str) -> str:
