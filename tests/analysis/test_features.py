@@ -45,7 +45,7 @@ FALLING = log_of([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1])
 def test_a_run_has_every_feature_and_says_what_has_settled():
     found = features(FALLING, printed=[0.7, 0.3])
     named = {f"{measure}_{feature}" for measure, names in FEATURES.items() for feature in names}
-    assert found.keys() == named | {"objective_settled", "data_loss_settled"}
+    assert found.keys() == named | {"diverged", "objective_settled", "data_loss_settled"}
     assert found["data_loss_starting_loss"] == 0.9
     assert found["objective_starting_loss"] == pytest.approx(1.0)
     assert found["data_loss_initial_decay"] == pytest.approx(0.1)
@@ -135,6 +135,20 @@ def test_a_diverged_run_has_bounds_for_what_it_did_not_show():
     known = features(log_of([0.9, 0.8, 0.4]), run, decay_step=20)
     assert known["data_loss_initial_decay"] == pytest.approx(0.5)
     assert known["data_loss_steps_to_midway"] < math.log2(20)
+
+
+@given(st.floats(0.1, 1e12), st.floats(0.1, 3))
+def test_a_run_that_ends_ten_times_above_start_and_guessing_has_diverged(end, start):
+    log = log_of([start, *[end] * 10], penalty=0.0)
+    found = features(log, printed=[end, end], budget_steps=50)
+    bound = max(start, GUESSING)
+    assert found["diverged"] == (end > 10 * bound)
+    shown = [found[name] for name in ("data_loss_end_value", "objective_end_value", "data_loss_equal_compute")]
+    assert shown == pytest.approx([bound if found["diverged"] else end] * 3)
+    assert start - found["data_loss_initial_decay"] == pytest.approx(bound if found["diverged"] else end)
+    # The printed loss' own start is what it ends at.
+    assert found["printed_end_value"] == pytest.approx(max(bound, end) if found["diverged"] else end)
+    assert not (found["diverged"] and found["data_loss_settled"])
 
 
 def test_a_run_that_diverged_at_once_is_as_bad_as_guessing():

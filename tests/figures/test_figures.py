@@ -157,7 +157,7 @@ def test_a_title_says_the_finding(figure_of):
         titles["loss_parts"]
         == "0.40 of the largest network's 0.45 nats at the end is penalty (fixed standard deviation)"
     )
-    assert titles["penalty_left"] == "At the end the largest network's penalty is 2.3 to 236 times the smallest's"
+    assert titles["penalty_left"] == "At the end the largest network's penalty is 236 times the smallest's"
     assert titles["verdict_map"] == (
         "Larger networks end with a higher reported loss in 1 of 5 circumstances, a higher data loss in 1"
     )

@@ -182,7 +182,7 @@ def mine(finished, tmp_path):
 def test_curves_go_the_whole_way_to_the_answer(finished):
     results = finished / "results"
     figures = {path.stem for path in (results / "figures").iterdir()}
-    assert figures == {"loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing"}
+    assert figures == {"loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing"}
     assert not {"dataset", "runs", "starts"} & {path.name for path in results.iterdir()}
     answer = (results / "answer.md").read_text()
     assert "the larger the network, the higher its loss ends" in answer

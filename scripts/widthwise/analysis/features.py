@@ -9,9 +9,10 @@
 | `equal_compute`   | the loss at the budget of the middle size, for that size and larger ones     | nats          |
 | crossing          | from which row on a larger network's loss stays below a smaller one's        | steps         |
 
-A row of the loss log averages over the steps since the row before, so means are weighted by these steps. A run that
-diverged has bounds where a feature is unknown: its loss is at least max(start, log(classes)), its decay at most the
-start less that, its time to midway at least the planned length.
+A row of the loss log averages over the steps since the row before, so means are weighted by these steps. A run has
+diverged if its loss became infinite or NaN, or ended above 10 times max(start, log(classes)). It has bounds where a
+feature is unknown: its loss is at least max(start, log(classes)), its decay at most the start less that, its time to
+midway at least the planned length.
 """
 
 import math
@@ -33,6 +34,7 @@ MEASURES = tuple(FEATURES)
 ROW_MEASURES = ("objective", "data_loss")  # those that every row of the loss log has
 CROSSING_MARGIN = 0.01  # nats
 CROSSING_SHARE = 0.1  # of the steps, for which the larger network has to stay below
+BROKEN_DOWN = 10  # times max(start, log(classes)): no t interval is of use over losses of many orders of magnitude
 PLATEAU_SHARE = 0.2  # of the steps, over which a plateau is judged
 PLATEAU_NATS, PLATEAU_SHARE_OF_DROP = 0.01, 0.02
 
@@ -75,7 +77,7 @@ def run_features(
     budget_steps: float | None,
     has_midway: bool = True,
 ) -> dict[str, float | bool]:
-    """The features of one run, named measure_feature, and whether objective and data loss have settled.
+    """The features of one run, named measure_feature, whether it diverged, and whether its losses have settled.
 
     What is not known of a loss curve that was not made here is left out.
 
@@ -90,20 +92,18 @@ def run_features(
     """
     steps = log["step"].to_numpy()
     curves = {measure: Curve(steps, log[measure].to_numpy()) for measure in ROW_MEASURES if measure in log}
-    planned, diverged = run["planned_steps"], run["diverged"]
-    features: dict[str, float | bool] = {}
+    planned, window = run["planned_steps"], end_window_start(run["planned_steps"], end_window)
+    diverged = run["diverged"] or any(has_broken_down(curve, window, run) for curve in curves.values())
+    features: dict[str, float | bool] = {"diverged": diverged}
     for measure, curve in curves.items():
         bound = loss_bound(curve, run["classes"])
         start = bound if math.isnan(curve.start) else curve.start
-        found = {
-            "starting_loss": start,
-            "end_value": bound if diverged else curve.mean(end_window_start(planned, end_window), planned),
-        }
+        found = {"starting_loss": start, "end_value": bound if diverged else curve.mean(window, planned)}
         if decay_step is not None:
-            reached = curve.reaches(decay_step)
-            found["initial_decay"] = curve.start - curve.at(decay_step) if reached else start - bound
+            loss = loss_at(curve, decay_step, bound if diverged else math.inf)
+            found["initial_decay"] = start - (bound if math.isnan(loss) else loss)
         if budget_steps is not None:
-            found["equal_compute"] = equal_compute(curve, budget_steps, planned, bound)
+            found["equal_compute"] = equal_compute(curve, budget_steps, planned, bound, diverged=diverged)
         if measure == "data_loss" and has_midway:
             found["steps_to_midway"] = steps_to_midway(curve, run["classes"], planned)
         features |= {f"{measure}_{feature}": value for feature, value in found.items()}
@@ -111,7 +111,7 @@ def run_features(
     if printed is None:
         return features
     bound = loss_bound(curves["objective"], run["classes"])
-    found = printed_features(printed, run, end_window, bound)
+    found = printed_features(printed, {**run, "diverged": diverged}, end_window, bound)
     return features | {f"printed_{feature}": value for feature, value in found.items()}
 
 
@@ -121,11 +121,28 @@ def loss_bound(curve: Curve, classes: int | None) -> float:
     return max(guessing, -math.inf if math.isnan(curve.start) else curve.start)
 
 
-def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: float) -> float:
-    """The loss at the budget; NaN if the run was not to spend it."""
+def has_broken_down(curve: Curve, window: int, run: Mapping[str, Any]) -> bool:
+    """Whether a loss ended far above its start and guessing, though it is finite.
+
+    `window` is the step after which the end window begins.
+    """
+    bound = loss_bound(curve, run["classes"])
+    if run["diverged"] or not 0 < bound < math.inf:
+        return False
+    return curve.mean(window, run["planned_steps"]) > BROKEN_DOWN * bound
+
+
+def loss_at(curve: Curve, step: float, most: float) -> float:
+    """The loss at a step, or `most` if it is higher; NaN if the log does not go on to it."""
+    return min(curve.at(step), most) if curve.reaches(step) else math.nan
+
+
+def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: float, *, diverged: bool) -> float:
+    """The loss at the budget, at most the bound if the run diverged; NaN if the run was not to spend it."""
     if not budget_steps <= planned_steps:
         return math.nan
-    return curve.at(budget_steps) if curve.reaches(budget_steps) else bound
+    loss = loss_at(curve, budget_steps, bound if diverged else math.inf)
+    return bound if math.isnan(loss) else loss
 
 
 def steps_to_midway(data_loss: Curve, classes: int, planned_steps: int) -> float:
