@@ -217,6 +217,16 @@ def test_a_start_far_above_is_cut_and_labelled(studies):
     assert max(axes.get_ylim()[1] for axes in shown_axes(figure)) < 10
 
 
+def test_a_size_that_ends_far_above_does_not_press_the_others_flat(studies):
+    study, inputs = studies["default"]
+    losses = inputs["losses"].copy()
+    broken = (losses["circumstance"] == "no_l2") & (losses["size"] == "width26") & (losses["step"] > 4)
+    losses.loc[broken, "objective"] = 3e8
+    figure = drawn("loss_curves", study, inputs | {"losses": losses})
+    assert "↑ to 3e8" in words(figure)
+    assert max(axes.get_ylim()[1] for axes in shown_axes(figure)) < 10
+
+
 # What is the same, and what is different
 
 
@@ -310,6 +320,17 @@ def test_the_map_has_a_heading_for_each_family_and_four_columns(figure_of, studi
         assert len({left for left, _ in cells(axes)}) == 4
     # Without a penalty the reported loss is the data loss: its row is not written twice, and its prediction is marked.
     assert "= data loss ✓" in words(figure_of("verdict_map"))
+
+
+def test_two_losses_that_both_diverged_are_one(studies):
+    study, inputs = studies["default"]
+    lost = inputs["verdicts"]["circumstance"] == "no_l2"
+    nothing = {"verdict": "diverged", "change": numpy.nan, "ci_low": -numpy.inf, "ci_high": numpy.inf, "diverged": 3}
+    verdicts = inputs["verdicts"].copy()
+    verdicts.loc[lost, list(nothing)] = list(nothing.values())
+    seen = words(drawn("verdict_map", study, inputs | {"verdicts": verdicts.assign(expected=None, agrees=None)}))
+    assert seen.count("3 diverged") == 2  # of the data loss: at the start and at the end
+    assert "; they diverge in 1" in " ".join(seen.split())
 
 
 def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, studies):

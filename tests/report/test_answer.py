@@ -348,6 +348,13 @@ def test_a_rise_with_diverged_runs_is_a_lower_bound():
     assert answers(answer, "no L2")[0][1].startswith("start 0.000, end +0.200 at least")
 
 
+def test_what_is_lost_to_divergence_is_told_first():
+    study = example_study()
+    lost = {("no_l2", *key): "diverged" for key in (REPORTED_END, DATA_END)}
+    opening = write_answer(example_evidence(study, {}, verdicts=lost)).split("\n\n")[1]
+    assert "and with a higher data loss in none for certain (lost to divergence in no L2). They" in opening
+
+
 def test_what_is_open_is_called_open():
     study = example_study()
     undecided = {(name, *key): "undecided" for name in study.judged for key in (REPORTED_END, DATA_END, MIDWAY)}
@@ -572,20 +579,23 @@ def test_no_advice_is_given_where_a_penalty_was_not_as_predicted():
         assert all(found.held for found in evidence.predictions("strong_l2")) == held
         answer = write_answer(evidence)
         assert ("**Ten times the L2** (reported loss +0.400). Look for:" in answer) == held
-        (withheld,) = re.findall("^No advice on (.*): not every", answer, re.MULTILINE)
+        (withheld,) = re.findall("^No advice on (.*): not all that", answer, re.MULTILINE)
         assert ("ten times the L2" in re.split(", | and ", withheld)) != held
 
 
-def test_advice_is_given_only_where_every_prediction_held():
+def test_advice_is_given_only_where_what_was_predicted_of_the_end_held():
     held = section(write_answer(example_evidence(example_study(), AS_EXPECTED)), ADVICE)
     assert re.search(
         r"^- \*\*No L2\*\* \(reported loss −0\.100 against baseline\)\. Look for: .* Change: .*\.$", held, re.MULTILINE
     )
     assert "No advice on" not in held
-    broken = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {MIDWAY: 1.0}}
+    later = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {MIDWAY: 1.0}}
+    assert section(write_answer(example_evidence(example_study(), later)), ADVICE) == held
+    broken = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {REPORTED_END: 0.1}}
     answer = write_answer(example_evidence(example_study(), broken))
     assert "**No L2**" not in answer
-    assert section(answer, "What to change") == "No advice on no L2: not every prediction was confirmed there."
+    withheld = "No advice on no L2: not all that was predicted of the end was confirmed there."
+    assert section(answer, "What to change") == withheld
     assert ADVICE not in answer
 
 

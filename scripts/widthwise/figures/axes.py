@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.figures.style import SMALL
 from widthwise.report.wording import number, rate_label, size_label
 from widthwise.study.curves import AnyStudy, size_name
 
 GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 NICE_STEPS = (1, 2, 2.5, 5, 10)
-# What lies above this multiple of the guessing loss, and of every end, is cut.
+# What lies above this multiple of the guessing loss, and of every end, is cut; ends of runs that broke down are too.
 FAR_ABOVE = 2
 NARROW = 1.8  # inches, of a panel
 
@@ -87,7 +88,7 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
         guessing = min((line.get_ydata()[0] for line in axes.lines if len(line.get_ydata())), default=high)
     else:
         guessing = math.log(classes)
-    limit = FAR_ABOVE * max([guessing, *(end for end in ends if numpy.isfinite(end))])
+    limit = FAR_ABOVE * max([guessing, *(end for end in ends if end <= BROKEN_DOWN * guessing)])
     if limit <= low:  # losses that are negative
         limit = high
     tick_ends(axes, 0 if from_zero else low, min(high, limit), intervals=max(2, min(5, int(3 * panel_size(axes)[1]))))

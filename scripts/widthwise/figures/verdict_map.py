@@ -86,12 +86,11 @@ def write_heading(axes: Axes, top: float, family: str) -> None:
 
 def is_as_the_data_loss(verdict: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
     """Whether this is a reported loss without a penalty: its row is that of the data loss."""
-    return verdict["measure"] == "objective" and any(
-        other["measure"] == "data_loss"
-        and other["feature"] == verdict["feature"]
-        and (other["change"], other["ci_low"]) == (verdict["change"], verdict["ci_low"])
-        for other in rows
-    )
+    same = [row for row in rows if row["measure"] == "data_loss" and row["feature"] == verdict["feature"]]
+    if verdict["measure"] != "objective" or not same:
+        return False
+    ours, theirs = ([row["change"], row["ci_low"]] for row in (verdict, same[0]))
+    return verdict["verdict"] == same[0]["verdict"] and numpy.array_equal(ours, theirs, equal_nan=True)
 
 
 def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], *, is_same: bool) -> None:
@@ -154,7 +153,9 @@ def finding(verdicts: pandas.DataFrame) -> str:
     reported, data = (counts.get(measure, "none") for measure in ("objective", "data_loss"))
     if "data_loss" not in set(ends["measure"]):
         return f"Larger networks end with a higher loss in {reported} of {total}"
-    return f"Larger networks end with a higher reported loss in {reported} of {total}, a higher data loss in {data}"
+    lost = ends.loc[ends["verdict"] == "diverged", "circumstance"].nunique()
+    words = f"Larger networks end with a higher reported loss in {reported} of {total}, a higher data loss in {data}"
+    return f"{words}; they diverge in {lost}" if lost else words
 
 
 def note(verdicts: pandas.DataFrame) -> str:

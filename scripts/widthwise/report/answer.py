@@ -134,7 +134,7 @@ def higher_in(evidence: Evidence, feature: str) -> str:
 
 
 def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
-    """Names the circumstances in which a feature rises, with its change; says in how many it is undecided.
+    """Names the circumstances in which a feature rises, with its change; says where it is undecided or diverged.
 
     Of more than `MOST_NAMED` it names those that rise most.
     """
@@ -142,13 +142,16 @@ def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
     changes = {name: row["change"] for name, row in rows.items() if row["verdict"] == "rises"}
     named = sorted(changes, key=changes.__getitem__, reverse=True) if len(changes) > MOST_NAMED else list(changes)
     undecided = sum(row["verdict"] == "undecided" for row in rows.values())
+    diverged = [name for name, row in rows.items() if row["verdict"] == "diverged" and measure == "data_loss"]
+    asides = [f"undecided in {undecided}"] if undecided else []
+    asides += [f"lost to divergence in {listed(evidence.study.titles(diverged))}"] if diverged else []
     if not changes:
-        words = "none for certain" if undecided else "none"
+        words = "none for certain" if asides else "none"
     else:
         words = listed(f"{evidence.title(name)} ({change(changes[name])})" for name in named[:MOST_NAMED])
     if len(changes) > MOST_NAMED:
         words = f"{len(changes)}, most in {words}"
-    return f"{words} (undecided in {undecided})" if undecided else words
+    return f"{words} ({'; '.join(asides)})" if asides else words
 
 
 def short_table(evidence: Evidence) -> str:
@@ -258,7 +261,9 @@ def nested(evidence: Evidence, *names: str) -> str:
     rows = rows[rows["circumstance"].isin(names or evidence.study.judged)] if len(rows) else rows
     if rows.empty:
         return NESTED
-    difference = (rows["embedded_objective"] - rows["smaller_objective"]).abs().max()
+    # A share of losses above 1 nat: those of networks that broke down are so large that rounding alone is many nats.
+    scale = rows["smaller_objective"].abs().clip(lower=1)
+    difference = ((rows["embedded_objective"] - rows["smaller_objective"]).abs() / scale).max()
     higher = int((rows["larger_objective"] > rows["embedded_objective"]).sum())
     differ = f"differ by at most {difference:.0e} nats" if difference else "do not differ"
     return (
@@ -639,9 +644,10 @@ def contradictions(evidence: Evidence) -> str:
 
 
 def advice(evidence: Evidence) -> str:
-    """How to tell which circumstance one is in, and what to change: where every prediction of it came out.
+    """How to tell which circumstance one is in, and what to change.
 
-    Ranked by how much it moves the end, in a circumstance or against its reference.
+    Ranked by how much it moves the end of a loss, in a circumstance or against its reference; only where all that was
+    predicted of that end came out.
     """
     ranked, withheld = [], []
     for name in evidence.study.judged:
@@ -650,25 +656,26 @@ def advice(evidence: Evidence) -> str:
         parts = [f"{title}: {text.strip().rstrip('.')}." for title, text in texts if text]
         if effect is None or not parts:
             continue
-        if all(prediction.held for prediction in evidence.predictions(name)):
-            size, words = effect
+        size, measure, words = effect
+        ends = (measured(measure, "end_value"), *(["penalty, end"] if measure == "objective" else []))
+        if all(prediction.held for prediction in evidence.predictions(name) if prediction.feature.startswith(ends)):
             ranked.append((size, f"- **{capitalised(circumstance.title)}** ({words}). {' '.join(parts)}"))
         else:
             withheld.append(circumstance.title)
     intro = (
         "Ranked by how much higher larger networks end there, or by what the circumstance changes in that against its "
-        "reference, in nats; only where every prediction was confirmed."
+        "reference, in nats; only where all that was predicted of that end was confirmed."
     )
     lines = [words for _, words in sorted(ranked, key=lambda pair: -pair[0])]
     parts = ["## Which circumstance are you in, and what to change", "\n".join([intro, *lines])] if lines else []
     if withheld:
         parts += [] if lines else ["## What to change"]
-        parts.append(f"No advice on {listed(withheld)}: not every prediction was confirmed there.")
+        parts.append(f"No advice on {listed(withheld)}: not all that was predicted of the end was confirmed there.")
     return "\n\n".join(parts)
 
 
-def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str] | None:
-    """The largest decided change of an end: its size, and the change in words; None where no end changes.
+def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str, str] | None:
+    """The largest decided change of an end: its size, the loss, and the change in words; None where no end changes.
 
     It is a rise in the circumstance, or what the circumstance changes against its reference.
     """
@@ -676,11 +683,11 @@ def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str] | None
     for measure in JUDGED_LOSSES:
         row = evidence.verdict(name, measure, "end_value")
         if row["verdict"] == "rises" and measure in judged_losses(evidence, name):
-            effects.append((row["change"], f"{MEASURES[measure]} {change(row['change'])}"))
+            effects.append((row["change"], measure, f"{MEASURES[measure]} {change(row['change'])}"))
         contrast = evidence.row("contrasts", circumstance=name, measure=measure, feature="end_value")
         if contrast is not None and contrast["verdict"] in ("rises", "falls"):
             words = f"{MEASURES[measure]} {change(contrast['change'])} against {evidence.title(contrast['reference'])}"
-            effects.append((abs(contrast["change"]), words))
+            effects.append((abs(contrast["change"]), measure, words))
     return max(effects, key=itemgetter(0), default=None)
 
 

@@ -200,6 +200,8 @@ class Evidence:
         if not runs[f"{measure}_settled"].any():
             return f"None of the {len(runs)} runs reached a plateau."
         titles = {size: f"size {size}" if size.isdigit() else size_title(size) for size in settled}
+        if not any(settled.values()):
+            return "Of no size have all runs settled."
         still = listed(titles[size] for size, done in settled.items() if not done)
         return f"Not settled: {still}."
 
