@@ -127,6 +127,6 @@ def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
     count = always.isin([group[0] for group in groups]).sum()
     return (
-        f"In {count} of {counted(len(groups), 'circumstance')} the largest network's reported loss ends below the "
+        f"In {count or 'none'} of {counted(len(groups), 'circumstance')} the largest network's reported loss ends below the "
         "smallest's in every seed"
     )
