@@ -126,7 +126,5 @@ def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
     extremes = crossings[(crossings["pair"] == "extremes") & (crossings["measure"] == "objective")]
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
     count = always.isin([group[0] for group in groups]).sum()
-    return (
-        f"In {count or 'none'} of {counted(len(groups), 'circumstance')} the largest network's reported loss ends below the "
-        "smallest's in every seed"
-    )
+    where = f"In {count or 'none'} of {counted(len(groups), 'circumstance')}"
+    return f"{where} the largest network's reported loss ends below the smallest's in every seed"
