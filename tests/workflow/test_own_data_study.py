@@ -47,7 +47,7 @@ def test_own_cubes_in_any_balance_go_the_whole_way_to_the_answer(finished):
     starts = pandas.read_csv(results / "tables/starts.csv")
     assert numpy.log(3) / 2 < starts["data_loss"].mean() < 2 * numpy.log(3)
     figures = {path.stem for path in (results / "figures").iterdir()}
-    assert figures == {"task", "loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing"}
+    assert figures == {"task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing"}
     run = json.loads((results / "runs/baseline/width2/seed0/run.json").read_text())
     assert run["dataset"]["digest"] == summary["digest"]
     assert "noise" not in json.dumps(run)

@@ -15,7 +15,7 @@ from workflow.checkout import CIRCUMSTANCES, LAST_STEP, RESULTS, SMOKE, copy_che
 STARTS, TRAINING = {"measure_starts"}, {"train", "embed_networks", "predict_masks", "segmentation"}
 GATHERING_OF_THE_STUDY = {"gather_study", "gather_nesting"}
 GATHERING = {"gather_circumstance"} | GATHERING_OF_THE_STUDY
-FIGURES = {"loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing"}
+FIGURES = {"loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing"}
 JUDGING = {"judge_study", "write_answer", "write_pages"} | FIGURES
 # All that is made from the tables of runs.
 ANALYSIS = GATHERING | JUDGING

@@ -84,8 +84,8 @@ def test_first_steps_are_followed_in_a_circumstance_without_runs(everything):
 def test_a_study_has_the_figures_of_what_is_in_it(everything):
     figures = everything / WITH_SPACES / "figures"
     assert {path.stem for path in figures.iterdir()} == {
-        "task", "loss_curves", "loss_parts", "feature_trends", "verdict_map", "crossing", "segmentation",
-        "coordinate_check", "best_learning_rates", "depth_trend",
+        "task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing",
+        "segmentation", "coordinate_check", "best_learning_rates", "rate_budgets", "depth_trend",
     }  # fmt: skip
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures.glob("*.png"))
 
