@@ -82,9 +82,10 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         judged["learning_rates"] = learning_rates.rates_table(grids)
         judged["learning_rate_slopes"] = learning_rates.slopes_table(grids, expected)
         judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, study.config["network"]["base_width"])
+        data_losses = data_losses_of(losses, runs, [name for members in study.grids.values() for name in members])
         judged["learning_rate_budgets"] = learning_rates.budgets_table(
             grids,
-            {name: [data_losses(losses, runs, member) for member in members] for name, members in study.grids.items()},
+            {name: [data_losses[member] for member in members] for name, members in study.grids.items()},
             study.analysis.end_window,
         )
     evidence = Evidence(
@@ -99,12 +100,11 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
     return judged | {"literature": literature(study.claims, evidence)}
 
 
-def data_losses(losses: pandas.DataFrame, runs: pandas.DataFrame, circumstance: str) -> Curves:
-    """The curves of one circumstance's data loss."""
-    of_circumstance = (table[table["circumstance"] == circumstance] for table in (losses, runs))
-    rows, of_runs = of_circumstance
-    (found,) = (curves for curves in curves_of_study(rows, None, of_runs) if curves.measure == "data_loss")
-    return found
+def data_losses_of(losses: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list[str]) -> dict[str, Curves]:
+    """The curves of the data loss in these circumstances, by circumstance."""
+    rows, of_runs = (table[table["circumstance"].isin(circumstances)] for table in (losses, runs))
+    curves = curves_of_study(rows, None, of_runs)
+    return {found.circumstance: found for found in curves if found.measure == "data_loss"}
 
 
 if __name__ == "__main__":

@@ -100,8 +100,7 @@ def run_features(
         start = bound if math.isnan(curve.start) else curve.start
         found = {"starting_loss": start, "end_value": bound if diverged else curve.mean(window, planned)}
         if decay_step is not None:
-            loss = loss_at(curve, decay_step, bound if diverged else math.inf)
-            found["initial_decay"] = start - (bound if math.isnan(loss) else loss)
+            found["initial_decay"] = start - loss_at(curve, decay_step, bound, diverged=diverged)
         if budget_steps is not None:
             found["equal_compute"] = equal_compute(curve, budget_steps, planned, bound, diverged=diverged)
         if measure == "data_loss" and has_midway:
@@ -132,17 +131,16 @@ def has_broken_down(curve: Curve, window: int, run: Mapping[str, Any]) -> bool:
     return curve.mean(window, run["planned_steps"]) > BROKEN_DOWN * bound
 
 
-def loss_at(curve: Curve, step: float, most: float) -> float:
-    """The loss at a step, or `most` if it is higher; NaN if the log does not go on to it."""
-    return min(curve.at(step), most) if curve.reaches(step) else math.nan
+def loss_at(curve: Curve, step: float, bound: float, *, diverged: bool) -> float:
+    """The loss at a step: the bound if the log does not go on to it, and at most the bound if the run diverged."""
+    if not curve.reaches(step):
+        return bound
+    return min(curve.at(step), bound) if diverged else curve.at(step)
 
 
 def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: float, *, diverged: bool) -> float:
-    """The loss at the budget, at most the bound if the run diverged; NaN if the run was not to spend it."""
-    if not budget_steps <= planned_steps:
-        return math.nan
-    loss = loss_at(curve, budget_steps, bound if diverged else math.inf)
-    return bound if math.isnan(loss) else loss
+    """The loss at the budget, as `loss_at` has it; NaN if the run was not to spend it."""
+    return loss_at(curve, budget_steps, bound, diverged=diverged) if budget_steps <= planned_steps else math.nan
 
 
 def steps_to_midway(data_loss: Curve, classes: int, planned_steps: int) -> float:

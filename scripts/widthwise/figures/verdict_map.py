@@ -23,7 +23,7 @@ from widthwise.figures.layout import (
 )
 from widthwise.figures.style import GREY, SMALL
 from widthwise.report.palette import verdict_look
-from widthwise.report.wording import MEASURES, change, counted, number
+from widthwise.report.wording import MEASURES, change, counted, format_verdict, number
 from widthwise.study.curves import AnyStudy
 
 COLUMNS = (
@@ -109,8 +109,7 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mappin
     axes.add_patch(
         Rectangle((left + 0.02, top + 0.03), 0.96, height - 0.06, facecolor=fill, edgecolor="#bbbbbb", linewidth=0.5)
     )
-    word = ("slightly " if verdict["slight"] else "") + verdict["verdict"]
-    words = f"{arrow} {word}{prediction_mark(verdict)}"
+    words = f"{arrow} {format_verdict(verdict['verdict'], slight=verdict['slight'])}{prediction_mark(verdict)}"
     if numpy.isfinite(verdict["change"]):
         at_least = AT_LEAST.get(verdict["verdict"], "") if verdict["diverged"] else ""
         reach = number((verdict["ci_high"] - verdict["ci_low"]) / 2)
