@@ -83,7 +83,7 @@ rule all:
         multiext("<results>/answer", ".md", ".html"),
         "<results>/evidence.md",
         "<results>/explorer.html",
-        expand("<results>/figures/{name}.{extension}", name=FIGURES, extension=EXTENSIONS),
+        [figure_files(name) for name in FIGURES],
     localrule: True
 
 
@@ -92,5 +92,5 @@ if not STUDY.curves:
     rule benchmark:
         """Times every size's training step against the textbook's and against the machine's limit."""
         input:
-            expand("<results>/figures/speed.{extension}", extension=EXTENSIONS),
+            figure_files("speed"),
         localrule: True

@@ -240,23 +240,51 @@ def one_of(names):
     return "|".join(re.escape(str(name)) for name in names)
 
 
-def reported(path, name, category):
+def reported(path, name, category, caption=None, **labels):
     """A result that stands in the report, under its name, in a category, with captions/{name}.rst beside it."""
     return report(
         path,
-        caption=f"captions/{name}.rst",
+        caption=caption or f"captions/{name}.rst",
         category=category,
-        labels={"result": name.replace("_", " ")},
+        labels={"result": name.replace("_", " "), **labels},
     )
 
 
 EXTENSIONS = ["svg", "pdf", "png"]
+# Figures with a panel for each of these circumstances: too many for one page get a page for each family.
+PAGED = {
+    "loss_curves": STUDY.judged,
+    "loss_parts": STUDY.penalised or STUDY.judged[:1],
+    "feature_trends": STUDY.judged,
+}
+
+
+def pages(name):
+    """The pages of a figure, as the ends of their files' names."""
+    return [f"_{page}" if page else "" for page in STUDY.pages(PAGED.get(name, ()))]
+
+
+def figure_files(name):
+    """A figure's files: every page in every format."""
+    return expand(
+        "<results>/figures/{name}{page}.{extension}",
+        name=name,
+        page=pages(name),
+        extension=EXTENSIONS,
+    )
 
 
 def figure(name, category):
-    """A figure's three files, by format; the first stands in the report."""
-    files = {extension: f"<results>/figures/{name}.{extension}" for extension in EXTENSIONS}
-    return files | {"svg": reported(files["svg"], name, category)}
+    """A figure's files as outputs. Each page's SVG stands in the report, with the caption that is drawn beside it."""
+    files = {}
+    for page in pages(name):
+        path = f"<results>/figures/{name}{page}"
+        labels = {"family": page.replace("_", " ").strip()} if page else {}
+        files |= {f"{extension}{page}": f"{path}.{extension}" for extension in EXTENSIONS}
+        files[f"caption{page}"] = f"{path}.rst"
+        caption = RESULTS.absolute() / f"figures/{name}{page}.rst"
+        files[f"svg{page}"] = reported(f"{path}.svg", name, category, caption, **labels)
+    return files
 
 
 def drawing(name):

@@ -1,7 +1,8 @@
-"""Draws one of the figures, from tables and arrays.
+"""Draws one of the figures, from tables and arrays, and writes its caption.
 
 A figure is a module of `widthwise.figures` with a function `draw(study, **inputs)`. Each input is a file, read by its
-ending: .csv a table, .json a dictionary, .npz and .h5 arrays by name.
+ending: .csv a table, .json a dictionary, .npz and .h5 arrays by name. The caption is the finding that the figure has as
+its title, and the module's docstring.
 """
 
 import argparse
@@ -18,8 +19,10 @@ import numpy
 from widthwise.analysis.tables import read_table
 from widthwise.data.storage import map_arrays
 from widthwise.figures import FIGURES
+from widthwise.figures.layout import finding_of
 from widthwise.figures.style import figure_style, save
-from widthwise.study.curves import read_study
+from widthwise.files import atomic_write
+from widthwise.study.curves import AnyStudy, read_study
 
 
 def read_json(path: Path) -> dict:
@@ -60,17 +63,35 @@ def read_inputs(figure: ModuleType, paths: dict[str, Path]) -> dict[str, Any]:
     return {name: READERS[path.suffix](path) for name, path in paths.items()}
 
 
+def draw_page(figure: ModuleType, study: AnyStudy, inputs: dict[str, Any], paths: list[Path]) -> None:
+    """Draws one page of a figure into these files; .rst is its caption."""
+    with figure_style():
+        drawn = figure.draw(study, **inputs)
+        finding = finding_of(drawn)
+        caption = f"**{finding}{'' if finding.endswith('?') else '.'}**\n\n{figure.__doc__}"
+        for path in (path for path in paths if path.suffix == ".rst"):
+            with atomic_write(path) as aside:
+                aside.write_text(caption, encoding="utf-8")
+        save(drawn, [path for path in paths if path.suffix != ".rst"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=FIGURES, help="the figure, a module of widthwise.figures")
     parser.add_argument("--study", type=Path, required=True, help="study.json")
     parser.add_argument("--inputs", type=named_path, nargs="+", required=True, help="name=PATH of each table or array")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help=".svg, .pdf, .png to write: any")
+    parser.add_argument(
+        "--figures", type=Path, nargs="+", required=True, help="NAME.svg, .pdf, .png or .rst to write, or NAME_PAGE.*"
+    )
     arguments = parser.parse_args()
     figure = importlib.import_module(f"widthwise.figures.{arguments.name}")
     inputs = read_inputs(figure, dict(arguments.inputs))
-    with figure_style():
-        save(figure.draw(read_study(arguments.study), **inputs), arguments.figures)
+    study = read_study(arguments.study)
+    pages: dict[str, list[Path]] = {}
+    for path in arguments.figures:
+        pages.setdefault(path.stem.removeprefix(arguments.name).removeprefix("_"), []).append(path)
+    for page, paths in pages.items():
+        draw_page(figure, study.on_page(page), inputs, paths)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The program that draws the figures: it reads what its inputs name, and says what is missing."""
 
 import importlib
+import re
 import subprocess
 import sys
 
@@ -72,8 +73,34 @@ def test_a_study_and_its_tables_become_a_figure_in_every_format(tmp_path):
         tables[name].to_csv(tmp_path / f"{name}.csv", index=False)
     command = [sys.executable, draw_figure.__file__, "loss_parts", "--study", "study.json", "--inputs"]
     command += [f"{name}={name}.csv" for name in ("losses", "features", "runs")]
-    command += ["--figures", "loss_parts.svg", "loss_parts.pdf", "loss_parts.png"]
+    command += ["--figures", "loss_parts.svg", "loss_parts.pdf", "loss_parts.png", "loss_parts.rst"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    finding, *reading = (tmp_path / "loss_parts.rst").read_text().splitlines()
+    assert re.fullmatch(r"\*\*.* of the largest network's .* nats at the end is penalty.*\.\*\*", finding)
+    assert "\n".join(reading).strip() == importlib.import_module("widthwise.figures.loss_parts").__doc__.strip()
     for ending, signature in ((".svg", b"<?xml"), (".pdf", b"%PDF-"), (".png", b"\x89PNG")):
         assert (tmp_path / f"loss_parts{ending}").read_bytes().startswith(signature)
+
+
+def test_many_circumstances_get_a_page_for_each_family(tmp_path):
+    names = ["baseline", *(f"other_{place}" for place in range(8))]
+    study = synthetic.make_study(judged=names, families=3)
+    tables = synthetic.make_tables(study)
+    inputs = {name: tables[name] for name in ("losses", "verdicts", "runs")}
+    pages = study.pages(study.judged)
+    assert pages == [family.replace(" ", "_") for family in study.families]
+    figure = importlib.import_module("widthwise.figures.loss_curves")
+    for page, (family, circumstances) in zip(pages, study.families.items(), strict=True):
+        path = tmp_path / f"loss_curves_{page}.svg"
+        draw_figure.draw_page(figure, study.on_page(page), inputs, [path, path.with_suffix(".rst")])
+        drawn = path.read_text()
+        shown = [title for title in study.titles(names) if f">{title}<" in drawn]
+        assert shown == study.titles(circumstances)
+        assert path.with_suffix(".rst").read_text().startswith(f"**{family.capitalize()}: in larger networks")
+
+
+def test_few_circumstances_have_one_page():
+    study = synthetic.make_study()
+    assert study.pages(study.judged) == [""]
+    assert study.on_page("") is study

@@ -85,8 +85,10 @@ def test_every_result_shows_with_its_caption(browser, report):
                 assert browser.find_element(By.CSS_SELECTOR, "table, #curves svg").is_displayed()
                 browser.switch_to.default_content()
             click(browser, lambda name=name: result_row(browser, name)[1])
-            description = browser.find_element(By.XPATH, "//*[contains(text(), 'Description')]/following::p[1]").text
-            assert 2 <= len(re.findall(r"\.(?= |$)", description)) <= 5, description
+            paragraphs = browser.find_elements(By.XPATH, "//*[contains(text(), 'Description')]/following::p")
+            description = " ".join(paragraph.text for paragraph in paragraphs)
+            assert 2 <= len(re.findall(r"[.?](?= |$)", description)) <= 6, description
+            assert (kind == "image") == (paragraphs[0].find_elements(By.TAG_NAME, "strong") != []), "the finding"
             browser.execute_script("app.setView({navbarMode: 'subcategory'})")
     assert browser.errors() == []
 

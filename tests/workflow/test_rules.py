@@ -163,6 +163,21 @@ def test_all_makes_every_figure_for_which_the_study_has_something(clean_checkout
     assert set(FIGURES) - jobs.keys() == of_others | {"penalty_left"}
 
 
+def test_more_circumstances_than_a_page_holds_get_a_page_for_each_family(clean_checkout, tmp_path):
+    many = tmp_path / "many.yaml"
+    many.write_text(
+        "study: [baseline, no_l2, fixed_std_init, he_init, zero_head, sgd, warmup, no_batch_norm, he_no_batch_norm]\n"
+    )
+    pages = ("loss_curves_what_is_reported", "loss_curves_the_step", "feature_trends_the_signal", "verdict_map")
+    targets = [f"results/smoke/figures/{page}.{extension}" for page in pages for extension in ("svg", "rst")]
+    jobs = planned(clean_checkout, *targets, *SMOKE, str(many))
+    assert {name: jobs.get(name) for name in FIGURES if name in jobs} == {
+        "loss_curves": 1, "feature_trends": 1, "verdict_map": 1,
+    }  # fmt: skip
+    refused = refusal(clean_checkout, "results/smoke/figures/loss_curves.svg", *SMOKE, str(many))
+    assert "No rule to produce results/smoke/figures/loss_curves.svg" in refused
+
+
 @pytest.mark.parametrize(
     "target",
     ["runs/baseline/width26/seed0/losses.csv", "runs/baseline/width02/seed0/losses.csv",

@@ -34,7 +34,7 @@ def everything(tmp_path_factory):
     counts = job_counts(make(checkout, f"{WITH_SPACES}/figures/depth_trend.pdf", *study))
     assert counts.keys().isdisjoint({"task", "write_answer", "loss_curves"})
     figures = {path.name for path in (checkout / WITH_SPACES / "figures").iterdir()}
-    assert figures == {f"depth_trend.{extension}" for extension in ("svg", "pdf", "png")}
+    assert figures == {f"depth_trend.{extension}" for extension in ("svg", "pdf", "png", "rst")}
     make(checkout, *study)
     assert "Nothing to be done" in make(checkout, "--dry-run", *study)
     return checkout

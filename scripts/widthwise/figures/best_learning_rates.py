@@ -1,6 +1,7 @@
-"""The best learning rate against width, one panel per grid of learning rates, and all grids beside each other.
+"""Where the data loss ends at each learning rate, and the best and the highest stable rate of each width.
 
-A best rate that falls as width grows makes one fixed rate too high for wide networks.
+Where the best rate falls with width, one fixed rate becomes too high for wide networks. A best rate at the edge of its
+grid is only a bound.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""The coordinate check: how much the outputs of layers change in the first steps, against width.
+"""How much the first steps change the outputs of each layer, against width.
 
-Under a parametrisation that suits width, a step changes a wide network's outputs as much as a narrow one's: the changes
-go as width to the power 0.
+A power of 0 means that one learning rate changes wide and narrow networks alike; a power above 0 means that it changes
+wide ones more. It covers the first steps only, and does not say which width ends lower.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""Where loss curves start, how much they lose at first and where they end, against the number of parameters."""
+"""Where the curves start, how much they lose at first and where they end, against the number of parameters.
+
+Bars are 95% intervals. Where the two lines part, the penalty parts them. The arrows are the verdicts. The end is where
+training stopped, which need not be where the loss settles.
+"""
 
 from collections.abc import Sequence
 
@@ -34,7 +38,7 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     columns = [feature for feature in COLUMNS if feature in set(features["feature"])]
     measures = [measure for measure in MEASURE_STYLES if measure in set(features["measure"])]
     figure, rows = row_grid(len(groups), [FEATURES[feature] for feature in columns])
-    title(figure, finding(verdicts, [group[0] for group in groups], measures))
+    title(figure, finding(verdicts, [group[0] for group in groups], measures), study.heading)
     for row, group in zip(rows, groups, strict=True):
         of_circumstance = features[features["circumstance"] == group[0]]
         title_row(row, study.titles(group), "nats")

@@ -69,10 +69,12 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
     if verdicts.empty:
         return f"The {MEASURES[measure]} as networks of every size train"
     if len(circumstances) == 1:
-        return f"{subject} {curve_finding(verdicts, circumstances[0], measure)}"
+        return f"{subject} {curve_finding(verdicts, circumstances[0], measure).replace(', ', ' and ')}"
     starts, ends = (
         sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
         for feature in ("starting_loss", "end_value")
     )
     of_all = counted(len(circumstances), "circumstance")
-    return f"{subject} starts higher in {starts} of {of_all} and ends higher in {ends or 'none'}"
+    if starts == ends == 0:
+        return f"{subject} starts or ends higher in none of {of_all}"
+    return f"{subject} starts higher in {starts or 'none'} of {of_all} and ends higher in {ends or 'none'}"

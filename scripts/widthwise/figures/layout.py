@@ -81,9 +81,15 @@ def row_grid(
     return figure, found[:count]
 
 
-def title(figure: Figure, text: str) -> None:
-    """Writes what the figure shows above it, in lines as wide as the figure."""
+def title(figure: Figure, finding: str, heading: str = "") -> None:
+    """Writes what the figure shows above it, after the heading of a page, in lines as wide as the figure."""
+    text = f"{heading.capitalize()}: {finding[0].lower()}{finding[1:]}" if heading else finding
     figure.suptitle(textwrap.fill(text, int(10.5 * figure.get_size_inches()[0])))
+
+
+def finding_of(figure: Figure) -> str:
+    """Returns the title in one line."""
+    return " ".join(figure.get_suptitle().split())
 
 
 def title_panel(axes: Axes, titles: Sequence[str], finding: str = "") -> None:

@@ -1,4 +1,10 @@
-"""The question's own figure: the reported loss of ever larger networks as they train, one panel per circumstance."""
+"""The reported loss while ever larger networks train, from red (the smallest) to black (the largest), one panel for
+each circumstance.
+
+Lines are means over seeds, bands reach from the lowest seed to the highest, and circles are the means of an epoch that
+Keras prints. A higher curve is not a worse fit: the reported loss holds the penalty, which *loss parts* takes off. A
+curve that still falls at its end says nothing about where it would settle.
+"""
 
 import pandas
 from matplotlib.figure import Figure
@@ -29,7 +35,7 @@ def draw(
     groups = identical(losses, study.judged, ["size", "seed", "step"], ["objective"])
     seeds, classes = len(study.seeds), classes_of(runs)
     figure, panels = panel_grid(len(groups))
-    title(figure, tally(verdicts, [group[0] for group in groups], "objective"))
+    title(figure, tally(verdicts, [group[0] for group in groups], "objective"), study.heading)
     ends = {}
     for axes, group in zip(panels, groups, strict=True):
         rows = losses[losses["circumstance"] == group[0]]

@@ -1,6 +1,7 @@
-"""What the reported loss is made of: reported loss = data loss + penalty, side by side for every size.
+"""Reported loss = data loss + penalty, one row for each circumstance whose reported loss holds a penalty.
 
-A gap between sizes in the reported loss that is there in the penalty, but not in the data loss, is no worse fit.
+The three panels of a row have one scale. Where sizes differ in the reported loss and in the penalty, but not in the
+data loss, the difference is penalty. This is arithmetic: it does not say why the penalty is large.
 """
 
 import pandas
@@ -29,7 +30,7 @@ def draw(study: AnyStudy, losses: pandas.DataFrame, features: pandas.DataFrame, 
     ends = largest_ends(features, [group[0] for group in shown])
     seeds, classes = len(study.seeds), classes_of(runs)
     figure, rows = row_grid(len(shown), list(COLUMNS.values()), share_rows=True)
-    title(figure, finding(study, ends))
+    title(figure, finding(study, ends), study.heading)
     labels = {}
     for row, group in zip(rows, shown, strict=True):
         of_circumstance = losses[losses["circumstance"] == group[0]]

@@ -1,4 +1,9 @@
-"""The penalty that is left at the end of training: against parameters, and how the largest network's came there."""
+"""The penalty (lambda x sum of squared kernel entries) at the start of training, hollow, and over the end window,
+filled: against parameters, and, for the largest network, against steps.
+
+Under BatchNorm a kernel's scale does not change the data loss; the penalty drifts to where weight decay and gradient
+steps balance. A curve that is not level yet says nothing of where that is.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,9 @@
-"""Does the data loss end higher in larger networks? At each learning rate, had training stopped after some steps."""
+"""For each learning rate, and for trainings that stopped after ever more steps: does the data loss end higher in
+larger networks?
+
+Each cell has the verdict and the change from the smallest to the largest network. The columns share their runs, and so
+do not confirm each other. Neighbouring rates have runs of their own.
+"""
 
 from collections.abc import Mapping
 from typing import Any

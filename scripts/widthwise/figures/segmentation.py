@@ -1,4 +1,8 @@
-"""The task as the question meant it: a held-out slice, its mask, and what networks of three sizes predict."""
+"""A held-out slice, and the probability of foreground that the smallest, a middle and the largest network give each
+voxel.
+
+It shows what was learned in one run each. It does not measure it: the question is about the training loss.
+"""
 
 import numpy
 from matplotlib import pyplot

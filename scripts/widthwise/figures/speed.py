@@ -1,6 +1,8 @@
-"""What training costs: samples per second of each size, and the seconds of whole runs.
+"""What training costs on this machine.
 
-Rates stand beside those of the textbook's loop, of the alternatives that were installed, and of the machine's limits.
+Above: samples per second of each size, beside the loop of a textbook and the machine's limit. Below: seconds of the
+study's runs, estimated and measured, and of whole runs of the smallest size. Seconds of runs that shared the machine
+are too long.
 """
 
 import pandas

@@ -1,7 +1,7 @@
-"""The task: training samples of every class, below a slice of a test volume and its mask, if there is one.
+"""The task: training images of each class and, for synthetic data, a slice of a held-out volume with its mask.
 
-Samples are lines, images or middle slices of volumes. With a volume, a sample's class is that of its centre voxel,
-which the figure marks.
+A cube has the class of its centre voxel. The picture shows the first dataset; each seed of a synthetic study draws its
+own. Losses on other data, or on harder data, do not compare with these.
 """
 
 import textwrap

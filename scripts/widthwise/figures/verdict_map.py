@@ -1,4 +1,9 @@
-"""The map of all circumstances: does the loss start and end higher in larger networks? One row per circumstance."""
+"""Does the loss start and end higher in larger networks, in each circumstance?
+
+The verdict, the change from the smallest to the largest size with half of its interval, and whether it was predicted
+before the run (✓ or ✗). *Undecided* does not mean no effect; *flat* does. To compare two circumstances, use the
+contrasts in the answer, not one verdict being decided and the other not. The table of verdicts has all other features.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -3,9 +3,11 @@
 An entry of the catalogue overrides the study's own settings; `catalogue` says how entries hang together.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from widthwise.study.architecture import Task, parameter_count, stages_of_depth
 from widthwise.study.catalogue import resolve
@@ -15,6 +17,7 @@ from widthwise.study.settings import FactorySettings, NetworkSettings, TrainingS
 # Training settings that decide a starting loss.
 START_KEYS = ("batch_size", "random_labels", "class_weights")
 OTHER_FAMILY = "other circumstances"
+MOST_ON_A_PAGE = 8  # circumstances with a panel, or a row of panels, each
 # Sizes are compared before a user's own data have told what the task is.
 ASSUMED_TASK = Task(classes=2, shape=(1, 1, 1, 1))
 
@@ -99,9 +102,15 @@ def title_of(name: str, entry: dict) -> str:
     return entry.get("title", name.replace("_", " "))
 
 
+def page_name(family: str) -> str:
+    """The name of a family's page, as part of a file's name."""
+    return re.sub(r"\W+", "_", family)
+
+
 class Naming:
     """The names in words of what a study judges; for classes with `judged`, `circumstances` and `config`."""
 
+    heading = ""
     judged: list[str]
     circumstances: Mapping[str, Any]
     config: Mapping[str, Any]
@@ -123,6 +132,20 @@ class Naming:
         for name in self.judged:
             families.setdefault(self.circumstances[name].family, []).append(name)
         return families
+
+    def pages(self, names: Sequence[str]) -> list[str]:
+        """The pages of a figure that shows these circumstances: "" is the only page; else one for each family."""
+        if len(names) <= MOST_ON_A_PAGE:
+            return [""]
+        return [page_name(family) for family, of_family in self.families.items() if set(of_family) & set(names)]
+
+    def on_page(self, page: str) -> Self:
+        """The study as a page of a figure shows it: one family judged, and its name as the heading."""
+        if not page:
+            return self
+        shown = copy(self)
+        ((shown.heading, shown.judged),) = (found for found in self.families.items() if page_name(found[0]) == page)
+        return shown
 
 
 def start_key(circumstance: Circumstance) -> tuple:
