@@ -53,8 +53,8 @@ def tables(penalty_per_doubling=0.3, data_per_doubling=-0.1, noise=0.01):
                     "printed_starting_loss": 0.8 * jitter,
                     "printed_initial_decay": 0.1 * jitter,
                     "printed_end_value": data_loss + penalty,
-                    "objective_settled": seed > 0,
-                    "data_loss_settled": True,
+                    "objective_drift": -0.05 - 0.001 * seed,
+                    "data_loss_drift": 1e-4 * (seed - 2),
                 }
             )
     for backbone, head, (doublings, size) in itertools.product(range(BACKBONES), range(3), enumerate(SIZES)):

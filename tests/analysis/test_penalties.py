@@ -45,7 +45,7 @@ def runs_of(ends, *, start_factor=2.0, diverged=()):
                     "objective_starting_loss": 0.7 + start_factor * end,
                     "data_loss_end_value": 0.7 if lost else 0.3,
                     "objective_end_value": 0.9 if lost else 0.3 + end,
-                    "objective_settled": place == 0 and not lost,
+                    "penalty_drift": math.nan if lost else -0.03 * place,
                 }
             )
     return pandas.DataFrame(rows)
@@ -80,7 +80,7 @@ def test_a_table_of_penalties_has_start_and_end_of_every_size():
     assert ((table["ci_low"] < CUBE_ROOT) & (table["ci_high"] > CUBE_ROOT)).all()
     assert table["size"].to_list() == ["width1", "width2", "width4"]
     assert table["parameters"].to_list() == list(PARAMETERS)
-    assert table["settled"].to_list() == [SEEDS, 0, 0]
+    assert table["level"].to_list() == [SEEDS, 0, 0]
     assert set(table["seeds"]) == {SEEDS}
 
 

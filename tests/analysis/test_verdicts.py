@@ -12,7 +12,14 @@ from tables_of_runs import BACKBONES, SEEDS, SIZES, tables
 
 from widthwise.analysis.features import FEATURES
 from widthwise.analysis.inference import holm
-from widthwise.analysis.verdicts import all_responses, catalogue_p_values, feature_means, judge_study, level_of
+from widthwise.analysis.verdicts import (
+    all_responses,
+    catalogue_p_values,
+    feature_means,
+    judge_study,
+    level_of,
+    plateau,
+)
 
 EXPECTATIONS = {
     "penalised": {
@@ -205,12 +212,43 @@ def test_means_by_size():
     values = RUNS.query("circumstance == 'plain' and parameters == 200")["objective_end_value"]
     assert row["mean"] == pytest.approx(values.mean())
     assert row["ci_low"] < row["mean"] < row["ci_high"]
-    assert (row["size"], row["seeds"], row["settled"], row["diverged"]) == ("width200", 5, 4, 0)
-    assert means.loc["data_loss", "end_value", 200]["settled"] == 5
-    assert means.loc["printed", "end_value", 200]["settled"] == 4
-    assert pandas.isna(means.loc["data_loss", "initial_decay", 200]["settled"])
+    assert (row["size"], row["seeds"], row["plateau"], row["diverged"]) == ("width200", 5, "moving", 0)
+    assert means.loc["data_loss", "end_value", 200]["plateau"] == "unresolved"
+    assert means.loc["printed", "end_value", 200]["plateau"] == "moving"
+    assert pandas.isna(means.loc["data_loss", "initial_decay", 200]["plateau"])
     lost = means.loc["objective", "end_value", 800]
     assert math.isnan(lost["mean"])
     assert lost["diverged"] == 1
     assert means.loc["data_loss", "steps_to_midway", 100]["at_horizon"] == 5
     assert means.loc["data_loss", "starting_loss", 100]["seeds"] == BACKBONES
+
+
+# The loss dropped by 0.6: 2% of that is 0.012.
+@pytest.mark.parametrize(
+    ("drifts", "found"),
+    [
+        ([-0.004, -0.002, 0.0, 0.002, 0.004], "settled"),
+        ([-0.005, -0.004, -0.005, -0.004, -0.005], "settled"),  # for certain, but by little
+        ([-0.02, -0.019, -0.021, -0.02, -0.018], "moving"),
+        ([0.03, 0.02, 0.025, 0.021, 0.028], "moving"),
+        ([-0.05, 0.04, -0.03, 0.05, 0.0], "unresolved"),
+        ([-0.002], "unresolved"),  # one seed says nothing of seeds
+        ([math.nan] * 5, None),  # too few rows
+    ],
+)
+def test_a_plateau_is_an_interval_of_drifts_within_the_margin(drifts, found):
+    runs = pandas.DataFrame({"data_loss_drift": drifts, "data_loss_starting_loss": 0.7, "data_loss_end_value": 0.1})
+    assert plateau(runs.assign(diverged=False), "data_loss") == found
+    assert plateau(runs.assign(diverged=True), "data_loss") == "unresolved"
+    assert plateau(runs.assign(diverged=False, data_loss_end_value=0.7), "data_loss") != "settled"  # never dropped
+    small_drop = plateau(runs.assign(diverged=False, data_loss_end_value=0.6), "data_loss")  # 2% of it is 0.002
+    assert small_drop != "settled"
+
+
+@given(st.integers(3, 6), st.integers(0, 10**6))
+def test_a_smaller_drift_of_every_seed_never_unsettles(seeds, state):
+    drifts = numpy.random.default_rng(state).normal(0, 0.01, seeds)
+    runs = pandas.DataFrame({"data_loss_drift": drifts, "data_loss_starting_loss": 0.7, "data_loss_end_value": 0.1})
+    runs["diverged"] = False
+    if plateau(runs, "data_loss") == "settled":
+        assert plateau(runs.assign(data_loss_drift=drifts / 2), "data_loss") == "settled"

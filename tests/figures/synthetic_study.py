@@ -146,8 +146,9 @@ def make_runs(study, losses: pandas.DataFrame) -> pandas.DataFrame:
         "threads": 1,
         "classes": 2,
         "data_loss_steps_to_midway": 6.5,
-        "objective_settled": ~diverged & (runs["parameters"] > 1e5),
-        "data_loss_settled": ~diverged,
+        "objective_drift": -0.02,
+        "data_loss_drift": -0.01,
+        "penalty_drift": -0.03,
     }
     for measure, features in FEATURES.items():
         source = "objective" if measure == "printed" else measure
@@ -174,7 +175,8 @@ def make_features(runs: pandas.DataFrame) -> pandas.DataFrame:
                 rows.append(
                     {"circumstance": circumstance, "measure": measure, "feature": feature, "size": size,
                      "parameters": parameters, "mean": mean, "ci_low": mean - half, "ci_high": mean + half,
-                     "seeds": len(group), "diverged": int(group["diverged"].sum()), "at_horizon": 0, "settled": 1}
+                     "seeds": len(group), "diverged": int(group["diverged"].sum()), "at_horizon": 0,
+                     "plateau": "settled"}
                 )  # fmt: skip
     return pandas.DataFrame(rows)
 

@@ -54,7 +54,7 @@ def example_evidence(
         study: the study.
         changes: circumstance -> (measure, feature) -> change from the smallest to the largest size.
         verdicts: verdicts in place of those that the changes give.
-        settled: whether every run has settled.
+        settled: whether every size has settled; else all are still moving.
         crossed: in how many seeds the largest crosses below the smallest.
         penalties: the penalty at the end of each size, in place of `PENALTIES`; at the start it is half of that.
         without: names of tables to leave out.
@@ -98,7 +98,7 @@ def penalty_tables(study: Study, penalties: Mapping[str, Sequence[float]], settl
     scatter = 0.01 * (numpy.arange(len(study.seeds)) - (len(study.seeds) - 1) / 2)
     rows = [
         {"circumstance": name, "size": size, "parameters": parameters, "seed": seed, "diverged": False}
-        | {"data_loss_starting_loss": 0.0, "data_loss_end_value": 0.0, "objective_settled": settled}
+        | {"data_loss_starting_loss": 0.0, "data_loss_end_value": 0.0, "penalty_drift": 0.0 if settled else -0.1}
         | {"objective_starting_loss": end / 2, "objective_end_value": end * numpy.exp((1 + rank + order / 10) * noise)}
         for order, name in enumerate(study.penalised)
         for rank, (size, parameters) in enumerate(SIZES.items())
@@ -150,7 +150,7 @@ def feature_rows(name, measure, feature, change, settled) -> list[dict]:
             "seeds": 5,
             "diverged": 0,
             "at_horizon": 0,
-            "settled": 5 * settled if feature == "end_value" else None,
+            "plateau": ("settled" if settled else "moving") if feature == "end_value" else None,
         }
         for rank, (size, parameters) in enumerate(SIZES.items())
     ]
@@ -178,8 +178,8 @@ def run_row(name, size, seed, settled) -> dict:
         "steps": 288,
         "planned_steps": 288,
         "classes": 2,
-        "objective_settled": settled,
-        "data_loss_settled": settled,
+        "objective_drift": 0.0 if settled else -0.1,
+        "data_loss_drift": 0.0 if settled else -0.1,
     }
 
 

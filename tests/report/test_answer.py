@@ -189,7 +189,7 @@ def test_an_answer_on_the_catalogue_is_one_page_and_has_no_keys(data):
         literature=literature,
     )
     answer = write_answer(evidence)
-    assert len(CATALOGUE.judged) == 18
+    assert len(CATALOGUE.judged) == 19
     assert len(answer.splitlines()) < 120
     prose, quoted = re.sub("`.*?`", "", answer), re.findall("`(.*?)`", answer)
     for name, circumstance in CATALOGUE.circumstances.items():
@@ -205,7 +205,7 @@ def test_an_answer_on_the_catalogue_that_advises_on_every_circumstance_is_one_pa
     study = Study(config, SCHEMA_KEYS)
     rising = {name: {REPORTED_END: 0.1 + place / 50, DATA_END: 0.1} for place, name in enumerate(study.judged)}
     answer = write_answer(example_evidence(study, rising, settled=False))
-    assert section(answer, ADVICE).count("\n- **") == 18
+    assert section(answer, ADVICE).count("\n- **") == 19
     assert len(answer.splitlines()) < 120
 
 
@@ -363,7 +363,7 @@ def test_what_is_open_is_called_open():
     expected, longer, _, stuck, _ = answers(answer, "baseline")
     assert expected[0] == "Undecided, in larger networks the reported loss is not shown to start or to end higher"
     assert longer == ("Undecided", "")
-    assert stuck == ("No clear answer", "0.700; the data loss is undecided at the end; no run settled")
+    assert stuck == ("No clear answer", "0.700; the data loss is undecided at the end; every size still moving")
     narrower = "(about 12 seeds would halve the interval)"
     assert section(answer, "What was not shown").startswith(
         f"- Whether these rise: reported loss, end in baseline {narrower}; data loss, end in baseline and no L2 "
@@ -418,18 +418,18 @@ def test_nothing_is_said_of_plateaus_where_nothing_settled():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED, settled=False))
     statement, detail = answers(answer, "baseline")[3]
     assert statement == "No sign of it so far, in larger networks the data loss ends no higher"
-    assert detail == "0.700 → 0.300; no run settled"
+    assert detail == "0.700 → 0.300; every size still moving"
     assert "plateau" not in section(answer, "The five questions of the post")
     assert "What longer runs reach in every circumstance: not every" in section(answer, "What was not shown")
 
 
 def test_the_sizes_that_have_not_settled_are_named():
     evidence = example_evidence(example_study(), AS_EXPECTED)
-    runs = evidence.tables["runs"].copy()
-    late = (runs["circumstance"] == "no_l2") & (runs["size"] == "width2")
-    runs.loc[late, ["objective_settled", "data_loss_settled"]] = False
-    answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs}))
-    assert answers(answer, "no L2")[3][1] == "0.700 → 0.300; not settled: width 2"
+    features = evidence.tables["features"].copy()
+    features.loc[features["feature"].eq("end_value") & features["circumstance"].eq("no_l2")
+                 & features["size"].eq("width2"), "plateau"] = "moving"  # fmt: skip
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"features": features}))
+    assert answers(answer, "no L2")[3][1] == "0.700 → 0.300; widths 8 and 26 settled, width 2 still moving"
     assert answers(answer, "baseline")[3][1] == "0.700 → 0.300"
     assert "- What longer runs reach in no L2: not every size has settled." in answer
 

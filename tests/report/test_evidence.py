@@ -39,16 +39,22 @@ def test_circumstances_with_the_same_losses_are_told_once():
     assert [len(group) for group in other.distinct] == [1, 1, 1]
 
 
-def test_a_plateau_is_only_claimed_where_every_run_of_a_size_settled():
+def test_a_plateau_is_only_claimed_for_sizes_that_have_settled():
     evidence = example_evidence(example_study(), {})
-    assert evidence.plateau_sentence("baseline", "data_loss") == "All 15 runs reached a plateau."
-    some = changed(evidence, "runs", "size == 'width2' and seed == 3", data_loss_settled=False)
-    assert some.plateau_sentence("baseline", "data_loss") == "Not settled: width 2."
+    assert evidence.plateau_words("baseline", "data_loss") == "every size settled"
+    ends = "measure == 'data_loss' and feature == 'end_value'"
+    some = changed(evidence, "features", f"size != 'width2' and {ends}", plateau="moving")
+    assert some.plateau_words("baseline", "data_loss") == "width 2 settled, widths 8 and 26 still moving"
+    assert not some.has_settled("baseline", "data_loss")
     assert some.has_settled("baseline", "objective")
+    noisy = changed(some, "features", f"size == 'width8' and {ends}", plateau="unresolved")
+    words = "width 2 settled, width 26 still moving, width 8 too noisy to tell"
+    assert noisy.plateau_words("baseline", "data_loss") == words
     none = example_evidence(example_study(), {}, settled=False)
-    assert none.plateau_sentence("baseline", "data_loss") == "None of the 15 runs reached a plateau."
-    assert not none.has_settled("baseline", "data_loss")
-    assert list(none.settled_sizes("baseline", "data_loss")) == list(SIZES)
+    assert none.plateau_words("baseline", "data_loss") == "every size still moving"
+    assert list(none.plateaus("baseline", "data_loss")) == list(SIZES)
+    untold = changed(evidence, "features", ends, plateau=None)
+    assert untold.plateau_words("baseline", "data_loss") == "too few rows to tell a plateau"
 
 
 def test_predictions_are_those_of_the_catalogue_and_untested_ones_did_not_hold():
@@ -210,6 +216,6 @@ def test_every_penalty_is_there_and_every_ratio_with_what_was_expected_of_it():
     done = example_evidence(study, {}, settled=True)
     assert "| 5 of 5 runs |" in write_evidence(done)
     tables = done.tables
-    one_seed = tables["penalties"].assign(ci_low=0.0, ci_high=float("inf"), seeds=1, settled=1)
+    one_seed = tables["penalties"].assign(ci_low=0.0, ci_high=float("inf"), seeds=1, level=1)
     page = write_evidence(replace(done, tables=tables | {"penalties": one_seed}))
     assert "| `baseline` | width 26 | 0.0400 | 0.0800 | 1 of 1 run |" in page

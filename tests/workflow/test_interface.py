@@ -26,7 +26,7 @@ TABLES = {
     "features": ["circumstance", "measure", "feature", "size", "parameters", "mean", "ci_low", "ci_high", "seeds"],
     "crossings": ["circumstance", "measure", "pair", "smaller", "larger", "seeds", "crossed", "median_crossing"],
     "slopes_by_step": ["circumstance", "measure", "step", "verdict", "change", "ci_low", "ci_high", "seeds"],
-    "penalties": ["circumstance", "size", "parameters", "start", "end", "ci_low", "ci_high", "seeds", "settled"],
+    "penalties": ["circumstance", "size", "parameters", "start", "end", "ci_low", "ci_high", "seeds", "level"],
     "penalty_ratios": ["circumstance", "reference", "ratio", "ci_low", "ci_high", "power", "expected_low",
                        "expected_high", "agrees"],
     "literature": ["claim", "source", "theirs", "ours", "agrees", "shown_by"],

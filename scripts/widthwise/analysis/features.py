@@ -7,12 +7,14 @@
 | `steps_to_midway` | when the data loss is midway from its start to half of log(classes)          | log2 of steps |
 | `end_value`       | mean over the end window; printed: over its epochs, at least the last        | nats          |
 | `equal_compute`   | the loss at the budget of the middle size, for that size and larger ones     | nats          |
-| crossing          | from which row on a larger network's loss stays below a smaller one's        | steps         |
+| drift             | least-squares slope over the last two fifths; of the penalty, of its log     | nats a tenth  |
+| crossing          | from which step on a larger network's loss stays below a smaller one's       | steps         |
 
-A row of the loss log averages over the steps since the row before, so means are weighted by these steps. A run has
-diverged if its loss became infinite or NaN, or ended above 10 times max(start, log(classes)). It has bounds where a
-feature is unknown: its loss is at least max(start, log(classes)), its decay at most the start less that, its time to
-midway at least the planned length.
+A row of the loss log averages over the steps since the row before, so means are weighted by these steps. Few mini-
+batches are noisy: midway and crossings are read off running means. A tenth is one of the steps. A run has diverged if
+its loss became infinite or NaN, or ended above 10 times max(start, log(classes)). It has bounds where a feature is
+unknown: its loss is at least max(start, log(classes)), its decay at most the start less that, its time to midway at
+least the planned length.
 """
 
 import math
@@ -33,10 +35,10 @@ FEATURES = {
 MEASURES = tuple(FEATURES)
 ROW_MEASURES = ("objective", "data_loss")  # those that every row of the loss log has
 CROSSING_MARGIN = 0.01  # nats
-CROSSING_SHARE = 0.1  # of the steps, for which the larger network has to stay below
+CROSSING_SHARE = 0.1  # of the steps, for which the larger network has to stay below, and of each running mean
+MIDWAY_STEPS = 16  # of a running mean, or a tenth of the steps if that is less
 BROKEN_DOWN = 10  # times max(start, log(classes)): no t interval is of use over losses of many orders of magnitude
-PLATEAU_SHARE = 0.2  # of the steps, over which a plateau is judged
-PLATEAU_NATS, PLATEAU_SHARE_OF_DROP = 0.01, 0.02
+DRIFT_SHARE = 0.4  # of the steps
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def run_features(
     budget_steps: float | None,
     has_midway: bool = True,
 ) -> dict[str, float | bool]:
-    """The features of one run, named measure_feature, whether it diverged, and whether its losses have settled.
+    """The features of one run, named measure_feature, whether it diverged, and how its losses and its penalty drift.
 
     What is not known of a loss curve that was not made here is left out.
 
@@ -106,7 +108,11 @@ def run_features(
         if measure == "data_loss" and has_midway:
             found["steps_to_midway"] = steps_to_midway(curve, run["classes"], planned)
         features |= {f"{measure}_{feature}": value for feature, value in found.items()}
-        features[f"{measure}_settled"] = not diverged and is_plateau(curve, planned)
+        features[f"{measure}_drift"] = math.nan if diverged else drift(curve, planned)
+    if "penalty" in log:
+        with numpy.errstate(divide="ignore", invalid="ignore"):
+            logs = Curve(steps, numpy.log(log["penalty"].to_numpy()))
+            features["penalty_drift"] = math.nan if diverged else drift(logs, planned)
     if printed is None:
         return features
     bound = loss_bound(curves["objective"], run["classes"])
@@ -144,32 +150,32 @@ def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: 
 
 
 def steps_to_midway(data_loss: Curve, classes: int, planned_steps: int) -> float:
-    """Log2 of the steps to midway, interpolated between rows; of the planned steps if it is not reached.
+    """Log2 of the steps to midway, interpolated between running means; of the planned steps if it is not reached.
 
-    The first step is the shortest time.
+    The running mean begins as the starting loss, and then has all its steps. The first step is the shortest time.
     """
     midway = (data_loss.start + math.log(classes) / 2) / 2
-    reached = numpy.flatnonzero(data_loss.values <= midway)
-    if not len(reached):
+    window = max(1, min(MIDWAY_STEPS, planned_steps // 10))
+    whole = data_loss.steps[data_loss.steps >= max(window, 1)]
+    steps = [0, *whole]
+    means = [data_loss.start, *(data_loss.mean(step - window, step) for step in whole)]
+    row = next((row for row, value in enumerate(means) if value <= midway), None)
+    if row is None:
         return math.log2(planned_steps)
-    row = reached[0]
     if row == 0:
         return 0.0
-    before, after = data_loss.values[row - 1 : row + 1]
-    share = (before - midway) / (before - after)
-    step = data_loss.steps[row - 1] + share * (data_loss.steps[row] - data_loss.steps[row - 1])
-    return math.log2(max(step, 1.0))
+    share = (means[row - 1] - midway) / (means[row - 1] - means[row])
+    return math.log2(max(steps[row - 1] + share * (steps[row] - steps[row - 1]), 1.0))
 
 
-def is_plateau(curve: Curve, steps: int) -> bool:
-    """Whether over the last fifth of the steps the second half's mean is close to the first half's.
-
-    Close is within 0.01 nats, and within 2% of the total drop from the start. A loss that did not drop has no plateau.
-    """
-    window = PLATEAU_SHARE * steps
-    first = curve.mean(steps - window, steps - window / 2)
-    second = curve.mean(steps - window / 2, steps)
-    return abs(second - first) <= min(PLATEAU_NATS, PLATEAU_SHARE_OF_DROP * (curve.start - second))
+def drift(curve: Curve, steps: int) -> float:
+    """The least-squares slope over the rows of the last two fifths of the steps, for a tenth of the steps."""
+    late = curve.steps > (1 - DRIFT_SHARE) * steps
+    if late.sum() < 2:
+        return math.nan
+    tenths = curve.steps[late] / (steps / 10)
+    tenths = tenths - tenths.mean()
+    return float(tenths @ curve.values[late] / (tenths @ tenths))
 
 
 def printed_losses(losses: pandas.DataFrame, run: list[str]) -> pandas.DataFrame:
@@ -206,13 +212,33 @@ def printed_features(
 def crossing(steps: numpy.ndarray, smaller: numpy.ndarray, larger: numpy.ndarray) -> float:
     """The step from which on the larger network's loss is below the smaller's by the margin; inf if there is none.
 
-    The curves have their values at `steps`, and are infinite after a divergence. The first step means always below.
-    What is below for less than the last tenth of the steps has not been seen to stay there, and does not count.
+    The curves have their values at `steps`, and are infinite after a divergence. Below is the mean over the tenth of
+    the steps that ends at a row. The first step means always below. What is below for less than the last tenth of the
+    steps has not been seen to stay there, and does not count.
     """
     with numpy.errstate(invalid="ignore"):
-        below = smaller - larger >= CROSSING_MARGIN
-    above = numpy.flatnonzero(~below)
+        gaps = smaller - larger
+    above = numpy.flatnonzero(~(running_mean(steps, gaps, CROSSING_SHARE * steps[-1]) >= CROSSING_MARGIN))
     first = above[-1] + 1 if len(above) else 0
     if first == len(steps) or steps[first] > (1 - CROSSING_SHARE) * steps[-1]:
         return math.inf
     return float(steps[first])
+
+
+def running_mean(steps: numpy.ndarray, values: numpy.ndarray, window: float) -> numpy.ndarray:
+    """For each row the mean over the steps of the window that ends there, as far as the rows go back.
+
+    A row weighs as many steps as it averages over, the first row one. A window with infinite values has that of one
+    sign, and NaN with both; NaN counts as minus infinity.
+    """
+    weights = numpy.diff(steps, prepend=steps[0] - 1).astype(float)
+    place = numpy.arange(len(steps)) + 1
+    first = numpy.minimum(numpy.searchsorted(steps, steps - window, side="right"), place - 1)
+
+    def sums(found: numpy.ndarray) -> numpy.ndarray:
+        total = numpy.concatenate([[0.0], numpy.cumsum(found)])
+        return total[place] - total[first]
+
+    means = sums(weights * numpy.where(numpy.isfinite(values), values, 0)) / sums(weights)
+    lost, won = sums(numpy.isnan(values) | (values == -math.inf)), sums(values == math.inf)
+    return numpy.select([(lost > 0) & (won > 0), lost > 0, won > 0], [math.nan, -math.inf, math.inf], means)

@@ -36,7 +36,7 @@ def tables_of_curves(file: CurvesFile, analysis: AnalysisSettings, classes: int 
                 has_midway=tells_midway(file, steps, classes),
             )
             if not tells_plateaus(steps):
-                features |= {name: None for name in features if name.endswith("_settled")}
+                features |= {name: None for name in features if name.endswith("_drift")}
             logs.append(log.assign(**identity))
             runs.append(run | features)
     unknown = {"classes"} if classes is None else set()

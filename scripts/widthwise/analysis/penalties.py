@@ -14,6 +14,8 @@ from widthwise.analysis.inference import Interval, t_interval
 from widthwise.analysis.tables import make_table
 from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, pivot
 
+LEVEL_DRIFT = 0.02  # of the log of a level penalty, in a tenth of the steps
+
 # (circumstance, reference or None) -> the lowest and the highest ratio that were expected.
 Expected = Mapping[tuple[str, str | None], tuple[float, float]]
 
@@ -49,7 +51,7 @@ def penalties(runs: pandas.DataFrame, circumstances: Iterable[str]) -> pandas.Da
                     "ci_low": end.low,
                     "ci_high": end.high,
                     "seeds": len(logs),
-                    "settled": of_size["objective_settled"].sum(),
+                    "level": (of_size["penalty_drift"].abs() <= LEVEL_DRIFT).sum(),
                 }
             )
     return make_table("penalties", rows)

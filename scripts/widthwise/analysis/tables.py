@@ -60,7 +60,7 @@ TABLES: dict[str, dict[str, str]] = {
         **_IDENTITY_TYPES,
         **RUN_FACTS,
         **{f"{measure}_{feature}": REAL for measure, features in FEATURES.items() for feature in features},
-        **{f"{measure}_settled": FLAG for measure in ROW_MEASURES},
+        **{f"{measure}_drift": REAL for measure in (*ROW_MEASURES, "penalty")},
     },
     "printed": {**_IDENTITY_TYPES, "epoch": WHOLE, "step": WHOLE, "printed": REAL},
     "starts": {
@@ -98,7 +98,7 @@ TABLES: dict[str, dict[str, str]] = {
         "seeds": WHOLE,
         "diverged": WHOLE,
         "at_horizon": WHOLE,
-        "settled": "Int64",
+        "plateau": TEXT,
     },
     "contrasts": {
         "circumstance": TEXT,
@@ -158,7 +158,7 @@ TABLES: dict[str, dict[str, str]] = {
         "end": REAL,
         **_INTERVAL,
         "seeds": WHOLE,
-        "settled": WHOLE,
+        "level": WHOLE,
     },
     "penalty_ratios": {
         "circumstance": TEXT,

@@ -25,6 +25,7 @@ LEVELS = {
 }
 LEVELS_OF_CURVES = {key: level for key, level in LEVELS.items() if key[1] == "end_value"}
 DESCRIPTIVE_LEVEL = 0.05
+PLATEAU_LEVEL, PLATEAU_NATS, PLATEAU_SHARE_OF_DROP = 0.1, 0.01, 0.02
 KINDS = {
     "starting_loss": START,
     "initial_decay": DECAY,
@@ -187,23 +188,38 @@ def pivot(table: pandas.DataFrame, column: str, replicate: str) -> pandas.DataFr
     return wide
 
 
+def plateau(runs: pandas.DataFrame, measure: str) -> str | None:
+    """Whether a size's loss is `settled`, still `moving`, or neither can be told: `unresolved`; None without rows.
+
+    Settled is where the 90% t interval of the drift over seeds lies within 0.01 nats in a tenth of the steps, and
+    within 2% of the total drop; moving where it excludes zero instead. Where a run diverged, neither can be told.
+    """
+    drifts = runs[f"{measure}_drift"].to_numpy(float)
+    if runs["diverged"].astype(bool).any():
+        return "unresolved"
+    if numpy.isnan(drifts).any():
+        return None
+    drop = (runs[f"{measure}_starting_loss"] - runs[f"{measure}_end_value"]).mean()
+    bound = min(PLATEAU_NATS, PLATEAU_SHARE_OF_DROP * drop)
+    found = t_interval(drifts, PLATEAU_LEVEL)
+    if -bound <= found.low and found.high <= bound:
+        return "settled"
+    return "moving" if found.low > 0 or found.high < 0 else "unresolved"
+
+
 def feature_means(responses: Mapping[Key, Response], runs: pandas.DataFrame) -> pandas.DataFrame:
     """Makes the table of features: mean and 95% t interval over seeds, for each feature and size.
 
-    Where a run of a size diverged there is no mean.
+    Where a run of a size diverged there is no mean. An end says whether the size has settled.
     """
     sizes = runs.drop_duplicates(["circumstance", "parameters"]).set_index(["circumstance", "parameters"])["size"]
-    settled = {
-        measure: runs.groupby(["circumstance", "parameters"])[f"{measure}_settled"].sum(min_count=1)
-        for measure in ROW_MEASURES
-        if f"{measure}_settled" in runs
-    }
+    of_sizes = runs.groupby(["circumstance", "parameters"])
     rows = []
     for (circumstance, measure, feature), response in responses.items():
         intervals = t_interval(response.values, 0.05)
         diverged = response.diverged.sum(axis=0)
         at_horizon = numpy.zeros_like(diverged) if response.at_horizon is None else response.at_horizon.sum(axis=0)
-        of_ends = settled["data_loss" if measure == "data_loss" else "objective"] if feature == "end_value" else None
+        loss = "data_loss" if measure == "data_loss" else "objective"
         for index, parameters in enumerate(response.parameters):
             known = diverged[index] == 0
             rows.append(
@@ -219,7 +235,9 @@ def feature_means(responses: Mapping[Key, Response], runs: pandas.DataFrame) -> 
                     "seeds": len(response.values),
                     "diverged": diverged[index],
                     "at_horizon": at_horizon[index],
-                    "settled": None if of_ends is None else of_ends[circumstance, parameters],
+                    "plateau": plateau(of_sizes.get_group((circumstance, parameters)), loss)
+                    if feature == "end_value"
+                    else None,
                 }
             )
     return make_table("features", rows)

@@ -427,7 +427,7 @@ def is_stuck(evidence: Evidence, name: str) -> Answer:
     statement, losses = answer_with_losses(
         evidence, name, "end_value", openings | dict.fromkeys(("falls", "flat"), no_sign)
     )
-    return statement, losses if settled else f"{losses}; {evidence.unsettled_words(name, 'data_loss')}"
+    return statement, losses if settled else f"{losses}; {evidence.plateau_words(name, 'data_loss')}"
 
 
 def wins_later(evidence: Evidence, name: str) -> Answer:

@@ -37,7 +37,6 @@ from widthwise.report.wording import (
     quoted,
     sentence,
     share_label,
-    uncapitalised,
 )
 from widthwise.study.catalogue import factors, flatten
 from widthwise.study.circumstances import contradictions_of_a_circumstance
@@ -565,8 +564,7 @@ def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
         of_all = f"{len(group)} of {len(evidence.runs(name))} runs diverged"
         yield f"How the loss ends at {where} with {evidence.title(name)}: {of_all}."
     if not evidence.has_settled(diagnosis.name, diagnosis.measures[0]):
-        plateau = evidence.plateau_sentence(diagnosis.name, diagnosis.measures[0])
-        yield f"What longer runs reach: {uncapitalised(plateau)}"
+        yield f"What longer runs reach: {evidence.plateau_words(diagnosis.name, diagnosis.measures[0])}."
 
 
 SECTIONS = (opening, explanation, remedies, untold)

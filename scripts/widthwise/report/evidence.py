@@ -12,6 +12,7 @@ import numpy
 import pandas
 
 from widthwise.analysis.inference import seeds_to_halve
+from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.analysis.tables import rows_with
 from widthwise.report.wording import (
     FEATURES,
@@ -22,7 +23,6 @@ from widthwise.report.wording import (
     change_with_interval,
     counted,
     format_verdict,
-    listed,
     markdown_table,
     measured,
     number,
@@ -32,8 +32,8 @@ from widthwise.report.wording import (
     setting_label,
     size_label,
     size_title,
+    size_titles,
     span,
-    uncapitalised,
 )
 from widthwise.study.catalogue import ROOT, factors, flatten, resolve
 from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
@@ -45,6 +45,8 @@ COORDINATE_TABLES = ("coordinate_powers",)
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
 AGAINST_THE_TREND = "some larger size goes against it"
 TREND_ALONE = f"the trend is certain, but {AGAINST_THE_TREND}"
+# What `analysis.verdicts.plateau` says, in words.
+PLATEAUS = {"settled": "settled", "moving": "still moving", "unresolved": "too noisy to tell"}
 # Circumstances whose features differ by no more at any size are the same to rounding (nats).
 ROUNDING = 0.0005
 KINDS = {
@@ -181,36 +183,25 @@ class Evidence:
         )
         return first.index.equals(second.index) and numpy.allclose(first, second, rtol=0, atol=ROUNDING, equal_nan=True)
 
-    def settled_sizes(self, name: str, measure: str) -> dict[str, bool]:
-        """For each size of a circumstance, smallest first, whether the loss of all its runs has settled."""
-        runs = self.runs(name).sort_values("parameters").fillna({f"{measure}_settled": False})
-        return runs.groupby("size", sort=False)[f"{measure}_settled"].all().astype(bool).to_dict()
+    def plateaus(self, name: str, measure: str) -> dict[str, str | None]:
+        """For each size of a circumstance, smallest first, what `verdicts.plateau` says of its end."""
+        rows = self.rows("features", circumstance=name, measure=measure, feature="end_value").sort_values("parameters")
+        return {row.size: None if pandas.isna(row.plateau) else row.plateau for row in rows.itertuples()}
 
     def has_settled(self, name: str, measure: str) -> bool:
         """Whether every size of a circumstance has settled."""
-        return all(self.settled_sizes(name, measure).values())
+        return set(self.plateaus(name, measure).values()) == {"settled"}
 
-    def plateau_sentence(self, name: str, measure: str) -> str:
-        """Says which sizes reached a plateau; nothing is said of a plateau where a size has not settled."""
-        runs, settled = self.runs(name), self.settled_sizes(name, measure)
-        if runs[f"{measure}_settled"].isna().any():
-            return "The curves have too few rows to tell a plateau."
-        if all(settled.values()):
-            return f"All {len(runs)} runs reached a plateau."
-        if not runs[f"{measure}_settled"].any():
-            return f"None of the {len(runs)} runs reached a plateau."
-        titles = {size: f"size {size}" if size.isdigit() else size_title(size) for size in settled}
-        if not any(settled.values()):
-            return "Of no size have all runs settled."
-        still = listed(titles[size] for size, done in settled.items() if not done)
-        return f"Not settled: {still}."
-
-    def unsettled_words(self, name: str, measure: str) -> str:
-        """Says in a few words which sizes have not settled, where some have not."""
-        settled = self.runs(name)[f"{measure}_settled"]
-        if settled.notna().all() and not settled.any():
-            return "no run settled"
-        return uncapitalised(self.plateau_sentence(name, measure)).rstrip(".")
+    def plateau_words(self, name: str, measure: str) -> str:
+        """Says which sizes have settled, which are still moving, and of which that cannot be told."""
+        found = self.plateaus(name, measure)
+        if None in found.values():
+            return "too few rows to tell a plateau"
+        sizes = {words: [size for size, state in found.items() if state == key] for key, words in PLATEAUS.items()}
+        told = {words: of for words, of in sizes.items() if of}
+        if len(told) == 1:
+            return f"every size {next(iter(told))}"
+        return ", ".join(f"{size_titles(of)} {words}" for words, of in told.items())
 
     def predictions(self, name: str) -> list[Prediction]:
         """What the catalogue expects of a judged circumstance, by itself and less its reference."""
@@ -498,7 +489,7 @@ def penalties_section(evidence: Evidence) -> str:
             "size": size_title(row["size"]),
             "penalty, start": number(row["start"], 4),
             "penalty, end [95%]": with_interval(row["end"], row["ci_low"], row["ci_high"], digits=4),
-            "reported loss settled in": f"{row['settled']} of {counted(row['seeds'], 'run')}",
+            "level in": f"{row['level']} of {counted(row['seeds'], 'run')}",
         }
         for row in rows
     )
@@ -513,7 +504,10 @@ def penalties_section(evidence: Evidence) -> str:
         }
         for row in ratios
     )
-    words = "The penalty in the reported loss, and ratios of the largest size's, as geometric means (descriptive)."
+    words = (
+        "The penalty in the reported loss, and ratios of the largest size's, as geometric means (descriptive). It is "
+        f"level where it changes by at most {LEVEL_DRIFT:.0%} in a tenth of the steps."
+    )
     return "\n\n".join(filter(None, ["## Penalties", words, by_size, by_ratio]))
 
 

@@ -224,12 +224,12 @@ RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
     ("reported loss (nats)", "start"): ("objective_starting_loss", decimals(3)),
     ("reported loss (nats)", "initial decay"): ("objective_initial_decay", decimals(3)),
     ("reported loss (nats)", "end"): ("objective_end_value", decimals(3)),
-    ("reported loss (nats)", "settled"): ("objective_settled", yes_or_no),
+    ("reported loss (nats)", "drift"): ("objective_drift", decimals(3)),
     ("printed loss (nats)", "end"): ("printed_end_value", decimals(3)),
     ("data loss (nats)", "start"): ("data_loss_starting_loss", decimals(3)),
     ("data loss (nats)", "steps to midway"): ("data_loss_steps_to_midway", midway_steps),
     ("data loss (nats)", "end"): ("data_loss_end_value", decimals(3)),
-    ("data loss (nats)", "settled"): ("data_loss_settled", yes_or_no),
+    ("data loss (nats)", "drift"): ("data_loss_drift", decimals(3)),
     ("test split", "data loss"): ("test_data_loss", decimals(3)),
     ("test split", "accuracy"): ("test_accuracy", lambda share: f"{share:.1%}" if pandas.notna(share) else NO_VALUE),
     ("training", "minutes"): ("seconds", lambda seconds: decimals(1)(seconds / 60)),
@@ -240,8 +240,8 @@ RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
 def runs_page(study: AnyStudy, runs: pandas.DataFrame) -> str:
     """Returns runs.html, one row per run, with the columns that there are."""
     words = (
-        "Every run, smallest first. A loss that has settled was level over its last fifth; one that has not was still "
-        "moving when the run ended."
+        "Every run, smallest first. Drift is how much a loss still changes in a tenth of the steps, over the last two "
+        "fifths."
     )
     if "data_loss_steps_to_midway" in runs:
         words += (

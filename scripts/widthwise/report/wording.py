@@ -1,7 +1,8 @@
 """Words and number formats of the answer, the pages and the figures."""
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 MEASURES = {"objective": "reported loss", "data_loss": "data loss", "printed": "printed loss"}
@@ -32,6 +33,14 @@ def size_label(parameters: int) -> str:
 def size_title(size: str) -> str:
     """Formats the name of a size: "width8" becomes "width 8"."""
     return size.replace("width", "width ").replace("depth", "depth ")
+
+
+def size_titles(sizes: Sequence[str]) -> str:
+    """Names some sizes: "widths 2, 3 and 8"."""
+    kinds, numbers = zip(*(re.fullmatch(r"(\D*)(.*)", size).groups() for size in sizes), strict=True)
+    if len(sizes) == 1 or len(set(kinds)) > 1 or kinds[0] not in ("width", "depth", ""):
+        return listed(f"size {size}" if size.isdigit() else size_title(size) for size in sizes)
+    return f"{kinds[0] or 'size'}s {listed(numbers)}"
 
 
 def measured(measure: str, feature: str) -> str:

@@ -20,7 +20,7 @@ from widthwise.study.settings import AnalysisSettings, canonical_json, end_windo
 # Keys of the configuration that are used when there are curves.
 KEYS = ("pathvars", "device", "curves", "classes", "analysis")
 ROUNDING = 1e-9  # nats, of a difference that is none
-PLATEAU_SHARE, LEAST_PLATEAU_ROWS = 0.2, 4
+PLATEAU_SHARE, LEAST_PLATEAU_ROWS = 0.4, 8
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def tells_midway(file: CurvesFile, steps: Sequence[int], classes: int | None) ->
 
 
 def tells_plateaus(steps: Sequence[int]) -> bool:
-    """Whether the last fifth has rows enough to say whether a loss has settled."""
+    """Whether the last two fifths have rows enough to say whether a loss has settled."""
     return sum(step > (1 - PLATEAU_SHARE) * steps[-1] for step in steps) >= LEAST_PLATEAU_ROWS
 
 
