@@ -550,7 +550,8 @@ def test_every_prediction_is_confirmed_undecided_or_contradicted(data):
             "none",
             [
                 r"Penalty, end, largest over smallest: 12\.00 \[11\.\d\d, 12\.\d\d\], not 3 to 8, in baseline\.",
-                r"Penalty, end: 0\.33 \[0\.33, 0\.33\], not 1\.5 to 3, in ten times the L2 over baseline\.",
+                r"Penalty, end: 0\.33 \[0\.33, 0\.33\], not 1\.5 to 3, in ten times the L2 over baseline; "
+                r"0\.17 \[0\.17, 0\.17\], not 0\.8 to 1\.25, in fixed standard deviation over baseline\.",
             ],
         ),
         ((0.01, 0.03, 0.08), "1", []),
