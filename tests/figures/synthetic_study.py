@@ -63,7 +63,7 @@ def make_study(
         penalties=penalties,
         curves=None,
         grids=members,
-        config={"circumstances": catalogue},
+        config={"circumstances": catalogue, "analysis": {"coordinate_check": {"learning_rate": 1e-4}}},
         circumstances={
             name: SimpleNamespace(
                 name=name,

@@ -167,7 +167,7 @@ def test_a_title_says_the_finding(figure_of):
         "Larger networks end with a higher data loss at 4 of 20 pairs of learning rate and steps"
     )
     assert titles["coordinate_check"] == (
-        "After 1 step the logits have changed in proportion to width^0.90 (rate of 1e-2) and width^0.00 (mup)"
+        "After 1 step at 1e-4 the logits have changed in proportion to width^0.90 (rate of 1e-2) and width^0.00 (mup)"
     )
     assert titles["speed"] == "Training is 1.43 times as fast as the textbook's loop"
     assert not [title for title in titles.values() if "_" in title]
@@ -330,7 +330,7 @@ def test_two_losses_that_both_diverged_are_one(studies):
     verdicts.loc[lost, list(nothing)] = list(nothing.values())
     seen = words(drawn("verdict_map", study, inputs | {"verdicts": verdicts.assign(expected=None, agrees=None)}))
     assert seen.count("3 diverged") == 2  # of the data loss: at the start and at the end
-    assert "; they diverge in 1" in " ".join(seen.split())
+    assert "; in 1 all runs of some size diverge" in " ".join(seen.split())
 
 
 def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, studies):
@@ -464,7 +464,8 @@ def test_a_layer_that_does_not_change_has_no_power(studies):
     powers.loc[still, ["power", "ci_low", "ci_high"]] = numpy.nan
     figure = drawn("coordinate_check", study, inputs | {"coordinate_powers": powers})
     assert "no power of width" in words(figure)
-    assert figure.get_suptitle() == "After 1 step the logits have changed in proportion to width^0.90 (rate of 1e-2)"
+    found = "After 1 step at 1e-4 the logits have changed in proportion to width^0.90 (rate of 1e-2)"
+    assert figure.get_suptitle() == found
 
 
 def test_a_seed_without_any_row_is_explained(studies):

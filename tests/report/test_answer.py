@@ -116,8 +116,8 @@ def test_it_opens_with_the_short_answer_in_numbers():
     assert title.startswith("# Under which circumstances")
     assert first == (
         "**In this study of 2 circumstances, larger networks end with a higher reported loss in none, and with a "
-        "higher data loss in none. They start with a higher reported loss in baseline (+0.100), and with a higher data "
-        "loss in none.**"
+        "higher data loss in none. They start with a higher reported loss in baseline (0.700 → 0.800), and with a "
+        "higher data loss in none.**"
     )
     assert (
         "| baseline | 0.700 → 0.800 (+0.100 [+0.090, +0.110] rises) | 0.700 → 0.400 (−0.300 [−0.310, −0.290] falls) | "
@@ -134,8 +134,9 @@ def test_where_many_rise_those_that_rise_most_are_named():
     opening = write_answer(example_evidence(example_study(study=["baseline", *names]), rises)).split("\n\n")[1]
     assert MOST_NAMED == 4
     assert (
-        "end with a higher reported loss in 5, most in unscaled head (+0.500), He's initialisation (+0.400), small "
-        "batch (+0.300) and dropout (+0.200), and with a higher data loss in none. They" in opening
+        "end with a higher reported loss in 5, most in unscaled head (0.700 → 1.200), He's initialisation (0.700 → "
+        "1.100), small batch (0.700 → 1.000) and dropout (0.700 → 0.900), and with a higher data loss in none. They"
+        in opening
     )
 
 
@@ -144,8 +145,10 @@ def test_what_is_undecided_is_counted_in_the_short_answer():
     verdicts = {("baseline", *REPORTED_END): "undecided"} | {(name, *DATA_END): "undecided" for name in study.judged}
     answer = write_answer(example_evidence(study, {"no_l2": {REPORTED_END: 0.2}}, verdicts=verdicts))
     opening = answer.split("\n\n")[1]
-    assert "higher reported loss in no L2 (+0.200) (undecided in 1), and with a higher data loss in none for" in opening
-    assert "none for certain (undecided in 2). They" in opening
+    assert (
+        "higher reported loss in no L2 (0.700 → 0.900) (undecided in 1), and with a higher data loss in none for "
+        "certain (undecided in 2). They" in opening
+    )
 
 
 def test_a_study_without_a_penalty_says_so():
@@ -205,7 +208,9 @@ def test_an_answer_on_the_catalogue_that_advises_on_every_circumstance_is_one_pa
     study = Study(config, SCHEMA_KEYS)
     rising = {name: {REPORTED_END: 0.1 + place / 50, DATA_END: 0.1} for place, name in enumerate(study.judged)}
     answer = write_answer(example_evidence(study, rising, settled=False))
-    assert section(answer, ADVICE).count("\n- **") == 19
+    advice = section(answer, ADVICE)
+    assert advice.count("\n- **") == 12
+    assert re.search(r"^- Smaller effects: .*\.$", advice, re.MULTILINE)[0].count(", ") == 5
     assert len(answer.splitlines()) < 120
 
 
@@ -227,8 +232,8 @@ def test_equal_statements_are_told_once_with_what_they_hold_for():
     slower = {"baseline": {MIDWAY: 1.0}, "no_l2": {MIDWAY: -1.0}, "sgd": {MIDWAY: 2.0, DATA_START: 0.2}}
     questions = section(write_answer(example_evidence(study, slower, settled=False)), "The five questions of the post")
     assert (
-        "- Yes, the largest takes more steps to midway: baseline (2 times as many steps); SGD (4 times as many "
-        "steps).\n- No, the largest takes no more steps to midway: no L2 (0.5 times as many steps)." in questions
+        "- Yes, the largest takes more steps to midway: baseline (64 → 128 steps); SGD (64 → 256 steps).\n"
+        "- No, the largest takes no more steps to midway: no L2 (64 → 32 steps)." in questions
     )
     assert "- Not within 288 steps, but not every size has settled: every circumstance." in questions
     statements = re.findall(r"^- (.*?):", questions, re.MULTILINE)
@@ -242,7 +247,7 @@ def test_a_penalty_that_hides_a_better_fit():
     assert expected[0] == "Yes, in larger networks the reported loss starts and ends higher"
     assert expected[1].startswith("start +0.100, end +0.200")
     assert "The penalty accounts for all of the rise at the start and all of the rise at the end." in answer
-    assert longer == ("No, the largest takes no more steps to midway", "0.5 times as many steps")
+    assert longer == ("No, the largest takes no more steps to midway", "64 → 32 steps")
     assert harder == ("No, in larger networks the data loss starts no higher", "0.700")
     assert stuck == ("No sign of it, in larger networks the data loss ends no higher", "0.700 → 0.300")
     assert later == ("Not within 288 steps, and every size has settled", "")
@@ -275,9 +280,24 @@ def test_the_posts_own_measure_is_told_where_it_differs():
     answer = write_answer(example_evidence(example_study(), changes))
     detail = answers(answer, "baseline")[0][1]
     assert detail == "start 0.000, end 0.000; the printed loss starts about the same and ends higher"
-    assert "The printed loss is the reported loss' mean over each epoch, which the post shows." in answer
+    assert "The post shows the printed loss: the reported loss averaged over each epoch." in answer
     assert "printed loss" not in answers(answer, "no L2")[0][1]
     assert "the printed loss" not in write_answer(example_evidence(example_study(), {})).lower()
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        (["starting_loss"], "starts higher, but not size by size, and ends about the same"),
+        (["end_value"], "starts about the same and ends higher, but not size by size"),
+        (["starting_loss", "end_value"], "starts and ends higher, but not size by size"),
+    ],
+)
+def test_a_printed_loss_whose_sizes_do_not_go_one_way(features, words):
+    changes = {("printed", feature): 0.2 for feature in features}
+    verdicts = {("baseline", *key): "undecided" for key in changes}
+    answer = write_answer(example_evidence(example_study(), {"baseline": changes}, verdicts=verdicts))
+    assert answers(answer, "baseline")[0][1] == f"start 0.000, end 0.000; the printed loss {words}"
 
 
 def test_a_start_that_is_slightly_higher_is_hardly_harder():
@@ -294,7 +314,7 @@ def test_a_start_that_is_slightly_higher_is_hardly_harder():
 
 def test_larger_networks_that_truly_end_higher():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {REPORTED_END: 0.2, DATA_END: 0.2}}))
-    assert "and with a higher data loss in no L2 (+0.200). They" in answer
+    assert "and with a higher data loss in no L2 (0.700 → 0.900). They" in answer
     assert answers(answer, "no L2")[0] == (
         "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
         "start 0.000, end +0.200; the printed loss starts and ends about the same",
@@ -351,8 +371,14 @@ def test_a_rise_with_diverged_runs_is_a_lower_bound():
 def test_what_is_lost_to_divergence_is_told_first():
     study = example_study()
     lost = {("no_l2", *key): "diverged" for key in (REPORTED_END, DATA_END)}
-    opening = write_answer(example_evidence(study, {}, verdicts=lost)).split("\n\n")[1]
-    assert "and with a higher data loss in none for certain (lost to divergence in no L2). They" in opening
+    evidence = example_evidence(study, {}, verdicts=lost)
+    verdicts = evidence.tables["verdicts"].copy()
+    verdicts.loc[verdicts["verdict"] == "diverged", ["change", "ci_low", "ci_high"]] = float("nan")
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
+    opening = answer.split("\n\n")[1]
+    assert "and with a higher data loss in none for certain (networks diverge in no L2). They" in opening
+    assert answers(answer, "no L2")[0][1].startswith("start 0.000, end diverged; ")
+    assert "- Data loss, end: flat, not falls, in baseline; networks diverge, not falls, in no L2.\n" in answer
 
 
 def test_what_is_open_is_called_open():
@@ -362,13 +388,14 @@ def test_what_is_open_is_called_open():
     assert "higher reported loss in none for certain (undecided in 2)" in answer
     expected, longer, _, stuck, _ = answers(answer, "baseline")
     assert expected[0] == "Undecided, in larger networks the reported loss is not shown to start or to end higher"
-    assert longer == ("Undecided", "")
+    assert longer == ("Undecided", "64 → 64 steps")
     assert stuck == ("No clear answer", "0.700; the data loss is undecided at the end; every size still moving")
     narrower = "(about 12 seeds would halve the interval)"
-    assert section(answer, "What was not shown").startswith(
-        f"- Whether these rise: reported loss, end in baseline {narrower}; data loss, end in baseline and no L2 "
-        f"{narrower}."
-    )
+    assert section(answer, "What was not shown").splitlines()[:3] == [
+        f"- Whether these rise: reported loss, end in baseline {narrower}.",
+        f"- Whether these rise: data loss, end in baseline and no L2 {narrower}.",
+        "- What longer runs reach in every circumstance: not every size has settled.",
+    ]
     assert "Undecided: 6. Contradicted:\n" in section(answer, EXPECTED)
 
 
@@ -377,24 +404,53 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
     undecided = {(name, *key): "undecided" for name in study.judged for key in (REPORTED_END, DATA_END, MIDWAY)}
     changes = {name: {REPORTED_END: 0.2, DATA_END: -0.2, MIDWAY: 1.0} for name in study.judged}
     answer = write_answer(example_evidence(study, changes, verdicts=undecided))
-    why = "(the trend is certain, but some larger size goes against it)"
+    why = "(the sizes do not go one way)"
     assert "halve the interval" not in answer
     assert f"(+0.200 [+0.190, +0.210] undecided {why}) |" in answer
-    assert f"reported loss, end in baseline {why}; data loss" in section(answer, "What was not shown")
+    assert section(answer, "What was not shown").splitlines()[:2] == [
+        f"- Whether these rise: reported loss, end in baseline {why}.",
+        f"- Whether these rise: data loss, end in baseline and no L2 {why}.",
+    ]
     expected, longer, _, stuck, _ = answers(answer, "baseline")
     assert expected[0].startswith("Undecided")
     assert expected[1].startswith("start 0.000, end +0.200")
-    assert longer == (
-        "Undecided, since some size goes against the trend",
-        "the largest takes 2 times as many steps",
-    )
-    lower = "the data loss ends lower as a trend (some size goes against it)"
+    assert longer == ("Undecided, since some size goes against the trend", "64 → 128 steps")
+    lower = "the data loss ends lower, but not size by size"
     assert stuck == ("No clear answer", f"0.700 → 0.500; {lower}")
 
 
 def test_equal_compute_is_told_of_the_larger_network():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {("data_loss", "equal_compute"): 0.2}}))
-    assert answers(answer, "no L2")[1][1] == "at equal compute its data loss is higher, +0.200"
+    budget = 288 * SIZES["width8"] / SIZES["width26"]
+    assert answers(answer, "no L2")[1][1] == (
+        f"64 → 64 steps; at the compute of the middle size, {budget:.0f} of the largest's steps, its data loss is "
+        "higher, +0.200"
+    )
+    assert answers(answer, "baseline")[1][1] == "64 → 64 steps"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "largest", "words"),
+    [
+        ("undecided", {"at_horizon": 4}, "64 → ≥ 64 steps; 4 of 15 runs ended before midway"),
+        ("undecided", {"diverged": 2, "mean": float("nan")}, "2 of 15 runs diverged"),
+        (
+            "undecided",
+            {"at_horizon": 1, "diverged": 2, "mean": float("nan")},
+            "1 of 15 runs ended before midway; 2 of 15 runs diverged",
+        ),
+        ("flat", {"at_horizon": 4}, "64 → ≥ 64 steps"),
+        ("rises", {"diverged": 2, "mean": float("nan")}, ""),
+    ],
+)
+def test_runs_without_a_time_to_midway_are_counted_where_it_is_undecided(verdict, largest, words):
+    evidence = example_evidence(example_study(), {}, verdicts={("baseline", *MIDWAY): verdict})
+    features = evidence.tables["features"].copy()
+    features.loc[features["size"].eq("width26") & features["feature"].eq(MIDWAY[1]), list(largest)] = [
+        *largest.values()
+    ]
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"features": features}))
+    assert answers(answer, "baseline")[1][1] == words
 
 
 @pytest.mark.parametrize("verdict", ["rises", "falls", "flat", "mixed", "diverged", "undecided"])
@@ -439,7 +495,7 @@ def test_the_sizes_that_have_not_settled_are_named():
 
 def test_causes_come_from_contrasts_and_name_their_factor():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED))
-    factor, *cells = row_of(answer, "What causes it", "no L2 less baseline")
+    factor, *cells = row_of(answer, "What causes it", "no L2 against baseline")
     assert factor == "`training.l2` 0.0001 → 0"
     assert cells[:2] == ["falls −0.100 [−0.110, −0.090]"] * 2
     assert cells[2:] == ["flat 0.000 [−0.010, +0.010]"] * 2
@@ -453,10 +509,10 @@ def test_causes_with_the_largest_effect_on_an_end_come_first():
     effects = dict(zip(names, (0.1, -0.8, 0.0, 0.3, -0.5, 0.6, 0.2, 0.4), strict=True))
     changes = {name: {DATA_END: change} for name, change in effects.items()}
     told = section(write_answer(example_evidence(study_of_others(*names), changes)), "What causes it")
-    shown = re.findall(r"^\| other (\w) less baseline", told, re.MULTILINE)
+    shown = re.findall(r"^\| other (\w) against baseline", told, re.MULTILINE)
     assert shown == ["b", "f", "e", "h", "d", "g"]
     assert len(shown) == MOST_CAUSES
-    assert told.endswith("Smaller effects: other a less baseline. No certain difference: other c less baseline.")
+    assert told.endswith("Smaller effects: other a against baseline. No certain difference: other c against baseline.")
 
 
 # The penalty that is left
@@ -467,15 +523,26 @@ def test_the_penalty_is_told_with_its_ratios():
     ends = {"fixed_std_init": {REPORTED_END: 0.1}}
     evidence = example_evidence(study, ends, penalties={"fixed_std_init": (0.03, 0.06, 0.36)})
     answer = write_answer(evidence)
-    start, end, ratio, power, over = row_of(answer, PENALTY_LEFT, "baseline")
-    assert (start, end, power, over) == ("0.0100 → 0.0400", "0.0200 → 0.0800", "0.27", "–")
+    start, end, level, ratio, power, over = row_of(answer, PENALTY_LEFT, "baseline")
+    assert (start, end, level, power, over) == ("0.0100 → 0.0400", "0.0200 → 0.0800", "every size", "0.27", "–")
     assert re.fullmatch(r"4\.00 \[3\.\d\d, 4\.\d\d\]", ratio)
-    start, end, ratio, power, over = row_of(answer, PENALTY_LEFT, "fixed standard deviation")
+    start, end, _, ratio, power, over = row_of(answer, PENALTY_LEFT, "fixed standard deviation")
     assert (end, power) == ("0.0300 → 0.3600", "0.49")
     assert ratio.startswith("12.00 [")
     assert over.startswith("4.50 [")
     assert over.endswith("] (baseline)")
     assert "| no L2 |" not in section(answer, PENALTY_LEFT)
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"), [((5, 5, 5), "every size"), ((5, 4, 5), "widths 2 and 26"), ((4, 0, 1), "no size")]
+)
+def test_a_penalty_is_level_at_the_sizes_of_which_every_run_is(runs, words):
+    evidence = example_evidence(example_study(), {})
+    penalties = evidence.tables["penalties"].assign(level=runs)
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"penalties": penalties}))
+    assert "| level at the end |" in section(answer, PENALTY_LEFT)
+    assert row_of(answer, PENALTY_LEFT, "baseline")[2] == words
 
 
 def test_of_many_penalties_those_are_told_of_which_something_was_predicted():
@@ -496,7 +563,7 @@ def test_a_penalty_of_one_size_alone_is_compared_with_its_reference():
     ratios = evidence.tables["penalty_ratios"]
     alone = ratios[(ratios["circumstance"] != "sgd") | ratios["reference"].notna()]
     answer = write_answer(replace(evidence, tables=evidence.tables | {"penalty_ratios": alone}))
-    assert row_of(answer, PENALTY_LEFT, "SGD")[2:] == ["–", "–", "1.00 [1.00, 1.00] (baseline)"]
+    assert row_of(answer, PENALTY_LEFT, "SGD")[3:] == ["–", "–", "1.00 [1.00, 1.00] (baseline)"]
 
 
 # Predictions and advice
@@ -515,7 +582,7 @@ def test_contradicted_predictions_are_told_by_feature():
     told = section(write_answer(example_evidence(example_study(), changes)), EXPECTED)
     assert told.splitlines()[1:] == [
         "- Data loss, steps to midway: rises, not falls, in no L2.",
-        "- Data loss, end: rises, not falls, in no L2; rises, not flat, in no L2 less baseline.",
+        "- Data loss, end: rises, not falls, in no L2; rises, not flat, in no L2 against baseline.",
     ]
 
 
@@ -580,7 +647,9 @@ def test_no_advice_is_given_where_a_penalty_was_not_as_predicted():
         assert all(found.held for found in evidence.predictions("strong_l2")) == held
         answer = write_answer(evidence)
         assert ("**Ten times the L2** (reported loss +0.400). Look for:" in answer) == held
-        (withheld,) = re.findall("^No advice on (.*): not all that", answer, re.MULTILINE)
+        (withheld,) = re.findall(
+            "^No advice on (.*): some prediction about that end was not confirmed.$", answer, re.MULTILINE
+        )
         assert ("ten times the L2" in re.split(", | and ", withheld)) != held
 
 
@@ -595,8 +664,24 @@ def test_advice_is_given_only_where_what_was_predicted_of_the_end_held():
     broken = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {REPORTED_END: 0.1}}
     answer = write_answer(example_evidence(example_study(), broken))
     assert "**No L2**" not in answer
-    withheld = "No advice on no L2: not all that was predicted of the end was confirmed there."
+    withheld = "No advice on no L2: some prediction about that end was not confirmed."
     assert section(answer, "What to change") == withheld
+    assert ADVICE not in answer
+
+
+@pytest.mark.parametrize("measures", [["data_loss"], ["objective", "data_loss"]])
+def test_no_advice_is_given_where_networks_diverge_against_what_was_predicted(measures):
+    without_predictions_of_the_reported_loss = "he_no_batch_norm_fast_mup"
+    diverging = ["no_l2", without_predictions_of_the_reported_loss]
+    study = example_study(study=["baseline", "he_no_batch_norm", "he_no_batch_norm_fast", *diverging])
+    evidence = example_evidence(study, {})
+    assert "No advice on" not in write_answer(evidence)
+    contrasts = evidence.tables["contrasts"].copy()
+    ends = contrasts["measure"].isin(measures) & contrasts["feature"].eq("end_value")
+    contrasts.loc[ends & contrasts["circumstance"].isin(diverging), ["verdict", "agrees"]] = ["diverged", False]
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
+    withheld = f"No advice on {study.title('no_l2')} and {study.title(diverging[1])}: some prediction about that end"
+    assert f"## What to change\n\n{withheld} was not confirmed.\n" in answer
     assert ADVICE not in answer
 
 
@@ -654,10 +739,18 @@ def test_what_does_not_remain_over_the_catalogue_is_named():
 
 
 def test_it_says_what_it_is_conditional_on():
-    assert "All posted settings are as in the post." in write_answer(example_evidence(example_study(), {}))
+    title = "What this is conditional on"
+    assert section(write_answer(example_evidence(example_study(), {})), title).startswith(
+        "- Adam at 1e-5, lambda 0.0001 in the loss, mini-batches of 8, 3 epochs, unless a circumstance says "
+        "otherwise. All posted settings are as in the post.\n"
+    )
     answer = write_answer(example_evidence(example_study(training={"learning_rate": 1e-4}), {}))
+    assert section(answer, title).startswith("- Adam at 1e-4, lambda 0.0001 in the loss, ")
     assert "This study changes posted settings: `training.learning_rate` is 0.0001, not 1e-05." in answer
-    assert "Each seed draws its own dataset" in answer
+    assert (
+        "Each seed draws its own dataset, so intervals of ends cover the generator's draws; starts are measured on the "
+        "first seed's." in answer
+    )
 
 
 def test_learning_rates_are_told_with_their_intervals():
@@ -722,18 +815,33 @@ def test_only_what_disagrees_with_the_literature_is_listed():
 
 def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
     study = example_study()
-    row = {"circumstance": "baseline", "smaller": "width2", "larger": "width3"}
-    losses = {"smaller_objective": 0.5, "embedded_objective": 0.5 + 2e-7}
-    rows = [row | losses | {"seed": seed, "larger_objective": 0.4 + 0.2 * seed} for seed in (0, 1)]
-    evidence = example_evidence(study, AS_EXPECTED, nesting=make_table("nesting", fill(rows, "nesting")))
-    answer = write_answer(evidence)
-    shown = "in every wider one shows it (2 pairs): the reported losses"
-    higher = "In 1 pair the wider network, as trained, ends higher."
-    assert f"{shown} differ by at most 2e-07 nats. {higher}" in answer
-    assert "Embedding each" not in write_answer(example_evidence(study, AS_EXPECTED))
-    same = make_table("nesting", fill(rows, "nesting")).assign(embedded_objective=0.5)
+    row = {"circumstance": "baseline", "smaller": "width2", "larger": "width8"}
+    # Reported losses far above 1 differ as those below do, and a penalty alone does not make a data loss higher.
+    losses = {"smaller_objective": 50.0, "embedded_objective": 50.0 - 2e-7, "larger_objective": 60.0}
+    rows = [
+        row | losses | {"seed": seed, "embedded_data_loss": 0.5, "larger_data_loss": 0.4 + 0.2 * seed}
+        for seed in (0, 1)
+    ]
+    nesting = make_table("nesting", fill(rows, "nesting"))
+    evidence = example_evidence(study, AS_EXPECTED, nesting=nesting)
+    shown = "embedded in every wider one ({}, none diverged): the reported losses"
+    higher = "In {} the wider network, as trained, has the higher data loss on the same samples."
+    words = f"{shown.format('2 pairs')} differ by at most 2e-07 nats. {higher.format('1 pair')}"
+    assert words in write_answer(evidence)
+    assert "was embedded" not in write_answer(example_evidence(study, AS_EXPECTED))
+    same = nesting.assign(embedded_objective=nesting["smaller_objective"])
     answer = write_answer(example_evidence(study, AS_EXPECTED, nesting=same))
-    assert f"{shown} do not differ. {higher}" in answer
+    assert f"{shown.format('2 pairs')} do not differ. {higher.format('1 pair')}" in answer
+    broken = nesting.copy()
+    broken.loc[broken["seed"] == 1, "embedded_objective"] = 1e9
+    for size in ("width2", "width8"):
+        runs = evidence.tables["runs"].copy()
+        runs["diverged"] = runs["size"].eq(size) & runs["seed"].eq(1)
+        answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs, "nesting": broken}))
+        assert f"{shown.format('1 pair')} differ by at most 2e-07 nats. {higher.format('0 pairs')}" in answer
+        answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs, "nesting": broken.tail(1)}))
+        assert "was embedded" not in answer
+        assert "nan" not in answer
 
 
 def test_the_program_writes_the_three_files(tmp_path):

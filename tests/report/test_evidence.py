@@ -17,7 +17,7 @@ from widthwise.report.wording import measured
 
 NO_PENALTY = ["baseline", "no_l2", "l2_in_optimiser"]
 END = ("data_loss", "end_value")
-AGAINST = "undecided (the trend is certain, but some larger size goes against it)"
+NOT_ONE_WAY = "undecided (the sizes do not go one way)"
 
 
 def changed(evidence, table, where, **values):
@@ -63,7 +63,7 @@ def test_predictions_are_those_of_the_catalogue_and_untested_ones_did_not_hold()
     assert found["no L2, data loss, end"].held
     assert found["no L2, data loss, end"].kind == "ends"
     assert not found["no L2, reported loss, initial decay"].held
-    contrast = found["no L2 less baseline, data loss, end"]
+    contrast = found["no L2 against baseline, data loss, end"]
     assert (contrast.kind, contrast.expected, contrast.found) == ("contrasts", "flat", "falls")
     alone = example_evidence(example_study(study=["no_l2"]), {})
     untested = [prediction for prediction in alone.predictions("no_l2") if prediction.found is None]
@@ -109,8 +109,8 @@ def test_a_study_without_a_penalty_has_the_other_predictions():
         ({"diverged": 2}, "falls by at least"),
         ({"verdict": "undecided", "ci_high": 0.1}, "undecided (about 12 seeds would halve the interval)"),
         ({"verdict": "undecided", "ci_low": float("-inf"), "ci_high": float("inf")}, "undecided"),
-        ({"verdict": "undecided"}, AGAINST),
-        ({"verdict": "undecided", "ci_low": float("-inf")}, AGAINST),
+        ({"verdict": "undecided"}, NOT_ONE_WAY),
+        ({"verdict": "undecided", "ci_low": float("-inf")}, NOT_ONE_WAY),
     ],
 )
 def test_a_verdict_in_words(values, words):
@@ -119,7 +119,7 @@ def test_a_verdict_in_words(values, words):
     row = changed(evidence, "verdicts", where, **values).verdict("baseline", *END)
     assert verdict_words(row) == words
     assert change_words(row).startswith("−0.300 [")
-    assert verdict_and_change(row).startswith(AGAINST if words == AGAINST else row["verdict"])
+    assert verdict_and_change(row).startswith(NOT_ONE_WAY if words == NOT_ONE_WAY else row["verdict"])
 
 
 @settings(max_examples=50, deadline=None)
@@ -127,7 +127,7 @@ def test_a_verdict_in_words(values, words):
 def test_a_size_is_said_to_go_against_the_trend_only_where_one_does(values):
     outcome = judge(Response(values, numpy.zeros((3, 4), bool), numpy.array([1, 2, 4, 8]), INFERENCE_END), 0.05)
     row = asdict(outcome) | {"measure": "data_loss", "feature": "end_value"}
-    if verdict_words(row) == AGAINST:
+    if verdict_words(row) == NOT_ONE_WAY:
         way, means = numpy.sign(outcome.change), values.mean(axis=0)
         assert (way * numpy.diff(means)).min() < 0
     elif outcome.verdict == "undecided":
@@ -146,6 +146,15 @@ def test_a_size_whose_runs_diverged_has_no_mean():
     assert mean_words(row) == "diverged"
     assert mean_words(row | {"diverged": 2}) == "2 of 5 diverged"
     assert mean_words(row | {"diverged": 0, "mean": 8.17, "at_horizon": 1}) == "≥ 8.170"
+
+
+def test_an_interval_without_a_bound_is_not_in_the_table_of_features():
+    evidence = example_evidence(example_study(), {})
+    where = "feature == 'end_value' and measure == 'data_loss' and size == 'width8'"
+    one_seed = changed(evidence, "features", where, ci_low=float("-inf"), ci_high=float("inf"))
+    row = "| data loss, end | 0.700 [0.690, 0.710] | 0.700{} | 0.700 [0.690, 0.710] |"
+    assert row.format("") in write_evidence(one_seed)
+    assert row.format(" [0.690, 0.710]") in write_evidence(evidence)
 
 
 def test_the_page_holds_every_verdict_and_every_table_that_there_is():
@@ -170,14 +179,15 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         "coordinate_powers",
         [
             {
-                "circumstance": "mup",
-                "layer": "head",
+                "circumstance": "high_learning_rate_mup",
+                "layer": layer,
                 "step": step,
                 "power": 0.5,
                 "ci_low": 0.4,
                 "ci_high": 0.6,
                 "seeds": 5,
             }
+            for layer in ("b1_c2", "logits")
             for step in (1, 2)
         ],
     )
@@ -191,10 +201,17 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         assert f"## {title} (`{name}`)\n\nHypothesis: {circumstance.hypothesis.strip()}\n\n|" in page
     for measure, feature in evidence.tables["verdicts"][["measure", "feature"]].itertuples(index=False):
         assert page.count(f"| {measured(measure, feature)} |") >= 2
-    assert "| `learning_rates` | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 |" in page
-    assert "| `learning_rates` | 8 | at the grid's edge |" in page
-    assert "| `learning_rates` | each width's best | falls | −0.100 [−0.200, −0.050] | 5 |" in page
-    assert "| `mup` | head | +0.50 [+0.40, +0.60] | +0.50 [+0.40, +0.60] |" in page
+    assert "| rates with BatchNorm | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 |" in page
+    assert "| rates with BatchNorm | 8 | at the grid's edge |" in page
+    assert "| rates with BatchNorm | each width's best | falls | −0.100 [−0.200, −0.050] | 5 |" in page
+    for layer in ("b1, c2", "logits"):
+        power = "+0.50 [+0.40, +0.60]"
+        assert f"| BatchNorm at 1e-2 under mup | {layer} | {power} | {power} |" in page
+    assert "a layer's output changes [95%], at a learning rate of 1e-4:\n\n" in page
+    contrasts = page.split("## Contrasts\n\n")[1].split("\n\n## ")[0].splitlines()
+    assert contrasts[0].startswith("| circumstance | against | loss, feature | verdict | change [interval] |")
+    assert all(row.startswith("| no L2 | baseline | ") for row in contrasts[2:])
+    assert len(contrasts) == 2 + len(evidence.tables["contrasts"])
     assert "- data loss: rises at step 0 to 1, flat at step 8, falls at step 16" in page
     alone = write_evidence(example_evidence(example_study(study=["no_l2"]), {}))
     for title in ("## Contrasts", "## Penalties", "## Learning rates", "## Coordinate check", "## Literature"):
@@ -207,15 +224,16 @@ def test_every_penalty_is_there_and_every_ratio_with_what_was_expected_of_it():
     study = example_study(study=names, circumstances=DEFAULTS["circumstances"] | {"baseline": baseline})
     evidence = example_evidence(study, {}, penalties={"sgd": (0.005, 0.01, 0.03)}, settled=False)
     page = write_evidence(evidence).split("## Penalties\n")[1].split("\n## ")[0]
-    assert page.count("| `baseline` | width") == page.count("| `sgd` | width") == len(SIZES)
-    assert "no_l2" not in page
-    assert "| `sgd` | width 26 | 0.0150 | 0.0300 [0.0282, 0.0319] | 0 of 5 runs |" in page
-    assert "| `baseline` | the smallest size | 4.00 [3.85, 4.16] | 0.27 | 5 | 5 to 8: no |" in page
-    assert "| `sgd` | the smallest size | 6.00 [5.77, 6.24] | 0.35 | 5 |  |" in page
-    assert "| `sgd` | `baseline` | 0.38 [0.37, 0.38] | – | 5 |  |" in page
+    assert page.count("| baseline | width") == page.count("| SGD | width") == len(SIZES)
+    assert "no L2" not in page
+    assert "`" not in page
+    assert "| SGD | width 26 | 0.0150 | 0.0300 [0.0282, 0.0319] | 0 of 5 runs |" in page
+    assert "| baseline | the smallest size | 4.00 [3.85, 4.16] | 0.27 | 5 | 5 to 8: no |" in page
+    assert "| SGD | the smallest size | 6.00 [5.77, 6.24] | 0.35 | 5 |  |" in page
+    assert "| SGD | baseline | 0.38 [0.37, 0.38] | – | 5 |  |" in page
     done = example_evidence(study, {}, settled=True)
     assert "| 5 of 5 runs |" in write_evidence(done)
     tables = done.tables
     one_seed = tables["penalties"].assign(ci_low=0.0, ci_high=float("inf"), seeds=1, level=1)
     page = write_evidence(replace(done, tables=tables | {"penalties": one_seed}))
-    assert "| `baseline` | width 26 | 0.0400 | 0.0800 | 1 of 1 run |" in page
+    assert "| baseline | width 26 | 0.0400 | 0.0800 | 1 of 1 run |" in page

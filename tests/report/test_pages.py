@@ -124,6 +124,11 @@ def test_a_run_that_diverged_has_dashes_and_no_missing_word(tables):
         assert not re.search(r"nan|<NA>|None", page)
 
 
+def test_the_end_of_a_run_that_diverged_is_shown_as_a_bound(tables):
+    bound = tables["runs"].query("diverged").assign(objective_end_value=0.693)
+    assert table_of_runs(STUDY, bound)["reported loss (nats)", "end"].iloc[0] == "≥ 0.693"
+
+
 # Pages in a browser
 
 

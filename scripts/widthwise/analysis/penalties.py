@@ -1,8 +1,9 @@
 """The penalty at the start and at the end of training: how much more of it larger networks have, and what changes it.
 
 A kernel followed by BatchNorm computes the same at every scale. Weight decay shrinks it, gradient steps make it grow,
-and the penalty drifts to where the two balance (van Laarhoven 2017), from above or from below. Means and ratios are
-geometric; intervals are t intervals over seeds, of logarithms, at 95%. Nothing here enters a verdict.
+and the penalty drifts to where the two balance, from above or from below (van Laarhoven 2017; Kosson et al. 2023).
+Means and ratios are geometric; intervals are t intervals over seeds, of logarithms, at 95%. Nothing here enters a
+verdict.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

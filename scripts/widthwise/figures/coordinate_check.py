@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from widthwise.figures.axes import log_axis, tick_ends, tick_log_ends
 from widthwise.figures.layout import explain, label_below, remark, row_grid, title, title_row
-from widthwise.report.wording import counted, listed, number
+from widthwise.report.wording import counted, listed, number, rate_label
 from widthwise.study.plan import Study
 
 LOGITS = "logits"
@@ -43,8 +43,8 @@ def draw(study: Study, coordinates: pandas.DataFrame, coordinate_powers: pandas.
     seeds = counted(coordinate_powers["seeds"].max(), "seed")
     explain(
         figure,
-        f"Left: each of {seeds}. Right: the power of width that the change goes with, and its 95% interval over "
-        f"{seeds}; at 0 (line) a step changes wide and narrow networks alike.",
+        f"All at a learning rate of {check_rate(study)}. Left: each of {seeds}. Right: the power of width that the "
+        f"change goes with, and its 95% interval over {seeds}; at 0 (line) a step changes all widths alike.",
         [pyplot.Line2D([], [], **look, label=f"after {counted(step, 'step')}") for step, look in looks.items()],
     )
     return figure
@@ -103,4 +103,10 @@ def finding(study: Study, powers: pandas.DataFrame, step: int) -> str:
     found = [
         f"width^{number(row['power'], 2)} ({study.title(row['circumstance'])})" for row in logits.to_dict("records")
     ]
-    return f"After {counted(step, 'step')} the logits have changed in proportion to {listed(found)}"
+    after = f"After {counted(step, 'step')} at {check_rate(study)}"
+    return f"{after} the logits have changed in proportion to {listed(found)}"
+
+
+def check_rate(study: Study) -> str:
+    """Formats the learning rate of the check, which is not the circumstances' own."""
+    return rate_label(study.config["analysis"]["coordinate_check"]["learning_rate"])

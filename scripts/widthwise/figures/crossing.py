@@ -58,8 +58,8 @@ def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
         draw_block(axes, crossings, list(places), size_labels(study))
     explain(
         figure,
-        "In how many seeds the larger network's loss comes to lie below the smaller one's and stays there, and the "
-        f"median {step_name(study)} from which on.",
+        "In how many seeds the larger network's loss, averaged over a tenth of the run, falls below the smaller one's "
+        f"and stays there to the end; below it the median {step_name(study)} from which on.",
         [Patch(facecolor=SHARES(0.85 * share), edgecolor="#cccccc", label=words) for share, words in
          ((0, "in no seed"), (0.5, "in half of the seeds"), (1, "in every seed"))],
     )  # fmt: skip
@@ -126,9 +126,9 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], found: dict) ->
 
 
 def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
-    """Says in how many circumstances the largest network's reported loss ends below the smallest's in every seed."""
+    """Says in how many circumstances the largest network's loss comes to lie below the smallest's in every seed."""
     extremes = crossings[(crossings["pair"] == "extremes") & (crossings["measure"] == "objective")]
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
     count = always.isin([group[0] for group in groups]).sum()
     where = f"In {count or 'none'} of {counted(len(groups), 'circumstance')}"
-    return f"{where} the largest network's reported loss ends below the smallest's in every seed"
+    return f"{where} the largest network's reported loss falls below the smallest's for good in every seed"

@@ -12,7 +12,7 @@ START = {
     "falls": "starts lower",
     "flat": "starts level",
     "mixed": "starts mixed",
-    "diverged": "is lost to divergence at the start",
+    "diverged": "diverges at the start",
     "undecided": "starts undecided",
 }
 END = {
@@ -20,7 +20,7 @@ END = {
     "falls": "ends lower",
     "flat": "ends level",
     "mixed": "ends mixed",
-    "diverged": "is lost to divergence",
+    "diverged": "diverges",
     "undecided": "ends undecided",
 }
 # Before the change of a verdict that rests on the bounds of diverged runs.

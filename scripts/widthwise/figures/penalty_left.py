@@ -19,6 +19,7 @@ from widthwise.figures.style import SERIES_COLOURS, series_styles
 from widthwise.report.wording import counted, number
 from widthwise.study.curves import AnyStudy, size_name, step_name
 
+MARK = {"color": "#000000", "marker": "o", "markersize": 5, "linestyle": "none"}
 START = {"linestyle": "none", "markerfacecolor": "white"}
 GUIDE = {"color": "#999999", "linewidth": 1, "linestyle": ":"}
 COLUMNS = ("start (hollow) and end", "the largest network")
@@ -56,7 +57,11 @@ def draw(
         figure,
         f"Geometric means over {counted(len(study.seeds), 'seed')}; bars: their 95% intervals. The end is the mean "
         f"over the end window. Each panel has its own scale.{left_out(study, losses, penalties)}",
-        [pyplot.Line2D([], [], **GUIDE, label=f"cube root of {size_name(study)}")],
+        [
+            pyplot.Line2D([], [], **MARK | START, label="start"),
+            pyplot.Line2D([], [], **MARK, label="end"),
+            pyplot.Line2D([], [], **GUIDE, label=f"slope of the cube root of {size_name(study)}"),
+        ],
     )
     return figure
 

@@ -159,7 +159,7 @@ def finding(verdicts: pandas.DataFrame) -> str:
         return f"Larger networks end with a higher loss in {reported} of {total}"
     lost = ends.loc[ends["verdict"] == "diverged", "circumstance"].nunique()
     words = f"Larger networks end with a higher reported loss in {reported} of {total}, a higher data loss in {data}"
-    return f"{words}; they diverge in {lost}" if lost else words
+    return f"{words}; in {lost} all runs of some size diverge" if lost else words
 
 
 def note(verdicts: pandas.DataFrame) -> str:

@@ -14,7 +14,7 @@ from functools import cached_property
 import pandas
 
 from widthwise.report.evidence import (
-    AGAINST_THE_TREND,
+    NOT_ONE_WAY,
     Evidence,
     change_words,
     changed_keys,
@@ -233,7 +233,7 @@ def headline(diagnosis: Diagnosis) -> str:
         return "The data loss, not the reported loss, ends higher the larger the network is."
     if goes_against_its_trend(row):
         way = "higher" if row["change"] > 0 else "lower"
-        return f"Undecided: larger networks end {way} as a trend, but {AGAINST_THE_TREND}."
+        return f"Undecided: larger networks end {way} as a trend, but {NOT_ONE_WAY}."
     if row["verdict"] in ("rises", "falls") and is_true(row["slight"]):
         return f"Hardly: larger networks end slightly {'higher' if row['verdict'] == 'rises' else 'lower'}."
     return HEADLINES[row["verdict"]]
@@ -445,7 +445,7 @@ def suspect_table(diagnosis: Diagnosis) -> str:
     """What every suspect does to the change from the smallest to the largest size."""
     rows, title = [], diagnosis.evidence.title
     for suspect in diagnosis.suspects:
-        less = "" if suspect.reference == diagnosis.name else f" less {title(suspect.reference)}"
+        less = "" if suspect.reference == diagnosis.name else f" against {title(suspect.reference)}"
         cells = {"suspect": f"{title(suspect.name)}{less}"}
         if changed := factor_words(diagnosis.evidence, suspect.name, suspect.reference):
             cells["changed"] = changed

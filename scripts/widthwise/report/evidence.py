@@ -43,8 +43,7 @@ TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "r
 RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_verdicts")
 COORDINATE_TABLES = ("coordinate_powers",)
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
-AGAINST_THE_TREND = "some larger size goes against it"
-TREND_ALONE = f"the trend is certain, but {AGAINST_THE_TREND}"
+NOT_ONE_WAY = "the sizes do not go one way"
 # What `analysis.verdicts.plateau` says, in words.
 PLATEAUS = {"settled": "settled", "moving": "still moving", "unresolved": "too noisy to tell"}
 # Circumstances whose features differ by no more at any size are the same to rounding (nats).
@@ -204,7 +203,7 @@ class Evidence:
         return ", ".join(f"{size_titles(of)} {words}" for words, of in told.items())
 
     def predictions(self, name: str) -> list[Prediction]:
-        """What the catalogue expects of a judged circumstance, by itself and less its reference."""
+        """What the catalogue expects of a judged circumstance, by itself and against its reference."""
         circumstance = self.study.circumstances[name]
         predictions = []
         for measure, feature, expected in each_verdict(circumstance.expectation):
@@ -214,7 +213,7 @@ class Evidence:
             )
         for measure, feature, expected in each_verdict(circumstance.expected_contrast):
             row = self.row("contrasts", circumstance=name, measure=measure, feature=feature)
-            subject = f"{circumstance.title} less {self.title(circumstance.reference)}"
+            subject = f"{circumstance.title} against {self.title(circumstance.reference)}"
             predictions.append(prediction("contrasts", subject, measured(measure, feature), expected, row))
         return [*predictions, *self.penalty_predictions(name)]
 
@@ -307,7 +306,7 @@ def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> st
     """
     why = ""
     if goes_against_its_trend(row):
-        why = TREND_ALONE
+        why = NOT_ONE_WAY
     elif with_replicates and math.isfinite(row["ci_low"]) and math.isfinite(row["ci_high"]):
         why = f"about {replicates_to_halve(row)} would halve the interval"
     return format_verdict(row["verdict"], slight=is_true(row["slight"]), diverged=row["diverged"] > 0, why=why)
@@ -320,7 +319,7 @@ def goes_against_its_trend(row: Mapping[str, Any]) -> bool:
 
 def verdict_and_change(row: Mapping[str, Any]) -> str:
     """A verdict with its change and interval, in a cell."""
-    words = f"undecided ({TREND_ALONE})" if goes_against_its_trend(row) else row["verdict"]
+    words = f"undecided ({NOT_ONE_WAY})" if goes_against_its_trend(row) else row["verdict"]
     return f"{words} {change_words(row)}"
 
 
@@ -413,7 +412,8 @@ def feature_table(rows: pandas.DataFrame) -> str:
     sizes = rows.sort_values("parameters")["size"].drop_duplicates()
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows.to_dict("records"):
-        interval = "" if row["diverged"] else f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
+        is_bounded = not row["diverged"] and math.isfinite(row["ci_high"])
+        interval = f" [{number(row['ci_low'])}, {number(row['ci_high'])}]" if is_bounded else ""
         cells.setdefault((row["measure"], row["feature"]), {})[row["size"]] = mean_words(row) + interval
     return markdown_table(
         {"loss, feature": measured(*key) + (" (log2)" if key[1] == "steps_to_midway" else "")}
@@ -463,8 +463,8 @@ def contrasts_section(evidence: Evidence) -> str:
         return ""
     return "## Contrasts\n\n" + markdown_table(
         {
-            "circumstance": f"`{row['circumstance']}`",
-            "less": f"`{row['reference']}`",
+            "circumstance": evidence.title(row["circumstance"]),
+            "against": evidence.title(row["reference"]),
             "loss, feature": measured(row["measure"], row["feature"]),
             "verdict": verdict_words(row),
             "change [interval]": change_words(row),
@@ -485,7 +485,7 @@ def penalties_section(evidence: Evidence) -> str:
         return ""
     by_size = markdown_table(
         {
-            "circumstance": f"`{row['circumstance']}`",
+            "circumstance": evidence.title(row["circumstance"]),
             "size": size_title(row["size"]),
             "penalty, start": number(row["start"], 4),
             "penalty, end [95%]": with_interval(row["end"], row["ci_low"], row["ci_high"], digits=4),
@@ -495,8 +495,8 @@ def penalties_section(evidence: Evidence) -> str:
     )
     by_ratio = markdown_table(
         {
-            "circumstance": f"`{row['circumstance']}`",
-            "ratio to": "the smallest size" if pandas.isna(row["reference"]) else f"`{row['reference']}`",
+            "circumstance": evidence.title(row["circumstance"]),
+            "ratio to": "the smallest size" if pandas.isna(row["reference"]) else evidence.title(row["reference"]),
             "penalty, end, largest size [95%]": ratio_words(row),
             "power of parameters": number(row["power"], 2),
             "seeds": row["seeds"],
@@ -519,7 +519,7 @@ def rates_section(evidence: Evidence) -> str:
         return ""
     by_width = markdown_table(
         {
-            "grid": f"`{row['grid']}`",
+            "grid": evidence.title(row["grid"]),
             "width": row["width"],
             "best rate [95%]": best_rate_words(row),
             "loss": number(row["loss"]),
@@ -529,7 +529,7 @@ def rates_section(evidence: Evidence) -> str:
     )
     by_rate = markdown_table(
         {
-            "grid": f"`{row['grid']}`",
+            "grid": evidence.title(row["grid"]),
             "learning rate": rate_cell(row["learning_rate"]),
             "data loss, end": row["verdict"],
             "change [95%]": change_words(row),
@@ -566,8 +566,13 @@ def coordinates_section(evidence: Evidence) -> str:
     for row in rows:
         power = change_with_interval(row["power"], row["ci_low"], row["ci_high"], digits=2)
         layers.setdefault((row["circumstance"], row["layer"]), {})[f"step {row['step']}"] = power
-    table = markdown_table({"circumstance": f"`{key[0]}`", "layer": key[1]} | steps for key, steps in layers.items())
-    return f"## Coordinate check\n\nThe power of width with which a layer's output changes [95%]:\n\n{table}"
+    table = markdown_table(
+        {"circumstance": evidence.title(circumstance), "layer": layer.replace("_", ", ")} | steps
+        for (circumstance, layer), steps in layers.items()
+    )
+    rate = rate_label(evidence.study.config["analysis"]["coordinate_check"]["learning_rate"])
+    words = f"The power of width with which a layer's output changes [95%], at a learning rate of {rate}:"
+    return f"## Coordinate check\n\n{words}\n\n{table}"
 
 
 def literature_section(evidence: Evidence) -> str:

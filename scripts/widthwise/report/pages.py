@@ -248,7 +248,7 @@ def runs_page(study: AnyStudy, runs: pandas.DataFrame) -> str:
             " Midway lies between the start and half of log(classes). Steps to midway are at most those of the run."
         )
     if runs["diverged"].any():
-        words += f" {NO_VALUE}: the run diverged before."
+        words += f" {NO_VALUE}: the run diverged before. ≥: it diverged; the end counts as at least this."
     return table_page("Runs", words, table_of_runs(study, runs), NUMBERS_RIGHT)
 
 
@@ -258,4 +258,7 @@ def table_of_runs(study: AnyStudy, runs: pandas.DataFrame) -> pandas.DataFrame:
     ordered = pandas.concat(blocks, ignore_index=True)
     known = {title: column for title, column in RUN_COLUMNS.items() if column[0] in ordered}
     columns = {title: ordered[name].map(written) for title, (name, written) in known.items()}
+    diverged = ordered["diverged"].astype(bool)
+    for title in (title for title, (name, _) in known.items() if name.endswith("_end_value")):
+        columns[title] = columns[title].where(~diverged | (columns[title] == NO_VALUE), "≥ " + columns[title])
     return pandas.DataFrame({("", "circumstance"): first_of_each(study, ordered["circumstance"])} | columns)
