@@ -65,8 +65,11 @@ def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float]
     nice = numpy.array([float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)])
     first, last = nice[nice < low / 1.05][-1], nice[nice > high * 1.05][0]
     inner = nice[(nice > first) & (nice < last)]
-    if len(inner) > 4:  # only whole decades, clear of the ends
-        inner = [tick for tick in inner if f"{tick:e}".startswith("1.0") and 1.9 * first < tick < last / 1.9]
+    if len(inner) > 4:  # only whole decades, at most 6 of them, clear of the ends
+        clear = max(1.9, (last / first) ** (1 / 14))
+        every = math.ceil(math.log10(last / first) / 6)
+        inner = [float(f"1e{decade}") for decade in decades if decade % every == 0]
+        inner = [tick for tick in inner if clear * first < tick < last / clear]
     ticks = [first, *inner, last]
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())

@@ -1,6 +1,6 @@
 """Loss curves in axes: one line per size, the seeds as a band around their mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import pandas
 from matplotlib.axes import Axes
@@ -38,12 +38,17 @@ def by_seed(rows: pandas.DataFrame, along: str, measure: str, seeds: int) -> tup
 
 
 def draw_curves(
-    axes: Axes, losses: pandas.DataFrame, measure: str, seeds: int, label: Callable[[int], str] = size_label
+    axes: Axes,
+    losses: pandas.DataFrame,
+    measure: str,
+    seeds: int,
+    label: Callable[[int], str] = size_label,
+    apart: Container[int] = (),
 ) -> dict[str, tuple[float, str]]:
     """Draws a measure against steps, one line per size; `label` formats sizes.
 
-    The mean goes as far as every seed does. Where one has diverged, a cross marks its end and the others go on alone,
-    dotted.
+    The mean goes as far as every seed does. Where one has ended, a cross marks its end and the others go on alone,
+    dotted. Of the sizes `apart`, by parameters, every seed is alone from the start.
 
     Returns:
         For `label_lines`: each line's label with its last value and colour.
@@ -52,6 +57,7 @@ def draw_curves(
     ends = {}
     for rank, (parameters, rows) in enumerate(losses.groupby("parameters")):
         shared, values = by_seed(rows, "step", measure, seeds)
+        shared = shared.iloc[:0] if parameters in apart else shared
         colour = colours[parameters]
         axes.fill_between(shared.index, shared["lowest"], shared["highest"], color=colour, alpha=0.18, linewidth=0)
         axes.plot(shared.index, shared["mean"], color=colour, linewidth=1.1 + 0.2 * rank)
@@ -60,7 +66,7 @@ def draw_curves(
         for column in alone.columns[values.iloc[-1].isna()]:
             last = values[column].last_valid_index()
             axes.plot(last, values.loc[last, column], **DIVERGED | {"color": colour})
-        end = values.iloc[-1].max() if len(alone) > 1 or shared.empty else shared["mean"].iloc[-1]
+        end = values.iloc[-1].median() if len(alone) > 1 or shared.empty else shared["mean"].iloc[-1]
         ends[label(parameters)] = (end, colour)
     return ends
 
@@ -79,14 +85,16 @@ def curve_note(seeds: int, sizes: str = "parameters") -> str:
     return f"Labels: {sizes}. Lines: mean over {counted(seeds, 'seed')}; bands: lowest to highest seed."
 
 
-def curve_key(losses: pandas.DataFrame, seeds: int, *, printed: bool = False) -> list[Line2D]:
-    """Returns the keys of those marks that occur."""
+def curve_key(losses: pandas.DataFrame, seeds: int, *, printed: bool = False, apart: bool = False) -> list[Line2D]:
+    """Returns the keys of those marks that occur; `apart`: sizes are drawn seed by seed."""
     handles = []
     if printed:
         handles.append(Line2D([], [], color="#000000", **PRINTED, label="printed loss: mean over an epoch"))
-    if some_ended_early(losses, seeds):
-        handles.append(Line2D([], [], **DIVERGED, label="a seed diverged"))
-        handles.append(Line2D([], [], color="#000000", **ALONE, label="other seeds of its size, each alone"))
+    ended = some_ended_early(losses, seeds)
+    if ended:
+        handles.append(Line2D([], [], **DIVERGED, label="a seed ended in infinity"))
+    if ended or apart:
+        handles.append(Line2D([], [], color="#000000", **ALONE, label="each seed of a size of which one diverged"))
     return handles
 
 

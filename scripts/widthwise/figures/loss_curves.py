@@ -10,7 +10,7 @@ import pandas
 from matplotlib.figure import Figure
 
 from widthwise.analysis.tables import classes_of
-from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis
+from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis, tick_log_ends
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, draw_printed, shown_ends
 from widthwise.figures.findings import curve_finding, tally
 from widthwise.figures.labels import label_lines
@@ -18,6 +18,9 @@ from widthwise.figures.layout import explain, identical, panel_grid, title, titl
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import counted
 from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
+
+# A panel is logarithmic from so many nats on, where a run diverged, and goes down to so few.
+BROKEN_DOWN, LOWEST = 1e3, 0.01
 
 
 def draw(
@@ -29,7 +32,8 @@ def draw(
 ) -> Figure:
     """Draws the objective against steps, one line per size, and the printed loss of each epoch if there is one.
 
-    Each panel has its own scale: a circumstance that starts far above the others would press them flat.
+    Each panel has its own scale: a circumstance that starts far above the others would press them flat. Where a run
+    diverged it is logarithmic.
     """
     losses = losses[losses["circumstance"].isin(study.judged)]
     groups = identical(losses, study.judged, ["size", "seed", "step"], ["objective"])
@@ -43,12 +47,17 @@ def draw(
         if rows.empty:
             axes.set_axis_off()
             continue
-        ends[axes] = draw_curves(axes, rows, "objective", seeds, size_labels(study))
+        lost = set(runs.loc[(runs["circumstance"] == group[0]) & runs["diverged"], "parameters"])
+        ends[axes] = draw_curves(axes, rows, "objective", seeds, size_labels(study), lost)
         if printed is not None:
-            epochs = printed[printed["circumstance"] == group[0]]
+            epochs = printed[(printed["circumstance"] == group[0]) & ~printed["parameters"].isin(lost)]
             draw_printed(axes, epochs, size_colours(rows["parameters"]), seeds)
         guessing_line(axes, classes)
-        cut_far_above(axes, shown_ends(ends[axes]), classes)
+        highest = rows["objective"].max()
+        if lost and highest > BROKEN_DOWN:
+            tick_log_ends(axes, max(rows["objective"].min(), LOWEST), highest, scientific)
+        else:
+            cut_far_above(axes, shown_ends(ends[axes]), classes)
         step_axis(axes, rows["step"].max())
     columns = panels[0].get_subplotspec().get_gridspec().ncols
     for axes in panels[::columns]:
@@ -57,9 +66,15 @@ def draw(
         axes.set_xlabel(step_name(study))
     note = f"{reported_loss_note(study)} {curve_note(seeds, size_name(study))} Each panel has its own scale."
     has_printed = printed is not None and not printed.empty
-    explain(figure, note, [*guessing_key(classes), *curve_key(losses, seeds, printed=has_printed)])
+    lost = bool(runs.loc[runs["circumstance"].isin(study.judged), "diverged"].any())
+    explain(figure, note, [*guessing_key(classes), *curve_key(losses, seeds, printed=has_printed, apart=lost)])
     label_lines(figure, ends)
     return figure
+
+
+def scientific(tick: float) -> str:
+    """Formats a tick over many decades: 0.1, 1000, 1e6."""
+    return f"{tick:g}" if tick < 1e4 else f"{tick:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
 def reported_loss_note(study: AnyStudy) -> str:
