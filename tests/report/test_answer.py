@@ -414,7 +414,7 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
     expected, longer, _, stuck, _ = answers(answer, "baseline")
     assert expected[0].startswith("Undecided")
     assert expected[1].startswith("start 0.000, end +0.200")
-    assert longer == ("Undecided, since some size goes against the trend", "64 → 128 steps")
+    assert longer == ("Undecided, since the sizes do not go one way", "64 → 128 steps")
     lower = "the data loss ends lower, but not size by size"
     assert stuck == ("No clear answer", f"0.700 → 0.500; {lower}")
 
@@ -422,10 +422,13 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
 def test_equal_compute_is_told_of_the_larger_network():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {("data_loss", "equal_compute"): 0.2}}))
     budget = 288 * SIZES["width8"] / SIZES["width26"]
-    assert answers(answer, "no L2")[1][1] == (
-        f"64 → 64 steps; at the compute of the middle size, {budget:.0f} of the largest's steps, its data loss is "
-        "higher, +0.200"
-    )
+    assert answers(answer, "no L2")[1][1] == ("64 → 64 steps; at equal compute its data loss is higher, +0.200")
+    equal = f"Equal compute is what the middle size's whole training costs: {budget:.0f} steps of the largest."
+    assert equal in section(answer, "The five questions of the post")
+    evidence = example_evidence(example_study(), {})
+    verdicts = evidence.tables["verdicts"].query("feature != 'equal_compute'")
+    curves = replace(evidence, tables=evidence.tables | {"verdicts": verdicts})
+    assert "qual compute" not in write_answer(curves)
     assert answers(answer, "baseline")[1][1] == "64 → 64 steps"
 
 
@@ -597,7 +600,7 @@ def test_every_prediction_is_confirmed_undecided_or_contradicted(data):
     evidence = example_evidence(study, changes, verdicts=verdicts)
     told = section(write_answer(evidence), EXPECTED)
     counts = [(int(held), int(count)) for held, count in re.findall(r"(\d+) of (\d+)", told.splitlines()[0])]
-    undecided = re.search(r"Undecided: (\w+)\.", told)[1].replace("none", "0")
+    undecided = re.search(r"Undecided: (\w+)[.,]", told)[1].replace("none", "0")
     contradicted = [
         subject
         for line in told.splitlines()[1:]
@@ -741,11 +744,11 @@ def test_what_does_not_remain_over_the_catalogue_is_named():
 def test_it_says_what_it_is_conditional_on():
     title = "What this is conditional on"
     assert section(write_answer(example_evidence(example_study(), {})), title).startswith(
-        "- Adam at 1e-5, lambda 0.0001 in the loss, mini-batches of 8, 3 epochs, unless a circumstance says "
+        "- Adam at 1e-5, lambda 1e-4 in the loss, mini-batches of 8, 3 epochs, unless a circumstance says "
         "otherwise. All posted settings are as in the post.\n"
     )
     answer = write_answer(example_evidence(example_study(training={"learning_rate": 1e-4}), {}))
-    assert section(answer, title).startswith("- Adam at 1e-4, lambda 0.0001 in the loss, ")
+    assert section(answer, title).startswith("- Adam at 1e-4, lambda 1e-4 in the loss, ")
     assert "This study changes posted settings: `training.learning_rate` is 0.0001, not 1e-05." in answer
     assert (
         "Each seed draws its own dataset, so intervals of ends cover the generator's draws; starts are measured on the "

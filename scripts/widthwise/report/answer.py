@@ -16,6 +16,7 @@ import pandas
 from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.report import diagnosis
 from widthwise.report.evidence import (
+    NOT_ONE_WAY,
     Evidence,
     change_words,
     factor_words,
@@ -292,7 +293,7 @@ def midway(evidence: Evidence) -> str:
     what = "the penalty or the end" if any(map(evidence.reports_penalty, evidence.study.judged)) else "the end"
     return (
         f"Midway is halfway from the data loss at the start to half of {guess(evidence)}: it tells of the early fall, "
-        f"not of how long {what} takes."
+        f"not of how long {what} takes.{budget_words(evidence)}"
     )
 
 
@@ -413,15 +414,14 @@ def takes_longer(evidence: Evidence, name: str) -> Answer:
         details += [f"{lost} of {runs} runs diverged"] if lost else []
     compute = evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
     if compute is not None and compute["verdict"] in ("rises", "falls"):
-        where = f"at the compute of the middle size, {budget_words(evidence, name)}"
-        details.append(f"{where}, its data loss {movement(compute, 'is')}, {bare_change(compute)}")
+        details.append(f"at equal compute its data loss {movement(compute, 'is')}, {bare_change(compute)}")
     statement = {
         "rises": "Yes, the largest takes more steps to midway",
         "falls": NO_LATER,
         "flat": NO_LATER,
         "mixed": "It depends on the size",
         "diverged": "No answer, since at some size every run diverged",
-        "undecided": "Undecided" + (", since some size goes against the trend" if goes_against_its_trend(row) else ""),
+        "undecided": "Undecided" + (f", since {NOT_ONE_WAY}" if goes_against_its_trend(row) else ""),
     }[row["verdict"]]
     return statement, "; ".join(details)
 
@@ -431,12 +431,17 @@ def midway_steps(row: Mapping) -> str:
     return ("≥ " if row["at_horizon"] else "") + f"{2 ** row['mean']:.0f}"
 
 
-def budget_words(evidence: Evidence, name: str) -> str:
-    """How many steps of the largest network cost what the middle size's whole training does."""
-    runs = evidence.runs(name).drop_duplicates("parameters").sort_values("parameters")
-    middle, largest = runs.iloc[(len(runs) - 1) // 2], runs.iloc[-1]
-    steps = middle["planned_steps"] * middle["flops_per_step"] / largest["flops_per_step"]
-    return f"{steps:.0f} of the largest's steps"
+def budget_words(evidence: Evidence) -> str:
+    """Says what equal compute is, where it is known; with how many steps of the largest network have that cost."""
+    steps = []
+    for name in evidence.study.judged:
+        if evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute") is not None:
+            runs = evidence.runs(name).drop_duplicates("parameters").sort_values("parameters")
+            middle, largest = runs.iloc[(len(runs) - 1) // 2], runs.iloc[-1]
+            steps.append(round(middle["planned_steps"] * middle["flops_per_step"] / largest["flops_per_step"]))
+    if not steps:
+        return ""
+    return f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest."
 
 
 def starts_harder(evidence: Evidence, name: str) -> Answer:
@@ -682,9 +687,15 @@ def contradictions(evidence: Evidence) -> str:
         f"- {capitalised(feature)}: {'; '.join(f'{words}, in {listed(found)}' for words, found in contrary.items())}."
         for feature, contrary in by_feature.items()
     ]
+    flat = sum(found.found == "undecided" and found.expected == "flat" for found in failed)
     words = (
-        f"Written down before the runs and confirmed: {summary}. Undecided: {len(failed) - len(decided) or 'none'}. "
-        f"Contradicted:{'' if lines else ' none.'}"
+        f"Written down before the runs and confirmed: {summary}. Undecided: {len(failed) - len(decided) or 'none'}"
+        + (
+            f", {flat} of them expected flat, for which every size must for certain be near the smallest"
+            if flat
+            else ""
+        )
+        + f". Contradicted:{'' if lines else ' none.'}"
     )
     return "\n".join(["## What was expected, and is not so\n", words, *lines])
 
@@ -876,7 +887,7 @@ def settings_words(study: Study) -> str:
     """The settings of training in a few words."""
     training = study.config["training"]
     where = {"loss": "in the loss", "optimiser": "in the optimiser's gradients", "decoupled": "decoupled (AdamW)"}
-    penalty = f"lambda {training['l2']:g} {where[training['l2_as']]}" if training["l2"] else "no L2"
+    penalty = f"lambda {rate_label(training['l2'])} {where[training['l2_as']]}" if training["l2"] else "no L2"
     return (
         f"{training['optimiser']} at {rate_label(training['learning_rate'])}, {penalty}, mini-batches of "
         f"{training['batch_size']}, {training['epochs']} epochs"
