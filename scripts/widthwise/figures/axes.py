@@ -20,10 +20,30 @@ FAR_ABOVE = 2
 NARROW = 1.8  # inches, of a panel
 
 
+FAR_BELOW = " The line of guessing is left out where all losses lie below half of it."
+
+
 def guessing_line(axes: Axes, classes: int | None) -> None:
     """Draws the data loss of guessing, log(classes), if that is known; to be called before the limits are set."""
     if classes is not None:
         axes.axhline(math.log(classes), **GUESSING)
+
+
+def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4) -> bool:
+    """Draws the guessing line and sets the vertical limits; losses far below guessing fill the panel without it.
+
+    Returns whether the line lies outside.
+    """
+    low, high = axes.dataLim.intervaly
+    means = [line.get_ydata() for line in axes.lines if line.get_linestyle() != "None"]
+    if means and numpy.nanmin(numpy.concatenate(means).astype(float)) >= 0:
+        low = max(low, 0)  # an interval may reach below any loss
+    if classes is not None:
+        guessing_line(axes, classes)
+        guessing = math.log(classes)
+        low, high = (low, high) if high < guessing / 2 else (min(low, guessing), max(high, guessing))
+    tick_ends(axes, low, high, least=min(0.2, 2 * high), intervals=intervals)
+    return classes is not None and axes.get_ylim()[1] < guessing
 
 
 def guessing_key(classes: int | None) -> list[Line2D]:

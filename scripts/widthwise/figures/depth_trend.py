@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import guessing_key, guessing_line, log_axis, tick_ends
+from widthwise.figures.axes import FAR_BELOW, guessing_key, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import END, together, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
@@ -32,20 +32,24 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     classes = int(runs["classes"].iloc[0])
     figure, panels = panel_grid(len(PANELS), height=3.6)
     title(figure, finding(verdicts, study, circumstances))
+    left_out = False
     for axes, measure in zip(panels, PANELS, strict=True):
         title_panel(axes, [f"{MEASURES[measure]}, end"])
         for place, (name, style) in enumerate(styles.items()):
             rows = ends[(ends["measure"] == measure) & (ends["circumstance"] == name)].sort_values("depth")
             draw_line(axes, rows, style, BESIDE ** (place / max(1, len(styles) - 1) - 0.5))
-        guessing_line(axes, classes)
-        tick_ends(axes, *axes.dataLim.intervaly)
+        left_out |= loss_limits(axes, classes)
         depth_axis(axes, ends)
         axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
     handles = [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()]
     if ends["mean"].isna().any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
     seeds = counted(ends["seeds"].max(), "seed")
-    explain(figure, f"Mean and 95% t interval over {seeds}.", [*handles, *guessing_key(classes)])
+    explain(
+        figure,
+        f"Mean and 95% t interval over {seeds}.{FAR_BELOW if left_out else ''}",
+        [*handles, *guessing_key(classes)],
+    )
     return figure
 
 
@@ -71,4 +75,4 @@ def finding(verdicts: pandas.DataFrame, study: Study, circumstances: list[str]) 
     words = together({study.title(name): END[verdict] for name, verdict in verdicts_of.items() if verdict})
     if not words:
         return "Parameters added as depth: where the loss ends"
-    return "As depth grows, the data loss " + ", ".join(f"{text} in {listed(names)}" for text, names in words)
+    return "As depth grows, the data loss " + listed(f"{text} in {listed(names)}" for text, names in words)

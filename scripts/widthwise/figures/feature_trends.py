@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from widthwise.analysis.tables import classes_of
-from widthwise.figures.axes import guessing_key, guessing_line, panel_size, parameter_axis, size_labels, tick_ends
+from widthwise.figures.axes import FAR_BELOW, guessing_key, loss_limits, panel_size, parameter_axis, size_labels
 from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import verdict_of, verdict_row
 from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
@@ -39,18 +39,18 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     measures = [measure for measure in MEASURE_STYLES if measure in set(features["measure"])]
     figure, rows = row_grid(len(groups), [FEATURES[feature] for feature in columns])
     title(figure, finding(verdicts, [group[0] for group in groups], measures), study.heading)
+    left_out = False
     for row, group in zip(rows, groups, strict=True):
         of_circumstance = features[features["circumstance"] == group[0]]
         title_row(row, study.titles(group), "nats")
         for axes, feature in zip(row, columns, strict=True):
             draw_feature(axes, of_circumstance[of_circumstance["feature"] == feature])
-            if feature != "initial_decay":
-                guessing_line(axes, classes)
+            left_out |= loss_limits(axes, None if feature == "initial_decay" else classes, intervals=3)
             remark(axes, arrows(verdicts, group[0], feature, short=panel_size(axes)[0] < 2.5))
-            tick_ends(axes, *axes.dataLim.intervaly, intervals=3)
             parameter_axis(axes, of_circumstance["parameters"], size_labels(study))
     label_below(rows, size_name(study))
-    note = f"{interval_note(study, features)} Each panel has its own scale. {arrow_note(verdicts)}".rstrip()
+    note = f"{interval_note(study, features)} Each panel has its own scale.{FAR_BELOW if left_out else ''}"
+    note = f"{note} {arrow_note(verdicts)}".rstrip()
     diverged = [pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged")]
     diverged = diverged if features["mean"].isna().any() else []
     explain(figure, note, [*measure_key(measures), *guessing_key(classes), *diverged])

@@ -764,7 +764,7 @@ def certainty(evidence: Evidence) -> str:
     if len(evidence.study.seeds) == 1 or verdicts.empty:
         return ""
     starts, ends = (verdicts[verdicts["feature"] == feature] for feature, _ in PRIMARY)
-    seeds, sizes = len(evidence.study.seeds), int(verdicts["sizes"].min())
+    seeds, sizes = len(evidence.study.seeds), int(pandas.concat([starts, ends])["sizes"].min())
     decided = (
         f"each end is decided at a level of {levels(ends)}"
         if evidence.is_of_curves
