@@ -381,6 +381,7 @@ def test_expected_ratios_of_penalties_are_told_by_circumstance_and_reference():
     assert study.expected_penalty_ratios == {
         ("baseline", None): (3, 8),
         ("fixed_std_init", None): (3, 8),
+        ("fixed_std_init", "baseline"): (0.8, 1.25),
         ("strong_l2", "baseline"): (1.5, 3),
         ("fixed_std_strong_l2", "fixed_std_init"): (1.5, 3),
         ("fixed_std_faster", "fixed_std_init"): (1, 2.52),

@@ -22,7 +22,8 @@ KEPT = ("study.json", "dataset/*.json", "answer.md", "evidence.md", "tables/*.cs
 FIGURES = ("figures/*.svg", "figures/*.png")
 # What belongs to the machine and not to the study.
 LEFT_OUT = {"speed", "run_seconds"}
-COMPRESSED = {"tables/losses.csv"}
+LONG_TABLES = ("losses", "printed", "starts", "coordinates", "slopes_by_step")
+COMPRESSED = {f"tables/{name}.csv" for name in LONG_TABLES}
 MOST_BYTES = 20_000_000
 
 
