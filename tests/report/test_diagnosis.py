@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from widthwise.analysis.tables import make_table
-from widthwise.report.answer import sample_words, write_answer
+from widthwise.report.answer import write_answer
+from widthwise.report.certainty import sample_words
 from widthwise.report.evidence import write_evidence
 from widthwise.study.curves import CurvesStudy
 from widthwise.study.plan import Study

@@ -1,0 +1,348 @@
+"""The five questions of the post, answered from the tables of a study.
+
+An answer is a statement, and a detail of one circumstance: statements that are the same are told once, with the
+circumstances that they hold for.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy
+
+from widthwise.report.evidence import (
+    NOT_ONE_WAY,
+    Evidence,
+    goes_against_its_trend,
+    is_true,
+    mean_words,
+)
+from widthwise.report.wording import (
+    change,
+    counted,
+    listed,
+    span,
+    uncapitalised,
+)
+from widthwise.study.curves import step_name
+
+JUDGED_LOSSES = ("objective", "data_loss")
+PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
+VERBS = {"starting_loss": "starts", "end_value": "ends"}
+OPEN = "is undecided "
+WHEN = {"starts": "at the start", "ends": "at the end", "is": "there"}
+EVERYWHERE = "every circumstance"
+NO_LATER = "No, the largest takes no more steps to midway"
+Answer = tuple[str, str]  # a statement, and a detail
+NESTED = (
+    "With its added weights at zero, a wider network computes what the narrower one does. So more filters cannot raise "
+    "the lowest loss that a network can reach, though training need not reach it."
+)
+
+
+def judged_losses(evidence: Evidence, name: str) -> tuple[str, ...]:
+    """The losses of a circumstance that differ: without a reported penalty, the reported loss is the data loss."""
+    return JUDGED_LOSSES if evidence.reports_penalty(name) else ("data_loss",)
+
+
+def questions(evidence: Evidence) -> str:
+    """The question's five questions, answered for every circumstance."""
+    widths = any(not evidence.study.circumstances[name].depths for name in evidence.study.judged)
+    asked: tuple[tuple[str, str, Callable[[Evidence, str], Answer]], ...] = (
+        ("Is this expected?", what_is_expected(evidence), is_expected),
+        ("Does a larger model just take longer to train?", midway(evidence), takes_longer),
+        ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
+        ("Is it stuck in local minima?", nested(evidence) if widths else "", is_stuck),
+        ("Would the larger ones win later?", "", wins_later),
+    )
+    blocks = ["## The five questions of the post"]
+    for question, note, answer in asked:
+        blocks.append("\n".join([f"**{question}** {note}".rstrip(), *grouped_answers(evidence, answer)]))
+    return "\n\n".join(blocks)
+
+
+def grouped_answers(evidence: Evidence, answer: Callable[[Evidence, str], Answer]) -> Iterable[str]:
+    """One bullet for each different statement, with the circumstances that it holds for."""
+    found: dict[str, list[str]] = {}
+    with_details: set[str] = set()
+    for names in evidence.distinct:
+        statement, detail = answer(evidence, names[0])
+        title = listed(evidence.study.titles(names))
+        found.setdefault(statement, []).append(f"{title} ({detail})" if detail else title)
+        with_details.update([statement] if detail else [])
+    for statement, titles in found.items():
+        is_of_all = len(titles) == len(evidence.distinct) > 1 and statement not in with_details
+        yield f"- {statement}: {EVERYWHERE if is_of_all else '; '.join(titles)}."
+
+
+def start_and_time(evidence: Evidence) -> str:
+    """The start, the time, the end and the crossing of losses in a study's own settings; for one seed, the crossing."""
+    name, replicated = evidence.root, len(evidence.study.seeds) > 1
+    asked = []
+    if replicated and evidence.knows(name, "data_loss", "starting_loss"):
+        asked.append(("Does it start higher?", starts_harder, ""))
+    if replicated and evidence.knows(name, "data_loss", "steps_to_midway"):
+        asked.append(("Does it just take longer?", takes_longer, midway(evidence)))
+    if replicated and evidence.knows(name, "data_loss"):
+        is_nested = not evidence.is_of_curves and evidence.study.factory is None
+        asked.append(("Is it stuck?", is_stuck, nested(evidence, name) if is_nested else ""))
+    if not evidence.rows("crossings", circumstance=name).empty:
+        asked.append(("Would the largest win later?", wins_later, ""))
+    if not asked:
+        return ""
+    return "## Start, time and crossing\n\n" + "\n".join(
+        f"- **{question}** {single_answer(*answer(evidence, name))}" + (f" {note}" if note else "")
+        for question, answer, note in asked
+    )
+
+
+def single_answer(statement: str, detail: str) -> str:
+    """An answer about one circumstance, as a sentence."""
+    return f"{statement} ({detail})." if detail else f"{statement}."
+
+
+def nested(evidence: Evidence, *names: str) -> str:
+    """What a wider network can reach, and what embedding trained ones shows, in all circumstances or these."""
+    rows = evidence.rows("nesting")
+    rows = rows[rows["circumstance"].isin(names or evidence.study.judged)] if len(rows) else rows
+    if rows.empty:
+        return NESTED
+    # Of a loss that broke down, rounding alone is many nats.
+    runs = evidence.tables["runs"]
+    lost = set(
+        runs.loc[runs["diverged"].astype(bool), ["circumstance", "size", "seed"]].itertuples(index=False, name=None)
+    )
+    whole = [
+        not lost & {(row.circumstance, size, row.seed) for size in (row.smaller, row.larger)}
+        for row in rows.itertuples()
+    ]
+    rows = rows[whole]
+    if rows.empty:
+        return NESTED
+    difference = (rows["embedded_objective"] - rows["smaller_objective"]).abs().max()
+    higher = int((rows["larger_data_loss"] > rows["embedded_data_loss"]).sum())
+    differ = f"differ by at most {difference:.0e} nats" if difference else "do not differ"
+    return (
+        f"{NESTED} Each trained network was embedded in every wider one ({counted(len(rows), 'pair')}, none diverged): "
+        f"the reported losses {differ}. In {counted(higher, 'pair')} the wider network, as trained, has the higher "
+        "data loss on the same samples."
+    )
+
+
+def midway(evidence: Evidence) -> str:
+    """What midway is."""
+    what = "the penalty or the end" if any(map(evidence.reports_penalty, evidence.study.judged)) else "the end"
+    return (
+        f"Midway is halfway from the data loss at the start to half of {guess(evidence)}: it tells of the early fall, "
+        f"not of how long {what} takes.{budget_words(evidence)}"
+    )
+
+
+def guess(evidence: Evidence) -> str:
+    """The data loss of guessing, as a formula."""
+    return f"log({evidence.classes or 'classes'})"
+
+
+def is_expected(evidence: Evidence, name: str) -> Answer:
+    """Does the reported loss start and end higher in larger networks?"""
+    start, end = (evidence.verdict(name, "objective", feature) for feature, _ in PRIMARY)
+    is_open = not {start["verdict"], end["verdict"]}.isdisjoint({"undecided", "diverged"})
+    statement = {
+        (True, True): "Yes, in larger networks the reported loss starts and ends higher",
+        (True, False): "In part, in larger networks the reported loss starts higher, but is not shown to end higher",
+        (False, True): "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
+        (False, False): "Undecided, in larger networks the reported loss is not shown to start or to end higher"
+        if is_open
+        else "No, in larger networks the reported loss neither starts nor ends higher",
+    }[start["verdict"] == "rises", end["verdict"] == "rises"]
+    details = [f"start {bare_change(start)}, end {bare_change(end)}"]
+    if printed_differs(evidence, name):
+        printed = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
+        details.append(f"the printed loss {movements(*printed)}")
+    return statement, "; ".join(details)
+
+
+def printed_differs(evidence: Evidence, name: str) -> bool:
+    """Whether the printed loss has other verdicts at start or end than the reported loss."""
+    return any(
+        evidence.verdict(name, "printed", feature)["verdict"] != evidence.verdict(name, "objective", feature)["verdict"]
+        for feature, _ in PRIMARY
+    )
+
+
+def bare_change(row: Mapping) -> str:
+    """The change of a row, "at least" where runs diverged; where none is known, "diverged"."""
+    if math.isnan(row["change"]):
+        return "diverged"
+    return change(row["change"]) + (" at least" if row["diverged"] and row["verdict"] in ("rises", "falls") else "")
+
+
+def movements(start: Mapping, end: Mapping) -> str:
+    """Says how a loss starts and ends in larger networks: "starts and ends higher"."""
+    first, last = movement(start, "starts"), movement(end, "ends")
+    if first.removeprefix("starts ") == last.removeprefix("ends "):
+        return first.replace("starts ", "starts and ends ")
+    both_open = first.startswith(OPEN) and last.startswith(OPEN)
+    comma = "," if goes_against_its_trend(start) else ""
+    return f"{first}{comma} and {last.removeprefix(OPEN) if both_open else last}"
+
+
+def movement(row: Mapping, verb: str) -> str:
+    """Says how a loss starts, ends or is in larger networks: "ends higher"."""
+    verdict = row["verdict"]
+    if goes_against_its_trend(row):
+        return f"{verb} {'higher' if row['change'] > 0 else 'lower'}, but not size by size"
+    if verdict in ("rises", "falls"):
+        return f"{verb} {'slightly ' if is_true(row['slight']) else ''}{'higher' if verdict == 'rises' else 'lower'}"
+    return {
+        "flat": f"{verb} about the same",
+        "mixed": f"{verb} higher at some sizes and lower at others",
+        "diverged": "has diverged at some size",
+        "undecided": f"{OPEN}{WHEN[verb]}",
+    }[verdict]
+
+
+def what_is_expected(evidence: Evidence) -> str:
+    """The penalty's part in the rises, and what the printed loss is where it goes another way."""
+    sentences = [penalty_shares(evidence)]
+    if any(printed_differs(evidence, name) for name in evidence.study.judged):
+        sentences.append("The post shows the printed loss: the reported loss averaged over each epoch.")
+    return " ".join(filter(None, sentences))
+
+
+def penalty_shares(evidence: Evidence) -> str:
+    """How much of the rises of the reported loss is penalty, over all circumstances: an identity."""
+    parts = []
+    for feature, when in PRIMARY:
+        shares = [
+            share
+            for names in evidence.distinct
+            if evidence.reports_penalty(names[0])
+            and evidence.verdict(names[0], "objective", feature)["verdict"] == "rises"
+            and not math.isnan(share := penalty_share(evidence, names[0], feature))
+        ]
+        if shares:
+            rise = "the rise" if len(shares) == 1 else "each rise"
+            parts.append(f"{share_span(shares)} of {rise} at the {when}")
+    return f"The penalty accounts for {listed(parts)}." if parts else ""
+
+
+def share_span(shares: Iterable[float]) -> str:
+    """The smallest and the largest of some shares: "all", or "between 71% and 100%"."""
+    low, high = (f"{share:.0%}" for share in (min(shares), max(shares)))
+    return {"0%": "none", "100%": "all"}.get(low, low) if low == high else f"between {low} and {high}"
+
+
+def penalty_share(evidence: Evidence, name: str, feature: str) -> float:
+    """The share of a rise of the reported loss that is penalty; the rest is data loss.
+
+    All of it where the data loss falls, and none where the penalty does.
+    """
+    reported, data = (evidence.verdict(name, measure, feature)["change"] for measure in JUDGED_LOSSES)
+    return float(numpy.clip(1 - data / reported, 0, 1))
+
+
+def takes_longer(evidence: Evidence, name: str) -> Answer:
+    """Does a larger network take more steps, and is it behind at equal compute?"""
+    row = evidence.verdict(name, "data_loss", "steps_to_midway")
+    features = evidence.rows("features", circumstance=name, measure="data_loss", feature="steps_to_midway")
+    late, lost, runs = (int(features[column].sum()) for column in ("at_horizon", "diverged", "seeds"))
+    ends = evidence.ends_of_range(name, "data_loss", "steps_to_midway")
+    is_known = all(math.isfinite(end["mean"]) for end in ends)
+    details = [" → ".join(midway_steps(end) for end in ends) + " steps"] if is_known else []
+    if row["verdict"] == "undecided":
+        details += [f"{late} of {runs} runs ended before midway"] if late else []
+        details += [f"{lost} of {runs} runs diverged"] if lost else []
+    compute = evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
+    if compute is not None and compute["verdict"] in ("rises", "falls"):
+        details.append(f"at equal compute its data loss {movement(compute, 'is')}, {bare_change(compute)}")
+    statement = {
+        "rises": "Yes, the largest takes more steps to midway",
+        "falls": NO_LATER,
+        "flat": NO_LATER,
+        "mixed": "It depends on the size",
+        "diverged": "No answer, since at some size every run diverged",
+        "undecided": "Undecided" + (f", since {NOT_ONE_WAY}" if goes_against_its_trend(row) else ""),
+    }[row["verdict"]]
+    return statement, "; ".join(details)
+
+
+def midway_steps(row: Mapping) -> str:
+    """The steps to midway at one size; a lower bound where runs ended before."""
+    return ("≥ " if row["at_horizon"] else "") + f"{2 ** row['mean']:.0f}"
+
+
+def budget_words(evidence: Evidence) -> str:
+    """Says what equal compute is, where it is known; with how many steps of the largest network have that cost."""
+    steps = []
+    for name in evidence.study.judged:
+        if evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute") is not None:
+            runs = evidence.runs(name).drop_duplicates("parameters").sort_values("parameters")
+            middle, largest = runs.iloc[(len(runs) - 1) // 2], runs.iloc[-1]
+            steps.append(round(middle["planned_steps"] * middle["flops_per_step"] / largest["flops_per_step"]))
+    if not steps:
+        return ""
+    return f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest."
+
+
+def starts_harder(evidence: Evidence, name: str) -> Answer:
+    """Is the data loss higher before any update?"""
+    row = evidence.verdict(name, "data_loss", "starting_loss")
+    higher = "Hardly" if is_true(row["slight"]) else "Yes"
+    openings = {"rises": f"{higher}, in larger networks the data loss {movement(row, 'starts')}"}
+    openings |= dict.fromkeys(("falls", "flat"), "No, in larger networks the data loss starts no higher")
+    return answer_with_losses(evidence, name, "starting_loss", openings)
+
+
+def answer_with_losses(evidence: Evidence, name: str, feature: str, openings: Mapping[str, str]) -> Answer:
+    """The statement for a verdict on the data loss, else that there is none; with the smallest's and largest's loss."""
+    row = evidence.verdict(name, "data_loss", feature)
+    losses = " → ".join(dict.fromkeys(map(mean_words, evidence.ends_of_range(name, "data_loss", feature))))
+    if row["verdict"] in openings:
+        return openings[row["verdict"]], losses
+    return "No clear answer", f"{losses}; the data loss {movement(row, VERBS[feature])}"
+
+
+def is_stuck(evidence: Evidence, name: str) -> Answer:
+    """Does the data loss end higher, and has it settled?"""
+    settled = evidence.has_settled(name, "data_loss")
+    openings = {"rises": "It may be, in larger networks the data loss ends higher"}
+    no_sign = f"No sign of it{'' if settled else ' so far'}, in larger networks the data loss ends no higher"
+    statement, losses = answer_with_losses(
+        evidence, name, "end_value", openings | dict.fromkeys(("falls", "flat"), no_sign)
+    )
+    return statement, losses if settled else f"{losses}; {evidence.plateau_words(name, 'data_loss')}"
+
+
+def wins_later(evidence: Evidence, name: str) -> Answer:
+    """Does the largest network cross below the smallest?"""
+    found = [
+        crossing_words(evidence, name, measure)
+        for measure in judged_losses(evidence, name)
+        if not evidence.rows("crossings", circumstance=name, measure=measure).empty
+    ]
+    (statement, detail), *others = found or [crossing_words(evidence, name, "objective")]
+    if not others or others[0] == (statement, detail):
+        return statement, detail
+    data, detail_of_data = others[0]
+    details = filter(None, [detail, detail_of_data and f"data loss: {detail_of_data}"])
+    if data == statement:
+        return statement, "; ".join(details)
+    words = f"By the reported loss, {uncapitalised(statement)}; by the data loss, {uncapitalised(data)}"
+    return words, "; ".join(details)
+
+
+def crossing_words(evidence: Evidence, name: str, measure: str) -> Answer:
+    """Whether and when the largest network's loss crosses below the smallest's."""
+    row, runs = evidence.extremes(name, measure), evidence.runs(name)
+    if row["always_below"] == row["seeds"]:
+        return "The largest is below the smallest from the start", ""
+    if row["crossed"] == row["seeds"]:
+        when = f"at {step_name(evidence.study)} {row['median_crossing']:.0f} in the median"
+        return "Yes, the largest crosses below the smallest in every seed", when
+    if row["crossed"]:
+        return "In some seeds the largest crosses below the smallest", f"{row['crossed']} of {row['seeds']}"
+    diverged = runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].sum()
+    if diverged:
+        return "No, the largest diverged", f"{diverged} of {counted(row['seeds'], 'seed')}"
+    settled = "and every size has settled" if evidence.has_settled(name, measure) else "but not every size has settled"
+    return f"Not within {evidence.steps_words(runs['planned_steps'])}, {settled}", ""
