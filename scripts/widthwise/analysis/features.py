@@ -10,11 +10,11 @@
 | drift             | least-squares slope over the last two fifths; of the penalty, of its log     | nats a tenth  |
 | crossing          | from which step on a larger network's loss stays below a smaller one's       | steps         |
 
-A row of the loss log averages over the steps since the row before, so means are weighted by these steps. Few mini-
-batches are noisy: midway and crossings are read off running means. A tenth is one of the steps. A run has diverged if
-its loss became infinite or NaN, or ended above 10 times max(start, log(classes)). It has bounds where a feature is
-unknown: its loss is at least max(start, log(classes)), its decay at most the start less that, its time to midway at
-least the planned length.
+A row of the loss log averages over the steps since the row before, so means are weighted by these steps. Single rows
+are noisy: midway and crossings are read off running means. A tenth is a tenth of the steps. A run has diverged if its
+loss became infinite or NaN, or ended above 10 times max(start, log(classes)). It has bounds where a feature is unknown:
+its loss is at least max(start, log(classes)), its decay at most the start less that, its time to midway at least the
+planned length.
 """
 
 import math
@@ -156,7 +156,7 @@ def steps_to_midway(data_loss: Curve, classes: int, planned_steps: int) -> float
     """
     midway = (data_loss.start + math.log(classes) / 2) / 2
     window = max(1, min(MIDWAY_STEPS, planned_steps // 10))
-    whole = data_loss.steps[data_loss.steps >= max(window, 1)]
+    whole = data_loss.steps[data_loss.steps >= window]
     steps = [0, *whole]
     means = [data_loss.start, *(data_loss.mean(step - window, step) for step in whole)]
     row = next((row for row, value in enumerate(means) if value <= midway), None)

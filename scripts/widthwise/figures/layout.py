@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from widthwise.figures.axes import panel_size
 from widthwise.figures.style import GREY, SMALL
+from widthwise.report.wording import capitalised
 
 # Inches. At this width text of 8 points is readable on a page; the height is a screen and a half.
 WIDTH, MOST_HEIGHT = 10.0, 13.5
@@ -83,7 +84,7 @@ def row_grid(
 
 def title(figure: Figure, finding: str, heading: str = "") -> None:
     """Writes what the figure shows above it, after the heading of a page, in lines as wide as the figure."""
-    text = f"{heading.capitalize()}: {finding[0].lower()}{finding[1:]}" if heading else finding
+    text = f"{capitalised(heading)}: {finding[0].lower()}{finding[1:]}" if heading else finding
     figure.suptitle(textwrap.fill(text, int(10.5 * figure.get_size_inches()[0])))
 
 
