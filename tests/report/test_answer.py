@@ -750,6 +750,11 @@ def test_it_says_what_it_is_conditional_on():
     answer = write_answer(example_evidence(example_study(training={"learning_rate": 1e-4}), {}))
     assert section(answer, title).startswith("- Adam at 1e-4, lambda 1e-4 in the loss, ")
     assert "This study changes posted settings: `training.learning_rate` is 0.0001, not 1e-05." in answer
+    assert "Left out" not in answer
+    without = example_study(training={"l2": 0})
+    assert without.left_out == ["no_l2"]
+    left_out = "Left out, the same as their reference with these settings: no L2."
+    assert left_out in section(write_answer(example_evidence(without, {})), title)
     assert (
         "Each seed draws its own dataset, so intervals of ends cover the generator's draws; starts are measured on the "
         "first seed's." in answer

@@ -114,6 +114,10 @@ def test_a_rise_by_the_rate_and_less_by_other_factors():
     ranked = re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE)
     assert ranked == ["Learning rate: 75%", "Number of steps: 25%"]
     assert "These make larger networks fare worse beside smaller ones: ten times the rate." in explained
+    lower = example_evidence(study, {name: others.get(name, rise) for name in study.judged})
+    lower.tables["contrasts"].loc[lower.tables["contrasts"]["circumstance"] == "tenfold_rate", "at_largest_high"] = -0.1
+    helped = "These help smaller networks more than larger ones, but the largest ends lower too: ten times the rate."
+    assert helped in section(write_answer(lower), "What explains the rise")
     assert tried(answer) == ["a tenth of the rate", "four times the steps"]
 
 

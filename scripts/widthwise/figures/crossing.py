@@ -130,5 +130,9 @@ def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
     extremes = crossings[(crossings["pair"] == "extremes") & (crossings["measure"] == "objective")]
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
     count = always.isin([group[0] for group in groups]).sum()
+    if len(groups) == 1 and len(extremes):
+        crossed, seeds = extremes[["crossed", "seeds"]].iloc[0]
+        where = f"In {crossed or 'none'} of {counted(seeds, 'seed')} the largest network's reported loss"
+        return f"{where} falls below the smallest's for good"
     where = f"In {count or 'none'} of {counted(len(groups), 'circumstance')}"
     return f"{where} the largest network's reported loss falls below the smallest's for good in every seed"

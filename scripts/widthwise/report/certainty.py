@@ -122,6 +122,8 @@ def undecided(evidence: Evidence) -> Iterable[str]:
 def conditions(evidence: Evidence) -> str:
     """The settings and data that the answer is conditional on."""
     changed = evidence.study.changed_posted_settings
+    same = evidence.study.titles(evidence.study.left_out)
+    left_out = f" Left out, the same as their reference with these settings: {listed(same)}." if same else ""
     settings = (
         "This study changes posted settings: "
         + ", ".join(f"`{key}` is {here}, not {posted}" for key, (posted, here) in changed.items())
@@ -131,7 +133,7 @@ def conditions(evidence: Evidence) -> str:
     return f"""\
 ## What this is conditional on
 
-- {capitalised(settings_words(evidence.study))}, unless a circumstance says otherwise. {settings}.
+- {capitalised(settings_words(evidence.study))}, unless a circumstance says otherwise. {settings}.{left_out}
 - The post ([Cross Validated 438992]({QUESTION})) does not name its framework. What it leaves open is assumed: above \
 all whether the reported loss holds the penalty, then initialisation, batch size and number of steps. `study.json` has \
 every setting and `config/keys.md` marks each as posted or assumed.

@@ -430,10 +430,13 @@ def without_effect(diagnosis: Diagnosis) -> str:
     )
     harmful = [suspect for suspect in less if not suspect.lowers_the_largest(measure)]
     helpful = [suspect for suspect in less if suspect not in harmful and not suspect.explains(measure)]
+    lower = [suspect for suspect in worse if suspect.lowers_the_largest(measure)]
+    worse = [suspect for suspect in worse if suspect not in lower]
     better = "These make larger networks fare better beside smaller ones"
     told = (
         ("No difference, within the margin: {}.", flat),
         ("These make larger networks fare worse beside smaller ones: {}.", worse),
+        ("These help smaller networks more than larger ones, but the largest ends lower too: {}.", lower),
         (f"{better}, but the largest does not end lower for certain: {{}}.", harmful),
         (f"{better}, and the largest ends lower: {{}}.", helpful),
     )
