@@ -190,6 +190,13 @@ def test_the_estimate_adds_up_over_sizes_and_cores(study, tmp_path):
     assert f" {duration(seconds_of_the_largest)} on 1000 cores" in many
 
 
+def test_the_estimate_says_what_is_left_out(tmp_path):
+    study = example_study(training={"l2": 0})
+    _, told, *_ = estimate(study, tmp_path, cores=2)
+    assert told == f"Left out, the same as their reference with these settings: {', '.join(study.left_out)}."
+    assert "no_l2" in study.left_out
+
+
 def test_the_estimate_goes_by_the_speed_of_this_machine_if_it_was_measured(tmp_path):
     assert measured_speed(tmp_path / "speed.json")[0] == REFERENCE
     speed = {"seconds_per_layer": 1e-4, "flops_per_second": 1e12}

@@ -45,7 +45,7 @@ def menu(browser):
 def click(browser, find):
     """Clicks the element that `find` finds; the report draws its menu anew, and elements may go meanwhile."""
     gone = [ElementClickInterceptedException, StaleElementReferenceException]
-    wait = WebDriverWait(browser, 10, poll_frequency=0.05, ignored_exceptions=gone)
+    wait = WebDriverWait(browser, 30, poll_frequency=0.05, ignored_exceptions=gone)
     wait.until(lambda _: find().click() is None)
 
 

@@ -105,7 +105,7 @@ def test_a_partition_whose_limit_is_below_what_jobs_ask_for_is_told(cluster, smo
         assert "Interrupt snakemake, which cancels the jobs, and set the `runtime` of train in minutes" in told
         workflow.send_signal(signal.SIGINT)
         workflow.communicate()
-        assert not cluster.output("squeue", "-h")
+        cluster.wait_for(lambda: not cluster.output("squeue", "-h"), "the cancelled job's end")
         profile = smoke / "config/profiles/slurm/config.yaml"
         with profile.open("a") as stream:
             stream.write("\nset-resources: {train: {runtime: 1}}\n")

@@ -20,7 +20,7 @@ from widthwise.report.wording import counted
 from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
 
 # A panel is logarithmic from so many nats on, where a run diverged, and goes down to so few.
-BROKEN_DOWN, LOWEST = 1e3, 0.01
+LOGARITHMIC_FROM, LOWEST = 1e3, 0.01
 
 
 def draw(
@@ -54,7 +54,7 @@ def draw(
             draw_printed(axes, epochs, size_colours(rows["parameters"]), seeds)
         guessing_line(axes, classes)
         highest = rows["objective"].max()
-        if lost and highest > BROKEN_DOWN:
+        if lost and highest > LOGARITHMIC_FROM:
             tick_log_ends(axes, max(rows["objective"].min(), LOWEST), highest, scientific)
         else:
             cut_far_above(axes, shown_ends(ends[axes]), classes)
