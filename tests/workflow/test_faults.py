@@ -63,9 +63,14 @@ def training_in(folder):
 
 
 @contextlib.contextmanager
-def standing_still(folder):
-    """Stops the trainers of a checkout meanwhile, as soon as there is one."""
-    stopped = wait_for(lambda: training_in(folder))
+def standing_still(folder, count=1):
+    """Stops the trainers of a checkout meanwhile, as soon as there are so many."""
+
+    def enough():
+        found = training_in(folder)
+        return found if len(found) >= count else []
+
+    stopped = wait_for(enough)
     for process in stopped:
         os.kill(process, signal.SIGSTOP)
     yield
@@ -217,7 +222,7 @@ def test_a_killed_workflow_takes_its_trainers_along_and_one_command_recovers(smo
 def test_a_workflow_that_is_asked_to_stop_goes_on_at_the_next_call(smoke, finished_smoke, number):
     forget(smoke, NO_L2[:3])
     workflow = start_snakemake(smoke, TABLE, *SMOKE)
-    with standing_still(smoke):
+    with standing_still(smoke, 2):  # as many as there are cores: none ends, and no job starts, meanwhile
         time.sleep(2)  # Snakemake may miss an interrupt that comes while it starts a job
         if number == signal.SIGINT:  # Ctrl-C reaches the whole group
             os.killpg(workflow.pid, number)
