@@ -260,8 +260,9 @@ PAGED = {
 
 
 def pages(name):
-    """The pages of a figure, as the ends of their files' names."""
-    return [f"_{page}" if page else "" for page in STUDY.pages(PAGED.get(name, ()))]
+    """The pages of a figure: the ends of their files' names -> the family that each shows, "" for all."""
+    shown = STUDY.pages(PAGED.get(name, ()))
+    return {f"_{page}" if page else "": STUDY.on_page(page).heading for page in shown}
 
 
 def figure_files(name):
@@ -277,9 +278,9 @@ def figure_files(name):
 def figure(name, category):
     """A figure's files as outputs. Each page's SVG stands in the report, with the caption that is drawn beside it."""
     files = {}
-    for page in pages(name):
+    for page, family in pages(name).items():
         path = f"<results>/figures/{name}{page}"
-        labels = {"family": page.replace("_", " ").strip()} if page else {}
+        labels = {"family": family} if family else {}
         files |= {f"{extension}{page}": f"{path}.{extension}" for extension in EXTENSIONS}
         files[f"caption{page}"] = f"{path}.rst"
         caption = RESULTS.absolute() / f"figures/{name}{page}.rst"

@@ -25,6 +25,7 @@ from typing import Any
 import numpy
 import pandas
 
+from widthwise.study.requirements import DRIFT_SHARE
 from widthwise.study.settings import end_window_start
 
 FEATURES = {
@@ -38,7 +39,6 @@ CROSSING_MARGIN = 0.01  # nats
 CROSSING_SHARE = 0.1  # of the steps, for which the larger network has to stay below, and of each running mean
 MIDWAY_STEPS = 16  # of a running mean, or a tenth of the steps if that is less
 BROKEN_DOWN = 10  # times max(start, log(classes)): no t interval is of use over losses of many orders of magnitude
-DRIFT_SHARE = 0.4  # of the steps
 
 
 @dataclass(frozen=True)

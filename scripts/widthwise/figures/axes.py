@@ -17,10 +17,8 @@ GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 NICE_STEPS = (1, 2, 2.5, 5, 10)
 # What lies above this multiple of the guessing loss, and of every end, is cut; ends of runs that broke down are too.
 FAR_ABOVE = 2
-NARROW = 1.8  # inches, of a panel
-
-
 FAR_BELOW = " The line of guessing is left out where all losses lie below half of it."
+NARROW = 1.8  # inches, of a panel
 
 
 def guessing_line(axes: Axes, classes: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The task: training images of each class and, for synthetic data, a slice of a held-out volume with its mask.
+"""Training images of each class and, for synthetic data, a slice of a held-out volume with its mask.
 
 A cube has the class of its centre voxel. The picture shows the first dataset; each seed of a synthetic study draws its
 own. Losses on other data, or on harder data, do not compare with these.

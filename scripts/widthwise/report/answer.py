@@ -5,7 +5,6 @@ verdict of the tables; what is undecided is called undecided.
 """
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
@@ -101,7 +100,7 @@ tables: [evidence.md](evidence.md)."""
 
 def reported_loss_words(evidence: Evidence) -> str:
     """Says where the reported loss holds the penalty."""
-    if not any(map(evidence.reports_penalty, evidence.study.judged)):
+    if not evidence.study.penalised:
         return "The reported loss is the data loss: no penalty is in it."
     return "Reported loss = data loss + penalty."
 
@@ -173,11 +172,11 @@ def causes(evidence: Evidence) -> str:
             (measure, feature): evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
             for measure, (feature, _) in itertools.product(JUDGED_LOSSES, PRIMARY)
         }
-        less = f"{evidence.title(name)} against {evidence.title(reference)}"
+        pair = f"{evidence.title(name)} against {evidence.title(reference)}"
         if not any(map(is_difference, contrasts.values())):
-            without.append(less)
+            without.append(pair)
             continue
-        cells = {"circumstance": less, "factor": factor_words(evidence, name, reference)}
+        cells = {"circumstance": pair, "factor": factor_words(evidence, name, reference)}
         for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
             cells[f"{MEASURES[measure]}, {when}"] = verdict_and_change(contrasts[measure, feature])
         ends = [row for (_, feature), row in contrasts.items() if feature == "end_value" and is_difference(row)]
@@ -364,11 +363,11 @@ def advice(evidence: Evidence) -> str:
         parts = [f"{title}: {text.strip().rstrip('.')}." for title, text in texts if text]
         if not parts or (effect is None and not breaks_down(evidence, name)):
             continue
-        size, measure, words = effect or (math.inf, "data_loss", "")
+        measure = effect[1] if effect else "data_loss"
         ends = (measured(measure, "end_value"), *(["penalty, end"] if measure == "objective" else []))
         held = all(prediction.held for prediction in evidence.predictions(name) if prediction.feature.startswith(ends))
         if effect and held:
-            ranked.append((size, circumstance.title, f"({words}). {' '.join(parts)}"))
+            ranked.append((effect[0], circumstance.title, f"({effect[2]}). {' '.join(parts)}"))
         elif not held:
             withheld.append(circumstance.title)
     intro = "Ranked by effect on the end, in nats; only where every prediction about that end was confirmed."

@@ -5,10 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas
 
-from widthwise.report.evidence import (
-    Evidence,
-    verdict_words,
-)
+from widthwise.analysis.verdicts import PLATEAU_LEVEL, PLATEAU_NATS, PLATEAU_SHARE_OF_DROP
+from widthwise.report.evidence import Evidence, verdict_words
 from widthwise.report.questions import EVERYWHERE, JUDGED_LOSSES, PRIMARY, judged_losses
 from widthwise.report.wording import (
     capitalised,
@@ -48,8 +46,9 @@ def certainty(evidence: Evidence) -> str:
         "- If one size's runs alone scatter, with single spikes, the rule is too lenient: in simulations up to 12% of "
         "ends, not 2.25%, were falsely called rising or falling, most of them slightly "
         "(`scripts/simulate_inference.py`).",
-        "- A loss has settled where the 90% interval of its drift, over the last two fifths, lies within 0.01 nats and "
-        "2% of its drop in a tenth of the steps; it may still move as far again in as many steps.",
+        f"- A loss has settled where the {1 - PLATEAU_LEVEL:.0%} interval of its drift, over the last two fifths, lies "
+        f"within {PLATEAU_NATS:g} nats and {PLATEAU_SHARE_OF_DROP:.0%} of its drop in a tenth of the steps; it may "
+        "still move as far again in as many steps.",
     ]
     if not is_publishable(seeds, sizes):
         lines.append(f"- This is an indication: {PUBLICATION_NEEDS}.")

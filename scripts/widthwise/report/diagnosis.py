@@ -448,8 +448,8 @@ def suspect_table(diagnosis: Diagnosis) -> str:
     """What every suspect does to the change from the smallest to the largest size."""
     rows, title = [], diagnosis.evidence.title
     for suspect in diagnosis.suspects:
-        less = "" if suspect.reference == diagnosis.name else f" against {title(suspect.reference)}"
-        cells = {"suspect": f"{title(suspect.name)}{less}"}
+        against = "" if suspect.reference == diagnosis.name else f" against {title(suspect.reference)}"
+        cells = {"suspect": f"{title(suspect.name)}{against}"}
         if changed := factor_words(diagnosis.evidence, suspect.name, suspect.reference):
             cells["changed"] = changed
         for measure in diagnosis.measures:

@@ -22,8 +22,7 @@ KEPT = ("study.json", "dataset/*.json", "answer.md", "evidence.md", "tables/*.cs
 FIGURES = ("figures/*.svg", "figures/*.png")
 # What belongs to the machine and not to the study.
 LEFT_OUT = {"speed", "run_seconds"}
-LONG_TABLES = ("losses", "printed", "starts", "coordinates", "slopes_by_step")
-COMPRESSED = {f"tables/{name}.csv" for name in LONG_TABLES}
+COMPRESSED = {f"tables/{name}.csv" for name in ("losses", "printed", "starts", "coordinates", "slopes_by_step")}
 MOST_BYTES = 20_000_000
 
 

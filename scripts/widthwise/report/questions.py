@@ -9,20 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy
 
-from widthwise.report.evidence import (
-    NOT_ONE_WAY,
-    Evidence,
-    goes_against_its_trend,
-    is_true,
-    mean_words,
-)
-from widthwise.report.wording import (
-    change,
-    counted,
-    listed,
-    span,
-    uncapitalised,
-)
+from widthwise.analysis.gathering import budget_steps
+from widthwise.report.evidence import NOT_ONE_WAY, Evidence, goes_against_its_trend, is_true, mean_words
+from widthwise.report.wording import change, counted, listed, span, uncapitalised
 from widthwise.study.curves import step_name
 
 JUDGED_LOSSES = ("objective", "data_loss")
@@ -130,7 +119,7 @@ def nested(evidence: Evidence, *names: str) -> str:
 
 def midway(evidence: Evidence) -> str:
     """What midway is."""
-    what = "the penalty or the end" if any(map(evidence.reports_penalty, evidence.study.judged)) else "the end"
+    what = "the penalty or the end" if evidence.study.penalised else "the end"
     return (
         f"Midway is halfway from the data loss at the start to half of {guess(evidence)}: it tells of the early fall, "
         f"not of how long {what} takes.{budget_words(evidence)}"
@@ -276,9 +265,8 @@ def budget_words(evidence: Evidence) -> str:
     steps = []
     for name in evidence.study.judged:
         if evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute") is not None:
-            runs = evidence.runs(name).drop_duplicates("parameters").sort_values("parameters")
-            middle, largest = runs.iloc[(len(runs) - 1) // 2], runs.iloc[-1]
-            steps.append(round(middle["planned_steps"] * middle["flops_per_step"] / largest["flops_per_step"]))
+            runs = evidence.runs(name)
+            steps.append(budget_steps(runs)[runs["parameters"].argmax()])
     if not steps:
         return ""
     return f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest."

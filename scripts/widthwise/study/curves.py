@@ -14,13 +14,13 @@ from widthwise.study.circumstances import OTHER_FAMILY, Naming, title_of
 from widthwise.study.configuration import expanded_path
 from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
 from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, raise_if_any
-from widthwise.study.requirements import LEAST_ROWS_AT_THE_END, LEAST_SEEDS, LEAST_SIZES
+from widthwise.study.requirements import DRIFT_SHARE, LEAST_ROWS_AT_THE_END, LEAST_SEEDS, LEAST_SIZES
 from widthwise.study.settings import AnalysisSettings, canonical_json, end_window_start
 
 # Keys of the configuration that are used when there are curves.
 KEYS = ("pathvars", "device", "curves", "classes", "analysis")
 ROUNDING = 1e-9  # nats, of a difference that is none
-PLATEAU_SHARE, LEAST_PLATEAU_ROWS = 0.4, 8
+LEAST_PLATEAU_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ def tells_midway(file: CurvesFile, steps: Sequence[int], classes: int | None) ->
 
 def tells_plateaus(steps: Sequence[int]) -> bool:
     """Whether the last two fifths have rows enough to say whether a loss has settled."""
-    return sum(step > (1 - PLATEAU_SHARE) * steps[-1] for step in steps) >= LEAST_PLATEAU_ROWS
+    return sum(step > (1 - DRIFT_SHARE) * steps[-1] for step in steps) >= LEAST_PLATEAU_ROWS
 
 
 def limitations(file: CurvesFile, analysis: AnalysisSettings, classes: int | None) -> Iterator[str]:

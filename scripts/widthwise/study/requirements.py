@@ -10,6 +10,7 @@ from typing import Any
 from widthwise.study.settings import EvaluationSettings, end_window_start
 
 LEAST_ROWS_AT_THE_END = 4
+DRIFT_SHARE = 0.4  # of the steps, over which a loss' drift is read
 LEAST_SEEDS, LEAST_SIZES = 2, 3  # for a verdict
 # What a direction needs to be published.
 PUBLISHED_SEEDS, PUBLISHED_SIZES = 5, 4
