@@ -40,7 +40,6 @@ wildcard_constraints:
 onstart:
     claim_results()
     renew_study_file()
-    tell_strength()
 
 
 onerror:

@@ -28,7 +28,6 @@ from widthwise.study.code_digest import code_digest
 from widthwise.study.cost import memory_mb, requested_mb, requested_minutes, run_work, start_work
 from widthwise.study.curves import study_of
 from widthwise.study.plan import StudyError
-from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
 from widthwise.study.settings import canonical_json
 
 # Seconds by which the clocks of two machines may differ.
@@ -91,23 +90,6 @@ def claim_results():
         )
 
 
-def tell_strength():
-    """Says before the runs what of the configuration has no effect, and if they are too few for a published verdict."""
-    if STUDY.curves:
-        for sentence in STUDY.limitations:
-            logger.info(f"{STUDY.curves}: {sentence}")
-        return
-    if STUDY.left_out:
-        logger.info(
-            f"left out, the same as their reference with these settings: {', '.join(STUDY.left_out)}."
-        )
-    if STUDY.unused_settings:
-        logger.info(f"not used by {STUDY.factory}: {', '.join(STUDY.unused_settings)}.")
-    seeds, sizes = len(STUDY.seeds), min(len(STUDY.sizes(name)) for name in STUDY.judged)
-    if not is_publishable(seeds, sizes):
-        logger.info(f"{seeds} seeds and {sizes} sizes give an indication; {PUBLICATION_NEEDS}.")
-
-
 def renew_study_file():
     """Rewrites study.json where it is of another configuration: with --rerun-triggers mtime no rule would."""
     if not study_file_is_current():
@@ -122,8 +104,10 @@ def study_file_is_current():
 
 
 def follow(record):
-    """A filter of Snakemake's logger: notes the jobs that fail, and completes messages that have no remedy."""
+    """A filter of Snakemake's logger: notes the jobs that fail, and completes messages that leave something unsaid."""
     match getattr(record, "event", None):
+        case LogEvent.RUN_INFO:
+            record.msg = "\n".join([record.msg.rstrip("\n"), *STUDY.limitations, ""])
         case LogEvent.JOB_ERROR:
             FAILED[record.jobid] = (record.rule_msg, record.log)
         case LogEvent.JOB_FINISHED:

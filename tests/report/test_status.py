@@ -178,8 +178,9 @@ def test_durations(seconds, text):
 
 
 def test_the_estimate_adds_up_over_sizes_and_cores(study, tmp_path):
-    source, header, *sizes, total = estimate(study, tmp_path, cores=2)
+    source, strength, header, *sizes, total = estimate(study, tmp_path, cores=2)
     assert source.startswith("Estimated by the reference machine's speed")
+    assert strength.startswith("2 seeds and 3 sizes give an indication; ")
     assert header.split()[:2] == ["size", "runs"]
     assert [line.split()[:2] for line in sizes] == [["width2", "4"], ["width8", "4"], ["width26", "4"]]
     core_hours = sum(float(line.split()[3]) for line in sizes)

@@ -96,6 +96,21 @@ def test_an_unknown_circumstance_is_the_only_error():
     assert error.startswith("study: unknown circumstance 'no_l1'")
 
 
+def test_a_study_whose_circumstances_all_change_nothing_is_refused():
+    (error,) = errors_of(("study", ["no_l2"]), ("training.l2", 0))
+    assert error == "study: with these settings, the same as their reference: no_l2; write baseline besides"
+
+
+def test_a_study_says_which_circumstances_stand_alone_and_which_are_left_out():
+    study = study_with(("study", ["no_l2", "fixed_std_no_l2"]), ("seeds", [0, 1]))
+    alone, strength = study.limitations
+    compared = "no_l2 (against baseline), fixed_std_no_l2 (against fixed_std_init)"
+    assert alone == f"Not compared, since the reference is not in `study`: {compared}."
+    assert strength.startswith("2 seeds and 6 sizes give an indication; ")
+    left_out, _ = study_with(("study", ["baseline", "no_l2"]), ("training.l2", 0)).limitations
+    assert left_out == "Left out, the same as their reference with these settings: no_l2."
+
+
 def test_every_circumstance_of_the_catalogue_is_one_factor_from_its_reference_in_a_tree():
     absolute, errors = with_absolute_overrides(default_config(), SCHEMA)
     assert errors == []

@@ -118,3 +118,9 @@ def test_settings_are_what_a_run_was_trained_with(finished_smoke):
 
 def test_snakemake_takes_the_pinned_logger(checkout):
     assert re.search(r"^ *train +12 *$", make(checkout, "--dry-run", "--logger", "rich", *SMOKE), re.MULTILINE)
+
+
+def test_a_dry_run_says_what_the_study_cannot_tell(clean_checkout):
+    planned = make(clean_checkout, "--dry-run", "describe_study", *SMOKE, "--config", "study=[no_l2]")
+    assert "Not compared, since the reference is not in `study`: no_l2 (against baseline)." in planned
+    assert "2 seeds and 3 sizes give an indication; a published verdict needs" in planned

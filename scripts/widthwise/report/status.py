@@ -210,8 +210,7 @@ def estimate(study: Study, results: Path, cores: int) -> Iterator[str]:
     speed, source = measured_speed(results / "tables/speed.json")
     rows = [row | {"seconds": speed.seconds(work_of(row))} for row in planned_work(study, results)]
     yield f"Estimated {source}."
-    if study.left_out:
-        yield f"Left out, the same as their reference with these settings: {', '.join(study.left_out)}."
+    yield from study.limitations
     yield COSTS.format("size", "runs", "s per run", "core-hours", "memory, MB", "disk per run, MB")
     for size in dict.fromkeys(row["size"] for row in rows):
         of_size = [row for row in rows if row["size"] == size]

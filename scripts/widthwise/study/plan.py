@@ -15,6 +15,7 @@ import yaml
 
 from widthwise.study.architecture import Task, complexity_of
 from widthwise.study.catalogue import (
+    ROOT,
     SECTIONS,
     ancestors,
     catalogue_errors,
@@ -43,7 +44,7 @@ from widthwise.study.configuration import (
 )
 from widthwise.study.cost import disk_mb, memory_mb, run_work
 from widthwise.study.factory import FACTORY_KEYS, FOLLOWED, Factory, FactoryError
-from widthwise.study.requirements import missing_data
+from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable, missing_data
 from widthwise.study.settings import (
     AnalysisSettings,
     EvaluationSettings,
@@ -153,11 +154,7 @@ class Study(Naming):
                     self.analysis.coordinate_check.circumstances,
                     catalogue,
                 ),
-                *(
-                    ["study: only grids of learning rates given; write one more circumstance"]
-                    if listed and not self.judged
-                    else []
-                ),
+                *nothing_to_judge(self),
                 *([] if self.factory else contradictions_of_the_analysis(self.analysis)),
                 *catalogue_errors(catalogue, self.config, listed),
                 *(error for name in listed for error in grid_errors(name, catalogue[name])),
@@ -336,6 +333,20 @@ class Study(Naming):
         return {key: (posted, here[key]) for key, posted in self._posted.items() if here.get(key, posted) != posted}
 
     @property
+    def limitations(self) -> Iterator[str]:
+        """Sentences that say what of the configuration has no effect, and what the study cannot tell."""
+        if self.left_out:
+            yield f"Left out, the same as their reference with these settings: {', '.join(self.left_out)}."
+        missing = {name: self.circumstances[name].reference for name in self.judged if name not in self.references}
+        if alone := [f"{name} (against {reference})" for name, reference in missing.items() if reference]:
+            yield f"Not compared, since the reference is not in `study`: {', '.join(alone)}."
+        if self.unused_settings:
+            yield f"Not used by {self.factory}: {', '.join(self.unused_settings)}."
+        seeds, sizes = len(self.seeds), min(len(self.sizes(name)) for name in self.judged)
+        if not is_publishable(seeds, sizes):
+            yield f"{seeds} seeds and {sizes} sizes give an indication; {PUBLICATION_NEEDS}."
+
+    @property
     def references(self) -> dict[str, str]:
         """Each judged circumstance's reference, where the study judges that too."""
         references = {name: self.circumstances[name].reference for name in self.judged}
@@ -472,6 +483,17 @@ def raise_if_any(errors: Iterable[str]) -> None:
     errors = list(dict.fromkeys(errors))
     if errors:
         raise StudyError(errors)
+
+
+def nothing_to_judge(study: Study) -> list[str]:
+    """A line if, of the circumstances that the study names, none is left to judge one by one."""
+    if study.judged:
+        return []
+    if study.grids:
+        return ["study: only grids of learning rates given; write one more circumstance"]
+    if same := ", ".join(study.left_out):
+        return [f"study: with these settings, the same as their reference: {same}; write {ROOT} besides"]
+    return []
 
 
 def unknown_names(key: str, names: Iterable[str], catalogue: dict) -> list[str]:
