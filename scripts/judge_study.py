@@ -81,7 +81,7 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         expected = {name: study.circumstances[members[0]].expected_best_rate for name, members in study.grids.items()}
         judged["learning_rates"] = learning_rates.rates_table(grids)
         judged["learning_rate_slopes"] = learning_rates.slopes_table(grids, expected)
-        judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, study.config["network"]["base_width"])
+        judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, base_width_of(study))
         data_losses = data_losses_of(losses, runs, [name for members in study.grids.values() for name in members])
         judged["learning_rate_budgets"] = learning_rates.budgets_table(
             grids,
@@ -98,6 +98,11 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         rate_verdicts=judged.get("learning_rate_verdicts", make_table("learning_rate_verdicts", [])),
     )
     return judged | {"literature": literature(study.claims, evidence)}
+
+
+def base_width_of(study: AnyStudy) -> int:
+    """The width at which a rate would be tuned before it is moved to others; a user's own network has its smallest."""
+    return study.config["network"].get("base_width", min(study.widths))
 
 
 def data_losses_of(losses: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list[str]) -> dict[str, Curves]:

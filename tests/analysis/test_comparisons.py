@@ -71,7 +71,7 @@ def test_a_contrast_is_judged_by_the_one_rule(shift, verdict, slight):
     assert (row.verdict, row.slight) == (verdict, slight)
 
 
-def test_a_contrast_with_a_diverged_run_is_undecided_and_with_a_lost_size_diverged():
+def test_a_contrast_with_diverged_runs_is_bounded_and_with_a_lost_size_of_its_own_diverged():
     runs, starts = tables()
     widest = (runs["parameters"] == 800) & (runs["circumstance"] == "penalised")
     lost = contrasted(runs.assign(diverged=widest), starts).loc["objective", "end_value"]
@@ -79,8 +79,19 @@ def test_a_contrast_with_a_diverged_run_is_undecided_and_with_a_lost_size_diverg
     assert math.isnan(lost.change)
     assert math.isnan(lost.at_largest)
     some = contrasted(runs.assign(diverged=widest & (runs["seed"] == 0)), starts).loc["objective", "end_value"]
-    assert (some.verdict, some.diverged) == ("undecided", 1)
-    assert (some.ci_low, some.ci_high) == (-math.inf, math.inf)
+    assert (some.verdict, some.diverged, some.ci_high) == ("rises", 1, math.inf)
+    of_reference = (runs["parameters"] == 800) & (runs["circumstance"] == "plain")
+    saved = contrasted(runs.assign(diverged=of_reference), starts).loc["objective", "end_value"]
+    assert (saved.verdict, saved.diverged, saved.ci_low) == ("undecided", 5, -math.inf)
+    assert math.isfinite(saved.ci_high)
+
+
+def test_a_feature_that_is_known_at_other_sizes_has_no_contrast():
+    runs, starts = tables()
+    small = (runs["circumstance"] == "penalised") & (runs["parameters"] == runs["parameters"].min())
+    found = contrasted(runs.assign(objective_equal_compute=runs["objective_end_value"].mask(small)), starts)
+    assert ("objective", "equal_compute") not in found.index
+    assert ("objective", "end_value") in found.index
 
 
 def test_seeds_that_all_differ_by_the_same_are_no_certainty():

@@ -146,8 +146,10 @@ def test_a_run_that_ends_ten_times_above_start_and_guessing_has_diverged(end, st
     shown = [found[name] for name in ("data_loss_end_value", "objective_end_value", "data_loss_equal_compute")]
     assert shown == pytest.approx([bound if found["diverged"] else end] * 3)
     assert start - found["data_loss_initial_decay"] == pytest.approx(bound if found["diverged"] else end)
-    # The printed loss' own start is what it ends at.
-    assert found["printed_end_value"] == pytest.approx(max(bound, end) if found["diverged"] else end)
+    # An epoch that broke down says no more of the printed loss than the bound does.
+    shown = [found[f"printed_{feature}"] for feature in ("starting_loss", "end_value")]
+    assert shown == pytest.approx([min(end, bound) if found["diverged"] else end, bound if found["diverged"] else end])
+    assert found["printed_initial_decay"] == 0
     assert math.isnan(found["data_loss_drift"]) or not found["diverged"]
 
 

@@ -263,13 +263,33 @@ def test_a_diverged_run_is_never_flat_nor_mixed():
     assert verdict(u_shape + NOISE, diverged=diverged_at((0, 5))) in ("rises", "undecided")
 
 
-def test_the_bound_of_a_difference_is_unknown():
-    ours, theirs = response(RISING, diverged=diverged_at((0, 5))), response(NOISE)
-    assert judge(ours.less(theirs), LEVEL).verdict == "undecided"
-    assert judge(theirs.less(ours), LEVEL).verdict == "undecided"
-    lost = response(RISING, diverged=diverged_at(*((seed, 5) for seed in range(5))))
-    assert judge(lost.less(theirs), LEVEL).verdict == "diverged"
-    assert judge(theirs.less(lost), LEVEL).verdict == "diverged"
+FLAT = NOISE[::-1]
+LOST = diverged_at(*((seed, 5) for seed in range(5)))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        # Higher by at least so much at the upper end, where ours diverged; lower where the reference did.
+        (response(RISING, diverged=diverged_at((0, 5))), response(FLAT), "rises"),
+        (response(FLAT), response(RISING, diverged=diverged_at((0, 5))), "falls"),
+        (response(FLAT), response(RISING, diverged=LOST), "falls"),
+        (response(RISING), response(FLAT, diverged=diverged_at((0, 5))), "undecided"),
+        (response(RISING), response(FLAT, diverged=LOST), "undecided"),
+        (response(FLAT, kind=DECAY), response(RISING, kind=DECAY, diverged=diverged_at((0, 0))), "falls"),
+        (response(RISING, kind=DECAY), response(FLAT, kind=DECAY, diverged=diverged_at((0, 5))), "rises"),
+        (response(RISING, diverged=LOST), response(FLAT), "diverged"),
+        (response(RISING, diverged=LOST), response(FLAT, diverged=LOST), "diverged"),
+        # Of a pair that both diverged nothing is known, nor if they pull both ways.
+        (response(FLAT, diverged=diverged_at((0, 5))), response(RISING, diverged=LOST), "undecided"),
+        (response(FLAT, diverged=diverged_at((1, 0))), response(RISING, diverged=diverged_at((0, 0))), "undecided"),
+    ],
+)
+def test_a_difference_is_bounded_by_the_side_that_diverged(ours, theirs, expected):
+    found = judge(ours.less(theirs), LEVEL)
+    assert found.verdict == expected
+    if expected == "falls":
+        assert found.ci_low == -math.inf
 
 
 @pytest.mark.parametrize(

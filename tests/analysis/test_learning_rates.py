@@ -208,11 +208,12 @@ def test_an_optimum_at_the_lower_edge_has_no_rates_below_it():
 # Budgets
 
 
-def losses_of(last_steps=None, *, interval=4, planned=400, seed=0):
+def losses_of(last_steps=None, *, broken=(), interval=4, planned=400, seed=0):
     """losses.csv and runs.csv of three rates whose rows are noise about a trend with width.
 
     Args:
         last_steps: the last logged step of runs that diverge, by rate, seed and width.
+        broken: runs whose losses grow a thousandfold after half of the steps, by rate, seed and width.
         interval: steps from row to row.
         planned: steps of a run.
         seed: of the noise.
@@ -224,6 +225,7 @@ def losses_of(last_steps=None, *, interval=4, planned=400, seed=0):
         last = (last_steps or {}).get((rate, replicate, width))
         trend = 0.7 + 0.1 * (rate - 1) * math.log2(width / 4) * logged / planned
         rows = pandas.DataFrame({"step": logged, "data_loss": trend + 0.05 * generator.standard_normal(len(logged))})
+        rows.loc[((rate, replicate, width) in broken) & (rows["step"] > planned / 2), "data_loss"] *= 1000
         rows = rows if last is None else rows[rows["step"] <= last]
         run = {"circumstance": f"rates_{rate}", "width": width, "parameters": width**2, "seed": replicate}
         facts = {"learning_rate": 2.0**rate, "classes": 2, "diverged": last is not None, "planned_steps": planned}
@@ -253,15 +255,15 @@ STUDIES = st.builds(
 
 
 @settings(max_examples=30, deadline=None)
-@given(lost=LOST, study=STUDIES)
-def test_the_last_budget_is_the_whole_training(lost, study):
-    budgets, verdicts = budgets_of(*losses_of(lost, **study))
+@given(lost=LOST, broken=st.sets(st.sampled_from(RUNS), max_size=3), study=STUDIES)
+def test_the_last_budget_is_the_whole_training(lost, broken, study):
+    budgets, verdicts = budgets_of(*losses_of(lost, broken=broken, **study))
     last = budgets[budgets["steps"] == study["planned"]].set_index("learning_rate")
     whole = verdicts.dropna(subset="learning_rate").set_index("learning_rate")
     assert list(last.index) == list(whole.index) == [1, 2, 4]
     columns = ["verdict", "change", "ci_low", "ci_high", "seeds"]
     pandas.testing.assert_frame_equal(last[columns], whole[columns], rtol=1e-9)
-    assert last["diverged"].sum() == len(lost)
+    assert last["diverged"].sum() == len({*lost, *broken})
 
 
 @settings(max_examples=30, deadline=None)

@@ -47,7 +47,8 @@ def contrasts(
 ) -> pandas.DataFrame:
     """Makes the table of contrasts: each circumstance less its reference, judged by the one rule.
 
-    Runs are paired by seed and size; a circumstance whose sizes are not its reference's has no contrast.
+    Runs are paired by seed and size; a circumstance whose sizes are not its reference's has no contrast, nor a feature
+    that is known at other sizes.
 
     Args:
         responses: by circumstance, measure and feature.
@@ -62,6 +63,8 @@ def contrasts(
         reference = references.get(circumstance)
         theirs = responses.get((reference, measure, feature))
         if theirs is None or list(sizes[circumstance]) != list(sizes[reference]):
+            continue
+        if ours.values.shape != theirs.values.shape:
             continue
         level = level_of(measure, feature, levels)
         difference = ours.less(theirs)

@@ -198,15 +198,19 @@ def printed_losses(losses: pandas.DataFrame, run: list[str]) -> pandas.DataFrame
 def printed_features(
     printed: numpy.ndarray, run: Mapping[str, Any], end_window: float, bound: float
 ) -> dict[str, float]:
-    """The features of the printed loss. `bound` is what the objective is at least if the run diverged."""
-    start = float(printed[0]) if len(printed) else bound
-    bound = max(start, bound)
-    decay = float(printed[0] - printed[1]) if len(printed) > 1 else start - bound
-    if run["diverged"]:
-        return {"starting_loss": start, "initial_decay": decay, "end_value": bound}
+    """The features of the printed loss. `bound` is what the objective is at least if the run diverged.
+
+    Of a run that diverged, or has no epochs, each loss is at most that bound.
+    """
+    if run["diverged"] or not len(printed):
+        start, second = (min([*printed[epoch : epoch + 1], bound]) for epoch in (0, 1))
+        return {"starting_loss": float(start), "initial_decay": float(start - second), "end_value": bound}
     first = math.ceil(end_window_start(run["planned_steps"], end_window) / run["steps_per_epoch"])
-    end = printed[min(first, len(printed) - 1) :].mean()
-    return {"starting_loss": start, "initial_decay": decay, "end_value": float(end)}
+    return {
+        "starting_loss": float(printed[0]),
+        "initial_decay": float(printed[0] - printed[1]) if len(printed) > 1 else 0.0,
+        "end_value": float(printed[min(first, len(printed) - 1) :].mean()),
+    }
 
 
 def crossing(steps: numpy.ndarray, smaller: numpy.ndarray, larger: numpy.ndarray) -> float:

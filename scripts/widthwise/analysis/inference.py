@@ -3,9 +3,9 @@
 A response has one value per seed and size. Its change is each seed's least-squares slope over log2 parameters, times
 the log2 range of parameters. The t interval of the mean change over seeds decides, and the verdict is read off it:
 
-1. `diverged`: all runs of a size diverged.
+1. `diverged`: all runs of a size diverged; of a contrast, all of the circumstance's own.
 2. `mixed`: some pair of sizes goes significantly up and some pair significantly down, each by more than the margin
-   (paired t over seeds, Bonferroni over the pairs).
+   (paired t over seeds, Bonferroni over the pairs), and no run diverged.
 3. `rises`, `falls`: the interval excludes 0. `slight` if every size is within the margin of the smallest. If a later
    size's mean lies behind an earlier one's by more than the margin, the verdict is `undecided`.
 4. `flat`: the interval contains 0, and every size is within the margin of the smallest (two one-sided t tests).
@@ -147,6 +147,8 @@ class Response:
         parameters: (sizes,), ascending.
         kind: what is measured.
         at_horizon: (seeds, sizes), whether a time is only known to be longer than the run; none if absent.
+        bounds: (seeds, sizes), the side of its value on which that of a diverged run lies; `kind.bound` if absent.
+        lost: (seeds, sizes), the diverged runs that may lose a size, as a contrast's own; all diverged if absent.
 
     Raises ValueError where the shapes differ, a value is not finite, or parameters do not ascend.
     """
@@ -156,6 +158,8 @@ class Response:
     parameters: numpy.ndarray
     kind: Kind
     at_horizon: numpy.ndarray | None = None
+    bounds: numpy.ndarray | None = None
+    lost: numpy.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != self.diverged.shape or self.values.shape[1:] != self.parameters.shape:
@@ -183,7 +187,8 @@ class Response:
     @property
     def lost_a_size(self) -> bool:
         """Whether all runs of a size diverged."""
-        return bool(self.diverged.all(axis=0).any())
+        lost = self.diverged if self.lost is None else self.lost
+        return bool(lost.all(axis=0).any())
 
     @property
     def is_often_at_horizon(self) -> bool:
@@ -194,11 +199,12 @@ class Response:
     def side_of_the_bound(self) -> int | None:
         """On which side of the change at the bounds the true one lies: 1 above, -1 below, 0 exactly there.
 
-        None where that is not known: the sizes with diverged runs lie on both sides of the middle, or in it, or their
-        bounds are unknown.
+        None where that is not known: diverged runs move the change both ways, or are of the middle size, or have no
+        known bound.
         """
         from_middle = _rounded(self.doublings - self.doublings.mean())  # the weight of each size in the slope
-        sides = set(numpy.sign(from_middle[self.diverged.any(axis=0)]) * self.kind.bound)
+        bounds = self.kind.bound if self.bounds is None else self.bounds
+        sides = set((numpy.sign(from_middle) * bounds * numpy.ones_like(self.values))[self.diverged])
         if not sides:
             return 0
         return int(side) if len(sides) == 1 and (side := sides.pop()) else None
@@ -206,15 +212,17 @@ class Response:
     def less(self, reference: "Response") -> "Response":
         """The paired difference from a reference.
 
-        A pair counts as diverged if either run did, and its bound is unknown.
+        A pair counts as diverged if either run did. Where the reference's alone did, what bounds its value from below
+        bounds the difference from above; where both did, nothing is known.
         """
-        at_horizon = None if self.at_horizon is None else self.at_horizon | reference.at_horizon
         return Response(
             self.values - reference.values,
             self.diverged | reference.diverged,
             self.parameters,
-            replace(self.kind, bound=0),
-            at_horizon,
+            self.kind,
+            at_horizon=None if self.at_horizon is None else self.at_horizon | reference.at_horizon,
+            bounds=self.kind.bound * numpy.subtract(self.diverged, reference.diverged, dtype=int),
+            lost=self.diverged,
         )
 
 

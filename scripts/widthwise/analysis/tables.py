@@ -251,10 +251,10 @@ def classes_of(runs: pandas.DataFrame) -> int | None:
 def read_table(source: Path, name: str | None = None) -> pandas.DataFrame:
     """Reads a table from CSV, with the types declared for `name`, or for the file's name if that is not given.
 
-    The types of other columns are inferred.
+    The types of other columns are inferred. Only an empty cell is missing: a name may be "None" or "NA".
     """
     types = TABLES.get(name or Path(source).stem, {})
-    return pandas.read_csv(source, dtype=types)
+    return pandas.read_csv(source, dtype=types, keep_default_na=False, na_values=[""])
 
 
 def write_table(path: Path, table: pandas.DataFrame) -> None:

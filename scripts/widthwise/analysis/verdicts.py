@@ -27,7 +27,7 @@ LEVELS_OF_CURVES = {key: level for key, level in LEVELS.items() if key[1] == "en
 DESCRIPTIVE_LEVEL = 0.05
 PLATEAU_LEVEL, PLATEAU_NATS, PLATEAU_SHARE_OF_DROP = 0.1, 0.01, 0.02
 KINDS = {
-    "starting_loss": START,
+    "starting_loss": END,  # of the printed loss: the mean over an epoch of training
     "initial_decay": DECAY,
     "steps_to_midway": TIME,
     "end_value": END,
@@ -78,8 +78,8 @@ def catalogue_p_values(
 ) -> dict[Key, float]:
     """Holm's p of every primary row over all distinct circumstances.
 
-    A row that equals the same row of another circumstance to rounding is the same test. It counts once, and both share
-    its p.
+    A row that equals, to rounding, the same row of another circumstance, or of the other loss where there is no
+    penalty, is the same test. It counts once, and all share its p.
     """
     primary = [key for key in responses if key[1:] in levels]
     first_with_these_runs: dict[Key, Key] = {}
@@ -92,8 +92,8 @@ def catalogue_p_values(
 
 
 def are_the_same_row(responses: Mapping[Key, Response], key: Key, other: Key) -> bool:
-    """Whether two rows are of one measure and feature, and of runs that are the same to rounding."""
-    if key[1:] != other[1:]:
+    """Whether two rows are of one feature, and have values that are the same to rounding."""
+    if key[2] != other[2]:
         return False
     ours, theirs = responses[key], responses[other]
     return (
@@ -216,7 +216,7 @@ def feature_means(responses: Mapping[Key, Response], runs: pandas.DataFrame) -> 
     of_sizes = runs.groupby(["circumstance", "parameters"])
     rows = []
     for (circumstance, measure, feature), response in responses.items():
-        intervals = t_interval(response.values, 0.05)
+        intervals = t_interval(response.values, DESCRIPTIVE_LEVEL)
         diverged = response.diverged.sum(axis=0)
         at_horizon = numpy.zeros_like(diverged) if response.at_horizon is None else response.at_horizon.sum(axis=0)
         loss = "data_loss" if measure == "data_loss" else "objective"
