@@ -65,9 +65,13 @@ def parse_arguments() -> argparse.Namespace:
     settings.add_argument("what", metavar="WHAT", help="dataset/seed0, or a run as in baseline/width8/seed1")
     status = add("status", show_status, "show how far every run is", STATUS)
     status.add_argument("--all", action="store_true", help="show a row for every run")
-    status.add_argument("--watch", type=float, metavar="SECONDS", help="refresh at this interval, until Ctrl-C")
+    status.add_argument(
+        "--watch", type=above_zero(float), metavar="SECONDS", help="refresh at this interval, until Ctrl-C"
+    )
     estimate = add("estimate", print_estimate, "say what the study will cost", ESTIMATE)
-    estimate.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N", help="default: all of this machine")
+    estimate.add_argument(
+        "--cores", type=above_zero(int), default=os.cpu_count(), metavar="N", help="default: all of this machine"
+    )
     compare = add("compare", print_comparison, "compare verdicts with those of other studies", COMPARE)
     compare.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="results folder of a study")
     publish = add("publish", publish_study, "copy a finished study to the published ones", PUBLISH)
@@ -93,11 +97,22 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def above_zero(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """Reads a number of a kind that is above 0."""
+
+    def number(text: str) -> float:
+        if not kind(text) > 0:
+            raise argparse.ArgumentTypeError(f"{text} given; write a number above 0")
+        return kind(text)
+
+    return number
+
+
 def print_settings(arguments: argparse.Namespace) -> None:
-    from widthwise.study.command_line import read_study
+    from widthwise.study.command_line import configured_study
     from widthwise.study.description import describe_settings
 
-    study = read_study(arguments.configfile, arguments.config)
+    study = configured_study(arguments.configfile, arguments.config)
     try:
         print(describe_settings(study, arguments.what))
     except ValueError as error:
@@ -108,9 +123,9 @@ def show_status(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from widthwise.report.status import overview
-    from widthwise.study.command_line import read_study, results_folder
+    from widthwise.study.command_line import configured_study, results_folder
 
-    study = read_study(arguments.configfile, arguments.config)
+    study = configured_study(arguments.configfile, arguments.config)
     results = results_folder(study)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     with contextlib.suppress(KeyboardInterrupt):
@@ -124,9 +139,9 @@ def show_status(arguments: argparse.Namespace) -> None:
 
 def print_estimate(arguments: argparse.Namespace) -> None:
     from widthwise.report.status import estimate
-    from widthwise.study.command_line import read_study, results_folder
+    from widthwise.study.command_line import configured_study, results_folder
 
-    study = read_study(arguments.configfile, arguments.config)
+    study = configured_study(arguments.configfile, arguments.config)
     try:
         print(*estimate(study, results_folder(study), arguments.cores), sep="\n")
     except FileNotFoundError as error:
@@ -136,9 +151,9 @@ def print_estimate(arguments: argparse.Namespace) -> None:
 def print_comparison(arguments: argparse.Namespace) -> None:
     from widthwise.report.comparison import ComparisonError, compare_with_published, side_by_side
     from widthwise.report.publication import REFERENCE
-    from widthwise.study.command_line import read_study, results_folder
+    from widthwise.study.command_line import configured_study, results_folder
 
-    folders = arguments.folders or [results_folder(read_study(arguments.configfile, arguments.config))]
+    folders = arguments.folders or [results_folder(configured_study(arguments.configfile, arguments.config))]
     try:
         if len(folders) > 1:
             print(side_by_side(folders))
@@ -150,9 +165,9 @@ def print_comparison(arguments: argparse.Namespace) -> None:
 
 def publish_study(arguments: argparse.Namespace) -> None:
     from widthwise.report.publication import PublicationError, publish
-    from widthwise.study.command_line import read_study, results_folder
+    from widthwise.study.command_line import configured_study, results_folder
 
-    study = read_study(arguments.configfile, arguments.config)
+    study = configured_study(arguments.configfile, arguments.config)
     try:
         print(publish(study, results_folder(study), arguments.name, tables_only=arguments.tables_only))
     except PublicationError as error:

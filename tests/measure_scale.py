@@ -23,7 +23,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from widthwise.study.command_line import read_study  # noqa: E402
+from widthwise.study.command_line import configured_study  # noqa: E402
 from widthwise.study.identity import identity  # noqa: E402
 from widthwise.study.plan import Run, Study  # noqa: E402
 
@@ -120,7 +120,7 @@ def main() -> None:
             planning = measured(plan, log)
             target = str(results / "runs/baseline/width5/seed0/losses.csv")
             one_run = measured([*plan[:4], target, *plan[4:]], log)
-            gathering = gather(read_study([configuration]), results, log)
+            gathering = gather(configured_study([configuration]), results, log)
         print(
             f"| {runs:6} | {planning[0]:10.1f} | {planning[1]:3.0f} | {one_run[0]:10.1f} "
             f"| {gathering[0]:9.1f} | {gathering[1]:3.0f} |"

@@ -84,6 +84,7 @@ def test_a_contrast_with_diverged_runs_is_bounded_and_with_a_lost_size_of_its_ow
     saved = contrasted(runs.assign(diverged=of_reference), starts).loc["objective", "end_value"]
     assert (saved.verdict, saved.diverged, saved.ci_low) == ("undecided", 5, -math.inf)
     assert math.isfinite(saved.ci_high)
+    assert (saved.at_largest_low, math.isfinite(saved.at_largest_high)) == (-math.inf, True)
 
 
 def test_a_feature_that_is_known_at_other_sizes_has_no_contrast():

@@ -1,7 +1,7 @@
 """A small plausible study as tables: what the figures and pages are drawn from in tests, without any training.
 
 Widths 2 to 26, three seeds. `baseline` and `no_l2` lose what they should; `fixed_std_init` starts high; a run of
-`too_fast` diverges; `deep_plain` grows in depth; `rates` is a grid of learning rates.
+`too_fast` diverges, and one of the highest rate of the grid `rates`; `deep_plain` grows in depth.
 """
 
 import itertools
@@ -31,10 +31,15 @@ PENALTIES = {"baseline": 0.12, "fixed_std_init": 0.65, "deep_plain": 0.03}
 FAMILIES = ("what is reported", "the step", "the signal", "depth", "controls")
 TITLES = {"no_l2": "no L2", "fixed_std_init": "fixed standard deviation", "too_fast": "rate of 1e-2", "rates": "Adam"}
 DIVERGED = ("too_fast", "width26", 1, 16)  # circumstance, size, seed, last step
+DIVERGED_IN_A_GRID = ("rates_4e-03", "width26", 2, 32)
+BACKBONES = 10  # for each size, of the starting losses
 
 
 class SyntheticStudy(Naming, SimpleNamespace):
     """A stand-in for `Study` with what figures read of it."""
+
+    step_name, size_name = "step", "parameters"
+    heads_per_backbone = 20
 
 
 def make_study(
@@ -43,6 +48,7 @@ def make_study(
     *,
     families=2,
     penalties: Mapping[str, float] = PENALTIES,
+    seeds=SEEDS,
 ):
     """Makes a study.
 
@@ -51,12 +57,13 @@ def make_study(
         grids: names of grids of learning rates.
         families: among how many families the circumstances are dealt out.
         penalties: the largest network's penalty before training, where there is one.
+        seeds: the seeds of each size.
     """
     members = {grid: [f"{grid}_{rate:.0e}" for rate in RATES] for grid in grids}
     catalogue = {name: {"title": title} for name, title in TITLES.items()}
     family_of = {name: FAMILIES[place * families // len(judged)] for place, name in enumerate(judged)}
     return SyntheticStudy(
-        seeds=list(SEEDS),
+        seeds=list(seeds),
         widths=list(WIDTHS),
         judged=list(judged),
         penalised=[name for name in judged if name in penalties],
@@ -69,6 +76,7 @@ def make_study(
                 name=name,
                 title=title_of(name, catalogue.get(name, {})),
                 family=family_of.get(name),
+                reports_penalty=name in penalties,
                 depths=tuple(DEPTHS) if name.startswith("deep") else None,
             )
             for name in [*judged, *(member for grid in members.values() for member in grid)]
@@ -95,7 +103,7 @@ def sizes_of(circumstance: str) -> list[dict]:
 
 def make_losses(study) -> pandas.DataFrame:
     """losses.csv: exponential decays, faster for larger networks, above a penalty that grows with them."""
-    rows = []
+    rows, last_steps = [], {run[:3]: run[3] for run in (DIVERGED, DIVERGED_IN_A_GRID)}
     for place, circumstance in enumerate(study.circumstances):
         for size in sizes_of(circumstance):
             share = numpy.log(size["parameters"] / 11_000) / numpy.log(2_613_444 / 11_000)
@@ -103,7 +111,7 @@ def make_losses(study) -> pandas.DataFrame:
                 noise = numpy.random.default_rng(seed + size["parameters"])
                 start = 0.69 + 0.05 * noise.random()
                 for step in STEPS:
-                    if (circumstance, size["size"], seed) == DIVERGED[:3] and step > DIVERGED[3]:
+                    if step > last_steps.get((circumstance, size["size"], seed), step):
                         continue
                     rate = (1 + 0.05 * place) * (0.0005 + 0.006 * share)
                     if circumstance.startswith("deep"):
@@ -140,7 +148,7 @@ def make_runs(study, losses: pandas.DataFrame) -> pandas.DataFrame:
         "steps_per_epoch": STEPS_PER_EPOCH,
         "sittings": 1,
         "seconds": 20 + runs["parameters"] / 2e4,
-        "test_data_loss": last["data_loss"].where(~diverged),
+        "test_data_loss": last["data_loss"].mask(diverged),
         "test_accuracy": 0.81,
         "device": "cpu",
         "threads": 1,
@@ -152,30 +160,34 @@ def make_runs(study, losses: pandas.DataFrame) -> pandas.DataFrame:
     }
     for measure, features in FEATURES.items():
         source = "objective" if measure == "printed" else measure
+        bound = first[source].clip(lower=numpy.log(2))  # of a run that diverged, as the analysis has it
         values = {
             "starting_loss": first[source],
-            "initial_decay": first[source] - last[source],
-            "end_value": last[source].where(~diverged),
-            "equal_compute": last[source].where(~diverged),
+            "initial_decay": first[source] - last[source].mask(diverged, bound),
+            "end_value": last[source].mask(diverged, bound),
+            "equal_compute": last[source].mask(diverged, bound),
         }
         columns |= {f"{measure}_{feature}": values[feature] for feature in features if feature in values}
     rate_effect = 0.2 * numpy.log10(columns["learning_rate"] * runs["width"] / 2e-3) ** 2
     in_grid = runs["circumstance"].isin(rates)
-    columns["data_loss_end_value"] = columns["data_loss_end_value"].where(~in_grid, 0.2 + rate_effect)
+    columns["data_loss_end_value"] = columns["data_loss_end_value"].mask(in_grid & ~diverged, 0.2 + rate_effect)
     return runs.assign(**columns)
 
 
 def make_features(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """features.csv: nothing of a size of which a run diverged, but its start, which other networks tell."""
     rows = []
     for (circumstance, size, parameters), group in runs.groupby(["circumstance", "size", "parameters"], sort=False):
         for measure, features in FEATURES.items():
             for feature in features:
-                values = group[f"{measure}_{feature}"]
-                mean, half = values.mean(skipna=False), 2 * values.std(skipna=False)
+                starts = feature == "starting_loss" and measure != "printed"
+                diverged = 0 if starts else int(group["diverged"].sum())
+                values = group[f"{measure}_{feature}"] if diverged == 0 else pandas.Series([numpy.nan])
+                mean, half = values.mean(), 2 * values.std()
                 rows.append(
                     {"circumstance": circumstance, "measure": measure, "feature": feature, "size": size,
                      "parameters": parameters, "mean": mean, "ci_low": mean - half, "ci_high": mean + half,
-                     "seeds": len(group), "diverged": int(group["diverged"].sum()), "at_horizon": 0,
+                     "seeds": BACKBONES if starts else len(group), "diverged": diverged, "at_horizon": 0,
                      "plateau": "settled"}
                 )  # fmt: skip
     return pandas.DataFrame(rows)
@@ -215,11 +227,11 @@ def make_crossings(study) -> pandas.DataFrame:
         pairs = [*itertools.pairwise(counts), (counts[0], counts[-1])]
         for measure in FEATURES:
             for place, (smaller, larger) in enumerate(pairs):
-                crossed = (place + len(circumstance)) % 4
+                crossed = (place + len(circumstance)) % (len(study.seeds) + 1)
                 rows.append(
                     {"circumstance": circumstance, "measure": measure,
                      "pair": "extremes" if place == len(pairs) - 1 else "neighbours", "smaller": smaller,
-                     "larger": larger, "seeds": 3, "crossed": crossed, "always_below": int(crossed == 3),
+                     "larger": larger, "seeds": len(study.seeds), "crossed": crossed, "always_below": crossed // 3,
                      "median_crossing": 32.0 * place if crossed > 1 else numpy.inf}
                 )  # fmt: skip
     return pandas.DataFrame(rows)

@@ -6,13 +6,14 @@ import inspect
 import itertools
 
 import numpy
+import pandas
 import pytest
 from figures import synthetic_study as synthetic
 from matplotlib import pyplot
 from matplotlib.text import Text
 
 from widthwise.figures import FIGURES
-from widthwise.figures.layout import MOST_HEIGHT, WIDTH
+from widthwise.figures.layout import MOST_HEIGHT, WIDTH, finding_of
 from widthwise.figures.style import SMALL, figure_style, save
 
 CATALOGUE = [f"circumstance_{letter}_with_a_long_name" for letter in "abcdefghijklmnopqrstuvw"]
@@ -159,7 +160,7 @@ def test_a_title_says_the_finding(figure_of):
     )
     assert titles["penalty_left"] == "At the end the largest network's penalty is 236 times the smallest's"
     assert titles["verdict_map"] == (
-        "Larger networks end with a higher reported loss in 1 of 5 circumstances, a higher data loss in 1"
+        "Of 5 circumstances, larger networks end with a higher reported loss in 1 and a higher data loss in 1"
     )
     assert titles["depth_trend"] == "As depth grows, the data loss ends lower in deep plain"
     assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (Adam)"
@@ -173,11 +174,22 @@ def test_a_title_says_the_finding(figure_of):
     assert not [title for title in titles.values() if "_" in title]
 
 
+def test_a_title_counts_one_as_one():
+    study = synthetic.make_study(judged=("baseline",), grids=(), families=1, seeds=(0,))
+    inputs = inputs_of(study, synthetic.make_tables(study))
+    names = ("loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing")
+    titles = {name: finding_of(drawn(name, study, inputs)) for name in names}
+    assert not [title for title in titles.values() if "of 1 " in title or "none" in title]
+    assert titles["feature_trends"] == "In larger networks the reported loss ends lower and the data loss ends lower"
+    assert titles["verdict_map"] == titles["feature_trends"]
+    assert titles["crossing"] == "The largest network's reported loss falls below the smallest's for good"
+
+
 # What diverged
 
 
 def test_a_diverged_run_is_marked_and_explained_only_where_there_is_one(figure_of):
-    assert "a seed ended in infinity" in words(figure_of("loss_curves"))
+    assert "a seed that diverged" in words(figure_of("loss_curves"))
     assert "1 of 18 runs diverged" in words(figure_of("loss_curves"))
     for name in ("loss_curves", "loss_parts", "feature_trends", "depth_trend"):
         assert "diverged" not in words(figure_of(name, "one circumstance"))
@@ -191,12 +203,59 @@ def test_no_mean_is_one_of_survivors(studies):
         for axes in figure.axes
         if any("rate of 1e-2" in text.get_text() for text in [*axes.texts, axes._left_title])
     )
-    curves = [line for line in panel.lines if len(line.get_xdata()) > 2 and line.get_linestyle() in "-:"]
-    means, alone = ([line for line in curves if line.get_linestyle() == style] for style in "-:")
+    curves = [line for line in panel.lines if len(line.get_xdata()) > 2]
+    means, alone = ([line for line in curves if line.get_linestyle() == style] for style in ("-", "--"))
     assert len(means) == len(synthetic.WIDTHS) - 1
     assert sorted(numpy.nanmax(line.get_xdata()[numpy.isfinite(line.get_ydata())]) for line in alone) == [
         synthetic.DIVERGED[3], synthetic.STEPS[-1], synthetic.STEPS[-1],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("widths", [[26], list(synthetic.WIDTHS)])
+@pytest.mark.parametrize("name", ["loss_curves", "loss_parts"])
+def test_every_run_that_diverged_has_a_cross_at_its_end(studies, name, widths):
+    study, inputs = studies["default"]
+    ends = dict(zip(study.seeds, (16, 32, 64), strict=True))
+
+    def lost(table):
+        return (table["circumstance"] == "fixed_std_init") & table["size"].isin([f"width{width}" for width in widths])
+
+    losses, runs = inputs["losses"], inputs["runs"]
+    losses = losses[~lost(losses) | (losses["step"] <= losses["seed"].map(ends))]
+    figure = drawn(
+        name, study, inputs | {"losses": losses, "runs": runs.assign(diverged=runs["diverged"] | lost(runs))}
+    )
+    panels = [axes for axes in figure.axes if "fixed" in axes.get_ylabel() + axes.get_title(loc="left")]
+    crosses = [line for line in panels[0].lines if line.get_marker() == "x"]
+    assert sorted(step for line in crosses for step in line.get_xdata()) == sorted([*ends.values()] * len(widths))
+    assert "a seed that diverged" in words(figure)
+    assert "each seed, where one diverged" in words(figure)
+
+
+@pytest.mark.parametrize(
+    ("name", "without_scale"), [("feature_trends", [False, True, False]), ("depth_trend", [False] * 2)]
+)
+def test_a_panel_of_which_every_size_diverged_has_no_scale_but_that_of_guessing(studies, name, without_scale):
+    _, inputs = studies["default"]
+    features = inputs["features"].copy()
+    features.loc[features["feature"] != "starting_loss", ["mean", "ci_low", "ci_high"]] = numpy.nan
+    figure = drawn(name, synthetic.make_study(judged=("deep_plain",), grids=()), inputs | {"features": features})
+    assert [len(axes.get_yticks()) == 0 for axes in figure.axes] == without_scale
+    for axes, is_without in zip(figure.axes, without_scale, strict=True):
+        low, high = axes.get_ylim()
+        assert is_without or (0 < low < numpy.log(2) < high < 1)
+    assert "guessing: log(2) = 0.693" in words(figure)
+    assert "left out" not in words(figure)
+
+
+def test_the_rate_at_which_a_seed_diverged_has_a_cross_and_no_mean(figure_of):
+    axes = figure_of("best_learning_rates").axes[0]
+    crosses = [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())]
+    means = [line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2]
+    assert [list(line.get_xdata()) for line in crosses] == [[synthetic.RATES[-1]]]
+    (widest,) = [line for line in means if line.get_color() == crosses[0].get_color()]
+    assert list(widest.get_xdata()) == list(synthetic.RATES[:-1])
+    assert "a seed diverged" in words(figure_of("best_learning_rates"))
 
 
 def test_a_circumstance_of_which_every_run_diverged_at_once_keeps_its_place(studies):
@@ -292,6 +351,25 @@ def test_a_verdict_that_lost_runs_is_a_bound(figure_of):
     assert "≥" not in words(figure_of("verdict_map", "one circumstance"))
 
 
+@pytest.mark.parametrize(("sizes", "measures", "pairs"), [(7, 3, 7), (10, 2, 10), (11, 2, 1), (40, 3, 1)])
+def test_of_many_sizes_the_extremes_alone_are_compared(sizes, measures, pairs):
+    name, counts = "a_circumstance_of_a_long_name", [int(123_456 * 1.5**size) for size in range(sizes)]
+    study = synthetic.make_study(judged=(name,), grids=())
+    row = {"circumstance": name, "seeds": 3, "crossed": 2, "median_crossing": 12_345.0}
+    compared = [("neighbours", *pair) for pair in itertools.pairwise(counts)] + [("extremes", counts[0], counts[-1])]
+    table = pandas.DataFrame(
+        row | {"measure": measure, "pair": pair, "smaller": smaller, "larger": larger}
+        for measure in list(synthetic.FEATURES)[:measures]
+        for pair, smaller, larger in compared
+    )
+    figure = drawn("crossing", study, {"crossings": table})
+    headings = [text.get_window_extent() for text in figure.axes[0].texts if "below" in text.get_text()]
+    assert len(headings) == pairs * measures
+    assert not [pair for pair in itertools.pairwise(headings) if pair[0].overlaps(pair[1])]
+    assert all(inside for _, inside in cells(figure.axes[0]).values())
+    assert ("only the largest and the smallest are compared" in words(figure)) == (pairs == 1)
+
+
 def cells(axes) -> dict:
     """The text in each cell of a table, by the cell's left and upper edge, and whether it lies within."""
     boxes = [patch.get_window_extent() for patch in axes.patches]
@@ -335,6 +413,37 @@ def test_two_losses_that_both_diverged_are_one(studies):
     seen = words(drawn("verdict_map", study, inputs | {"verdicts": verdicts.assign(expected=None, agrees=None)}))
     assert seen.count("3 diverged") == 2  # of the data loss: at the start and at the end
     assert "; in 1 all runs of some size diverge" in " ".join(seen.split())
+
+
+def test_an_interval_without_bounds_is_not_written(studies):
+    study, inputs = studies["default"]
+    one_seed = inputs["verdicts"].assign(verdict="undecided", ci_low=-numpy.inf, ci_high=numpy.inf, diverged=0)
+    seen = words(drawn("verdict_map", study, inputs | {"verdicts": one_seed}))
+    assert "±" not in seen
+    assert "∞" not in seen
+
+
+def test_the_reported_loss_is_the_data_loss_only_where_it_holds_no_penalty(studies):
+    study, inputs = studies["default"]
+    verdicts = inputs["verdicts"].copy()
+    ours, theirs = (
+        (verdicts["circumstance"] == "baseline") & (verdicts["measure"] == measure)
+        for measure in ("objective", "data_loss")
+    )
+    columns = ["verdict", "change", "ci_low", "ci_high"]
+    same = verdicts[ours][["feature"]].merge(verdicts[theirs], on="feature", how="left")
+    verdicts.loc[ours, columns] = same[columns].to_numpy()
+    without_penalty = len(study.judged) - len(study.penalised)
+    assert (
+        words(drawn("verdict_map", study, inputs | {"verdicts": verdicts})).count("= data loss") == 2 * without_penalty
+    )
+
+
+def test_starts_rest_on_backbones(figure_of, studies):
+    assert "Mean and 95% t interval over 3 seeds; start: over 10 backbones." in words(figure_of("feature_trends"))
+    study = synthetic.make_study()
+    study.heads_per_backbone = 1
+    assert "start: over 10 initialisations." in words(drawn("feature_trends", study, studies["default"][1]))
 
 
 def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, studies):
@@ -395,10 +504,12 @@ def test_the_penalty_of_a_size_that_lost_a_run_is_left_out_with_a_word(studies):
     assert list(penalty_series(sizes)[0].get_ydata()) == pytest.approx(list(ends[:-1]))
     assert penalty_series(steps)[0].get_ydata()[-1] == pytest.approx(ends["width14"])
     assert "Left out: sizes of which a run diverged" in words(figure)
+    assert "the largest network of which no run diverged" in words(figure)
     losses = inputs["losses"][inputs["losses"]["circumstance"] == "baseline"]
     alone = synthetic.make_study(judged=("baseline",))
     whole = drawn("penalty_left", alone, inputs | {"losses": losses, "penalties": penalties[:6]})
     assert "Left out" not in words(whole)
+    assert "no run diverged" not in words(whole)
 
 
 def test_an_undecided_verdict_has_no_mark(figure_of):
@@ -420,8 +531,13 @@ def test_a_figure_with_nothing_to_draw_says_what_to_add(studies):
     for name in ("best_learning_rates", "rate_budgets"):
         with pytest.raises(ValueError, match="`learning_rates`"):
             drawn(name, study, inputs)
+    without = synthetic.make_study(judged=("no_l2",), grids=())
     with pytest.raises(ValueError, match="no circumstance's reported loss holds a penalty"):
-        drawn("penalty_left", study, inputs | {"penalties": inputs["penalties"].iloc[:0]})
+        drawn("penalty_left", without, inputs | {"penalties": inputs["penalties"].iloc[:0]})
+    # The loss of `study` holds one, but a run of every size diverged.
+    empty = drawn("penalty_left", study, inputs | {"penalties": inputs["penalties"].iloc[:0]})
+    assert empty.get_suptitle() == "No size has a penalty to show"
+    assert "Left out: sizes of which a run diverged" in words(empty)
 
 
 @pytest.mark.parametrize(
@@ -474,7 +590,11 @@ def test_a_layer_that_does_not_change_has_no_power(studies):
 
 def test_a_seed_without_any_row_is_explained(studies):
     _, inputs = studies["default"]
-    losses = inputs["losses"]
-    gone = (losses["circumstance"] == "baseline") & (losses["size"] == "width26") & (losses["seed"] == 0)
-    figure = drawn("loss_curves", synthetic.make_study(judged=("baseline",)), inputs | {"losses": losses[~gone]})
-    assert "each seed of a size of which one diverged" in words(figure)
+    gone, lost = (
+        (table["circumstance"] == "baseline") & (table["size"] == "width26") & (table["seed"] == 0)
+        for table in (inputs["losses"], inputs["runs"])
+    )
+    without = {"losses": inputs["losses"][~gone], "runs": inputs["runs"].assign(diverged=lost)}
+    figure = drawn("loss_curves", synthetic.make_study(judged=("baseline",)), inputs | without)
+    assert "each seed, where one diverged" in words(figure)
+    assert "a seed that diverged" not in words(figure)

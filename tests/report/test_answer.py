@@ -45,6 +45,7 @@ NO_PENALTY = ["no_l2", "l2_in_optimiser"]
 QUESTIONS = 5
 ADVICE = "Which circumstance are you in, and what to change"
 PENALTY_LEFT = "The penalty that is left"
+PENALTY_IS = "The penalty, where the reported loss holds one, is"
 EXPECTED = "What was expected, and is not so"
 
 
@@ -120,10 +121,10 @@ def test_it_opens_with_the_short_answer_in_numbers():
         "higher data loss in none.**"
     )
     assert (
-        "| baseline | 0.700 → 0.800 (+0.100 [+0.090, +0.110] rises) | 0.700 → 0.400 (−0.300 [−0.310, −0.290] falls) | "
-        "0.700 → 0.700 (0.000 [−0.010, +0.010] flat) | 0.700 → 0.300 (−0.400 [−0.410, −0.390] falls) |" in answer
+        "| baseline | 0.700 → 0.800 (rises +0.100 [+0.090, +0.110]) | 0.700 → 0.400 (falls −0.300 [−0.310, −0.290]) | "
+        "0.700 → 0.700 (flat 0.000 [−0.010, +0.010]) | 0.700 → 0.300 (falls −0.400 [−0.410, −0.390]) |" in answer
     )
-    assert "| no L2 | = data loss | = data loss | 0.700 → 0.700 (0.000 [−0.010, +0.010] flat) | 0.700 → 0.300" in answer
+    assert "| no L2 | = data loss | = data loss | 0.700 → 0.700 (flat 0.000 [−0.010, +0.010]) | 0.700 → 0.300" in answer
     assert "Reported loss = data loss + penalty. Guessing costs log(2) = 0.693 nats." in answer
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps" in answer
 
@@ -134,8 +135,8 @@ def test_where_many_rise_those_that_rise_most_are_named():
     opening = write_answer(example_evidence(example_study(study=["baseline", *names]), rises)).split("\n\n")[1]
     assert MOST_NAMED == 4
     assert (
-        "end with a higher reported loss in 5, most in unscaled head (0.700 → 1.200), He's initialisation (0.700 → "
-        "1.100), small batch (0.700 → 1.000) and dropout (0.700 → 0.900), and with a higher data loss in none. They"
+        "end with a higher reported loss in 5, above all in unscaled head (0.700 → 1.200), He's initialisation (0.700 "
+        "→ 1.100), small batch (0.700 → 1.000) and dropout (0.700 → 0.900), and with a higher data loss in none. They"
         in opening
     )
 
@@ -155,7 +156,7 @@ def test_a_study_without_a_penalty_says_so():
     answer = write_answer(example_evidence(example_study(study=NO_PENALTY), {}))
     assert "The reported loss is the data loss: no penalty is in it." in answer
     assert PENALTY_LEFT not in answer
-    assert "The penalty accounts" not in answer
+    assert PENALTY_IS not in answer
 
 
 def test_the_same_losses_have_one_row_and_one_answer():
@@ -246,7 +247,8 @@ def test_a_penalty_that_hides_a_better_fit():
     expected, longer, harder, stuck, later = answers(answer, "baseline")
     assert expected[0] == "Yes, in larger networks the reported loss starts and ends higher"
     assert expected[1].startswith("start +0.100, end +0.200")
-    assert "The penalty accounts for all of the rise at the start and all of the rise at the end." in answer
+    share = "all of the rise at the start and all of the rise at the end"
+    assert f"{PENALTY_IS} {share}." in answer
     assert longer == ("No, the largest takes no more steps to midway", "64 → 32 steps")
     assert harder == ("No, in larger networks the data loss starts no higher", "0.700")
     assert stuck == ("No sign of it, in larger networks the data loss ends no higher", "0.700 → 0.300")
@@ -272,7 +274,7 @@ def test_the_share_of_the_penalty_in_a_rise(changes, words):
     study = example_study(study=["baseline", "no_l2", "sgd"])
     starts = {name: {REPORTED_START: reported, DATA_START: data} for name, (reported, data) in changes.items()}
     answer = write_answer(example_evidence(study, starts))
-    assert re.findall(r"The penalty accounts for (.*?)\.", answer) == ([words] if words else [])
+    assert re.findall(rf"{PENALTY_IS} (.*?)\.", answer) == ([words] if words else [])
 
 
 def test_the_posts_own_measure_is_told_where_it_differs():
@@ -356,7 +358,11 @@ def test_a_largest_network_that_diverged_is_not_said_to_cross_later():
     runs = evidence.tables["runs"].copy()
     runs["diverged"] = (runs["parameters"] == max(SIZES.values())) & (runs["seed"] < 2)
     answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs}))
-    assert answers(answer, "no L2")[-1] == ("No, the largest diverged", "2 of 5 seeds")
+    not_yet = "Not within 288 steps, but not every size has settled"
+    assert answers(answer, "no L2")[-1] == (not_yet, "the largest diverged in 2 of 5 seeds")
+    runs["diverged"] = runs["parameters"] == max(SIZES.values())
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs}))
+    assert answers(answer, "no L2")[-1] == ("No, the largest diverged", "in 5 seeds")
 
 
 def test_a_rise_with_diverged_runs_is_a_lower_bound():
@@ -364,7 +370,7 @@ def test_a_rise_with_diverged_runs_is_a_lower_bound():
     ends = evidence.tables["verdicts"].copy()
     ends.loc[ends["feature"] == "end_value", ["diverged", "ci_high"]] = [2, float("inf")]
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": ends}))
-    assert "(+0.200 [+0.190, +∞] rises by at least) |" in answer
+    assert "(rises by at least +0.200 [+0.190, +∞]) |" in answer
     assert answers(answer, "no L2")[0][1].startswith("start 0.000, end +0.200 at least")
 
 
@@ -377,7 +383,9 @@ def test_what_is_lost_to_divergence_is_told_first():
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
     opening = answer.split("\n\n")[1]
     assert "and with a higher data loss in none for certain (networks diverge in no L2). They" in opening
-    assert answers(answer, "no L2")[0][1].startswith("start 0.000, end diverged; ")
+    statement, detail = answers(answer, "no L2")[0]
+    assert statement == "No answer, since at some size every run diverged"
+    assert detail.startswith("start 0.000, end diverged; ")
     assert "- Data loss, end: flat, not falls, in baseline; networks diverge, not falls, in no L2.\n" in answer
 
 
@@ -406,7 +414,7 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
     answer = write_answer(example_evidence(study, changes, verdicts=undecided))
     why = "(the sizes do not go one way)"
     assert "halve the interval" not in answer
-    assert f"(+0.200 [+0.190, +0.210] undecided {why}) |" in answer
+    assert f"(undecided {why} +0.200 [+0.190, +0.210]) |" in answer
     assert section(answer, "What was not shown").splitlines()[:2] == [
         f"- Whether these rise: reported loss, end in baseline {why}.",
         f"- Whether these rise: data loss, end in baseline and no L2 {why}.",
@@ -467,8 +475,8 @@ def test_every_verdict_has_its_words(verdict):
     expected, longer, harder, stuck, _ = (statement for statement, _ in answers(answer, "no L2"))
     opening = {"rises": ("Yes", "Yes", "Yes", "It may be"), "falls": ("No", "No", "No", "No sign of it")}
     opening["flat"] = opening["falls"]
-    opening["mixed"] = ("No", "It depends on the size", "No clear answer", "No clear answer")
-    opening["diverged"] = ("Undecided", "No answer", "No clear answer", "No clear answer")
+    opening["mixed"] = ("It depends on the size", "It depends on the size", "No clear answer", "No clear answer")
+    opening["diverged"] = ("No answer", "No answer", "No clear answer", "No clear answer")
     opening["undecided"] = ("Undecided", "Undecided", "No clear answer", "No clear answer")
     assert tuple(words.split(",")[0] for words in (expected, longer, harder, stuck)) == opening[verdict]
 
@@ -834,7 +842,8 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
     evidence = example_evidence(study, AS_EXPECTED, nesting=nesting)
     shown = "embedded in every wider one ({}, none diverged): the reported losses"
     higher = "In {} the wider network, as trained, has the higher data loss on the same samples."
-    words = f"{shown.format('2 pairs')} differ by at most 2e-07 nats. {higher.format('1 pair')}"
+    # Rounded up: 50 - 2e-7 is a float that lies a little further off.
+    words = f"{shown.format('2 pairs')} differ by at most 3e-7 nats. {higher.format('1 pair')}"
     assert words in write_answer(evidence)
     assert "was embedded" not in write_answer(example_evidence(study, AS_EXPECTED))
     same = nesting.assign(embedded_objective=nesting["smaller_objective"])
@@ -846,7 +855,7 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
         runs = evidence.tables["runs"].copy()
         runs["diverged"] = runs["size"].eq(size) & runs["seed"].eq(1)
         answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs, "nesting": broken}))
-        assert f"{shown.format('1 pair')} differ by at most 2e-07 nats. {higher.format('0 pairs')}" in answer
+        assert f"{shown.format('1 pair')} differ by at most 3e-7 nats. {higher.format('0 pairs')}" in answer
         answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs, "nesting": broken.tail(1)}))
         assert "was embedded" not in answer
         assert "nan" not in answer

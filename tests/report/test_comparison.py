@@ -1,6 +1,7 @@
 """One study beside published ones, and several side by side."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -35,7 +36,7 @@ def test_a_verdict_agrees_if_it_is_the_same_or_the_intervals_of_the_change_overl
     change_rows(
         published, "circumstance == 'no_l2' and feature == 'starting_loss'", verdict="rises", ci_low=0.2, ci_high=0.3
     )
-    change_rows(published, "feature == 'steps_to_midway'", verdict="undecided", ci_low=None, ci_high=None)
+    change_rows(published, "feature == 'steps_to_midway'", verdict="undecided", ci_low=-math.inf, ci_high=math.inf)
     text = "\n".join(compare_with_published(ours, tmp_path / "published"))
     assert "Compared with other:" in text
     assert "| `baseline` | data loss, end | flat (0.000 [−0.010, +0.010]) |" in text
@@ -45,6 +46,39 @@ def test_a_verdict_agrees_if_it_is_the_same_or_the_intervals_of_the_change_overl
     assert text.endswith("24 verdicts: 16 same verdict, 3 intervals overlap, 3 differs, 2 undecided")
     # Both fall, but their intervals are apart: the verdict is the same.
     assert "| `no_l2` | data loss, end |" not in text
+
+
+@pytest.mark.parametrize(
+    ("ours", "published", "agreement"),
+    [
+        (("diverged", -math.inf, math.inf), ("falls", -0.6, -0.4), "differs"),
+        (("diverged", -math.inf, math.inf), ("diverged", -math.inf, math.inf), "same verdict"),
+        (("diverged", -math.inf, math.inf), ("undecided", -0.1, 0.1), "undecided"),
+        (("rises", 0.2, math.inf), ("falls", -0.6, -0.4), "differs"),
+        (("rises", 0.2, math.inf), ("undecided", -0.1, 0.3), "intervals overlap"),
+        (("undecided", 0.2, 0.4), ("falls", -0.6, -0.4), "differs"),
+    ],
+)
+def test_an_interval_without_bounds_overlaps_with_none(tmp_path, ours, published, agreement):
+    folders = {"ours": ours, "published/other": published}
+    for name, (verdict, low, high) in folders.items():
+        change_rows(finished(tmp_path / name, {}), "index == 0", verdict=verdict, change=None, ci_low=low, ci_high=high)
+    *_, counts = compare_with_published(tmp_path / "ours", tmp_path / "published")
+    assert counts == "24 verdicts: " + (
+        "24 same verdict" if agreement == "same verdict" else f"23 same verdict, 1 {agreement}"
+    )
+
+
+def test_a_study_of_curves_is_compared_without_its_settings(tmp_path):
+    published = finished(tmp_path / "published/other", {})
+    curves = finished(tmp_path / "curves", {})
+    (curves / "study.json").write_text(json.dumps({"curves": "losses.csv", "circumstances": {}, "found": {}}))
+    text = "\n".join(compare_with_published(curves, tmp_path / "published"))
+    assert "Settings are not compared: a study of loss curves does not tell them." in text
+    assert "24 verdicts: 24 same verdict" in text
+    (published / "study.json").rename(tmp_path / "study.json")
+    with pytest.raises(ComparisonError, match="no published study has a verdict in common"):
+        list(compare_with_published(curves, tmp_path / "published"))
 
 
 def test_studies_differ_in_named_settings(tmp_path):

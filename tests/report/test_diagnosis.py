@@ -1,21 +1,28 @@
 """The diagnosis of an own network, data or curves: what the contrasts say, ranked, and nothing that they do not."""
 
 import copy
+import itertools
+import math
+import random
 import re
 from dataclasses import replace
 
+import judge_study
 import pytest
 import yaml
 from example_study import CONFIG, DEFAULTS, MARGIN, SCHEMA_KEYS, SEEDS, SIZES, example_evidence
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_curves import write_curves
 from snakemake.utils import update_config
 
+from widthwise.analysis.given_curves import tables_of_curves
 from widthwise.analysis.tables import make_table
 from widthwise.report.answer import write_answer
 from widthwise.report.certainty import sample_words
-from widthwise.report.evidence import write_evidence
+from widthwise.report.evidence import Evidence, table_names, write_evidence
 from widthwise.study.curves import CurvesStudy
+from widthwise.study.curves_file import CurvesFile
 from widthwise.study.plan import Study
 
 REPORTED, DATA = ("objective", "end_value"), ("data_loss", "end_value")
@@ -52,8 +59,20 @@ def section(answer: str, title: str) -> str:
 
 def tried(answer: str) -> list[str]:
     """The circumstances that what to change rests on."""
-    remedies = section(answer, "What to change") if "## What to change" in answer else ""
-    return re.findall(r"\(tried: (.*)\)\.$", remedies, re.MULTILINE)
+    return [title for line in remedies(answer) for title in re.findall(r"(?:\(tried: |As in: )(.*?)\)?\.$", line)]
+
+
+def remedies(answer: str) -> list[str]:
+    return section(answer, "What to change").strip().splitlines() if "## What to change" in answer else []
+
+
+def causes(answer: str) -> list[str]:
+    """The ranked causes, with their shares."""
+    return re.findall(r"^\d\. \*\*(.*?)\*\*", section(answer, "What explains the rise"), re.MULTILINE)
+
+
+def opening(answer: str) -> str:
+    return answer.split("\n\n")[1]
 
 
 def curves_study(tmp_path, text: str, **changed) -> CurvesStudy:
@@ -88,7 +107,7 @@ def test_a_rise_by_the_penalty():
     assert first.endswith("The penalty rises by 0.400: 67% of the rise.")
     assert "| penalty, end | 0.000 | 0.400 | +0.400 | – |" in answer
     explained = section(answer, "What explains the rise")
-    assert re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE) == ["Penalty: 67%"]
+    assert causes(answer) == ["Penalty: 67%"]
     assert "With no L2 (`training.l2` 0.0001 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
     assert "Noise: over 5 seeds the change is known to ±0.010, 2% of the rise." in explained
     assert section(answer, "What to change").strip() == (
@@ -108,11 +127,10 @@ def test_a_rise_by_the_rate_and_less_by_other_factors():
         "more_steps": {REPORTED: 0.3, DATA: 0.3},
     }
     answer = write_answer(example_evidence(study, {name: others.get(name, rise) for name in study.judged}))
-    assert "What explains most of it: learning rate (75%)." in answer.split("\n\n")[1]
+    assert opening(answer).endswith(" What explains most of it: learning rate (75%).")
     assert "penalty" not in answer.lower()
     explained = section(answer, "What explains the rise")
-    ranked = re.findall(r"^\d\. \*\*(.*?)\*\*", explained, re.MULTILINE)
-    assert ranked == ["Learning rate: 75%", "Number of steps: 25%"]
+    assert causes(answer) == ["Learning rate: 75%", "Number of steps: 25%"]
     assert "These make larger networks fare worse beside smaller ones: ten times the rate." in explained
     lower = example_evidence(study, {name: others.get(name, rise) for name in study.judged})
     lower.tables["contrasts"].loc[lower.tables["contrasts"]["circumstance"] == "tenfold_rate", "at_largest_high"] = -0.1
@@ -171,10 +189,11 @@ def test_a_loss_that_does_not_rise(verdict, first):
     verdicts = {("baseline", measure, "end_value"): verdict for measure in ("objective", "data_loss")}
     higher = {"tenfold_rate": {REPORTED: 0.3, DATA: 0.3}}
     answer = write_answer(example_evidence(study, higher, verdicts=verdicts))
-    opening = answer.split("\n\n")[1]
-    assert opening.startswith(first)
-    assert opening.endswith("It does end higher with ten times the rate (+0.300).")
-    assert ("about 12 seeds would halve the interval" in opening) == (verdict == "undecided")
+    assert opening(answer).startswith(first)
+    assert opening(answer).endswith(
+        " In larger networks the reported loss ends higher with ten times the rate (+0.300)."
+    )
+    assert ("about 12 seeds would halve the interval" in opening(answer)) == (verdict == "undecided")
     assert "| ten times the rate | `training.learning_rate` 0.001 → 0.01 | rises +0.300" in answer
     assert "What to change" not in answer
     assert "explains" not in answer
@@ -241,12 +260,14 @@ def test_what_could_not_be_told():
     study = own_study("no_l2", "warm_up", "tenth_of_rate")
     evidence = example_evidence(study, changes(study), settled=False)
     contrasts = evidence.tables["contrasts"].copy()
+    contrasts.loc[contrasts["circumstance"] == "no_l2", "verdict"] = "mixed"
     contrasts.loc[contrasts["circumstance"] == "warm_up", "verdict"] = "undecided"
     runs = evidence.tables["runs"].copy()
     runs["diverged"] = (runs["circumstance"] == "tenth_of_rate") & (runs["size"] == "width26") & (runs["seed"] < 2)
     tables = evidence.tables | {"contrasts": contrasts, "runs": runs}
     untold = section(write_answer(replace(evidence, tables=tables)), "What could not be told").strip().splitlines()
     assert untold == [
+        "- What these do depends on the size: no L2.",
         "- What these do is undecided (about 12 seeds would halve the interval): a warm-up.",
         "- What these would change was not tried: initialisation, number of steps and epsilon. "
         "To try them, add to `study`: `he_init`, `more_steps` and `larger_epsilon`.",
@@ -255,17 +276,27 @@ def test_what_could_not_be_told():
     ]
 
 
-def test_a_reference_that_is_not_the_baseline_is_named():
+def test_what_is_not_compared_with_the_own_settings_explains_nothing():
     study = own_study("no_l2", "deeper_drop")
     rise = {REPORTED: 0.4, DATA: 0.4}
     answer = write_answer(example_evidence(study, {"baseline": rise, "no_l2": rise}))
+    assert opening(answer).endswith("Nothing that was tried explains it for certain.")
+    assert not causes(answer) + remedies(answer)
     explained = section(answer, "What explains the rise")
-    assert "1. **`network.dropout`: all** of the rise of the reported loss" in explained
+    assert "beside smaller ones, and the largest ends lower: deeper drop against no L2." in explained
     assert (
-        "With deeper drop (`network.dropout` 0 → 0.5) the change with size is 0.000, not +0.400 as with no L2"
-        in explained
+        "| deeper drop against no L2 | `network.dropout` 0 → 0.5 | falls −0.400 [−0.410, −0.390] | falls −0.400 "
+        "[−0.410, −0.390] |" in explained
     )
-    assert "| deeper drop against no L2 | `network.dropout` 0 → 0.5 |" in explained
+
+
+def test_a_catalogue_without_remedies_is_not_quoted():
+    catalogue = own_study(study=["baseline", "no_l2", "small_batch"], circumstances=DEFAULTS["circumstances"])
+    found = {"baseline": RISE, "no_l2": {REPORTED: 0.2, DATA: 0.2}}
+    assert remedies(write_answer(example_evidence(catalogue, found))) == [
+        "1. As in: small batch.",
+        "2. Compare sizes by data loss, which the penalty is no part of.",
+    ]
 
 
 def test_nothing_is_said_of_the_post():
@@ -295,7 +326,7 @@ def test_whatever_the_tables_say_it_is_one_page_and_advises_only_what_helped(dat
 def test_it_says_what_it_holds_for():
     evidence = example_evidence(own_study("no_l2"), {})
     scope = section(write_answer(evidence), "What this holds for")
-    assert "- The built-in network with adam at 1e-3, lambda 1e-4 in the loss, mini-batches of 8, 3 epochs." in scope
+    assert "- The built-in network with Adam at 1e-3, lambda 1e-4 in the loss, mini-batches of 8, 3 epochs." in scope
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps." in scope
     assert scope.endswith("cubes of 25 voxels a side in 2 classes: intervals cover seeds, not other data.\n")
     noted = evidence.dataset | {"notes": ["there is no test split: val is the test split", "Classes are numbered."]}
@@ -325,6 +356,7 @@ def test_suspects_that_the_settings_already_are_are_not_missed():
     study = own_study("no_l2", "glorot_init", training={"l2": 0, "optimiser": "sgd"})
     answer = write_answer(example_evidence(study, changes(study)))
     scope = section(answer, "What this holds for")
+    assert "- The built-in network with SGD at 1e-3, no L2, " in scope
     assert "Already part of them, so not run: no L2 and Glorot's initialisation." in scope
     untold = section(answer, "What could not be told")
     assert "was not tried: learning rate, initialisation, number of steps and warm-up. To try them, add to" in untold
@@ -363,7 +395,7 @@ def test_an_own_network_is_named(tmp_path):
     (tmp_path / "net.py").write_text("def build(width, *, classes, shape): ...\n")
     study = own_study("no_l2", "he_init", network={"factory": f"{tmp_path}/net.py:build"})
     answer = write_answer(example_evidence(study, changes(study)))
-    assert f"- The network of `{tmp_path}/net.py:build` with adam at 1e-3" in answer
+    assert f"- The network of `{tmp_path}/net.py:build` with Adam at 1e-3" in answer
     assert "`network.initialisation` as_built → he" in answer
     assert "Starts rest on 50 initialisations of each size, which are their replicates." in answer
     assert "added weights at zero" not in answer
@@ -373,7 +405,6 @@ def test_an_own_network_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ([64], "vectors of 64 numbers"),
         ([2, 100], "series of 100 points in 2 channels"),
         ([1, 28, 28], "images of 28 x 28 pixels"),
         ([3, 32, 24], "images of 32 x 24 pixels in 3 channels"),
@@ -470,3 +501,137 @@ def test_one_seed_and_two_sizes_are_described(tmp_path):
         assert "at 1.300 in the largest: +0.600. The data loss" in opening
         assert "| penalty, end | 0.000 | 0.400 | +0.400 |" in answer
         assert not re.search(r"\bundecided\b|\[\+|rises", answer)
+
+
+# From loss curves to the answer
+
+WITHOUT_PENALTY, WITHOUT_RISE = (0.0, 0.0, 0.0, 0.0), (0.05, 0.05, 0.05, 0.05)
+RISING = (0.05, 0.15, 0.25, 0.35)
+
+
+def answer_on_curves(tmp_path, ends, *, penalties=None, start_rises=0.0, lost=(), seeds=3, skipped=()) -> str:
+    """The answer on made-up curves of up to 4 sizes, of which the judging is not made up.
+
+    Args:
+        tmp_path: a folder.
+        ends: circumstance -> the data loss at the end, by size.
+        penalties: circumstance -> the penalty, by size; in place of none.
+        start_rises: by how much each size's start is above that of the size before.
+        lost: circumstance, size and seed of the runs that diverge midway.
+        seeds: how many.
+        skipped: circumstances and sizes that were not run.
+    """
+    rows = []
+    for name, rank, seed in itertools.product(ends, range(4), range(seeds)):
+        if (name, rank) in skipped:
+            continue
+        noise = random.Random(f"{name}, {rank}, {seed}")
+        start, end = (loss + noise.uniform(-0.003, 0.003) for loss in (0.7 + start_rises * rank, ends[name][rank]))
+        penalty = (penalties or {}).get(name, WITHOUT_PENALTY)[rank] * noise.uniform(0.99, 1.01)
+        for step in range(0, 201, 20):
+            loss = penalty + end + (start - end) * math.exp(-step / 20)
+            is_lost = (name, rank, seed) in lost and step >= 100
+            row = {"circumstance": name, "parameters": 100 * 4**rank, "size": 8 * 2**rank, "seed": seed, "step": step}
+            rows.append(row | {"loss": math.nan if is_lost else loss, "penalty": penalty})
+    columns = [column for column in rows[0] if penalties or column != "penalty"]
+    config = copy.deepcopy(DEFAULTS)
+    update_config(config, {"curves": str(write_curves(tmp_path / "c.csv", rows, columns)), "classes": 10})
+    study = CurvesStudy.of(config, SCHEMA_KEYS)
+    tables = tables_of_curves(CurvesFile.read(study.curves), study.analysis, study.classes)
+    tables |= judge_study.judge(study, tables)
+    return write_answer(Evidence(study, None, {name: tables[name] for name in table_names(study)}))
+
+
+def test_a_cause_explains_the_diagnosed_rise_alone(tmp_path):
+    steeper = tuple(3 * end for end in RISING)
+    ends = {"baseline": RISING, "fixed_std_init": steeper, "fixed_std_no_l2": WITHOUT_RISE}
+    answer = answer_on_curves(tmp_path, ends)
+    assert re.search(r" \+0\.(30|29)\d \[.*\]\. Nothing that was tried explains it for certain\.$", opening(answer))
+    assert not causes(answer) + remedies(answer)
+    assert "| fixed standard deviation without L2 against fixed standard deviation | falls −0." in answer
+
+
+def test_the_largest_part_is_not_called_most_of_a_rise(tmp_path):
+    slower = (0.05, 0.13, 0.21, 0.29)
+    answer = answer_on_curves(tmp_path, {"baseline": RISING, "wider_batch": slower})
+    assert re.search(r" The largest part of it that was explained: wider batch \((19|2\d)%\)\.$", opening(answer))
+    assert remedies(answer) == ["1. As in: wider batch."]
+
+
+def test_a_penalty_of_curves_is_ranked_once(tmp_path):
+    ends, penalties = {"baseline": WITHOUT_RISE, "no_l2": WITHOUT_RISE}, {"baseline": RISING}
+    answer = answer_on_curves(tmp_path, ends, penalties=penalties)
+    assert causes(answer) == ["Penalty: all"]
+    assert "With no L2 the change with size is " in section(answer, "What explains the rise")
+    assert remedies(answer) == ["1. Compare sizes by data loss, which the penalty is no part of."]
+
+
+@pytest.mark.parametrize(
+    ("penalties", "headline"),
+    [
+        ((0.35, 0.25, 0.15, 0.05), "The data loss, not the reported loss, ends higher the larger the network is."),
+        (
+            (0.0, 0.5, 0.05, 0.0),
+            "The data loss ends higher the larger the network is; the reported loss ends higher at some sizes and "
+            "lower at others.",
+        ),
+    ],
+)
+def test_a_data_loss_that_rises_beside_a_reported_loss_that_does_not(tmp_path, penalties, headline):
+    answer = answer_on_curves(tmp_path, {"baseline": RISING}, penalties={"baseline": penalties})
+    assert opening(answer).startswith(f"**{headline}**")
+
+
+def test_a_suspect_that_stops_a_divergence_is_credited(tmp_path):
+    ends = {"baseline": RISING, "slower": WITHOUT_RISE, "faster": RISING}
+    penalties = {"baseline": RISING, "slower": RISING, "faster": RISING}
+    all_of_faster = {("faster", 3, seed) for seed in range(7)}
+    most, every = ({("baseline", 3, seed) for seed in range(runs)} for runs in (6, 7))
+    answer = answer_on_curves(tmp_path, ends, penalties=penalties, lost=most | all_of_faster, seeds=7)
+    assert opening(answer).startswith("**Yes: the larger the network, the higher its loss ends.**")
+    assert "No run diverged with slower. What explains most of it: slower (at least 8" in opening(answer)
+    (cause,) = causes(answer)
+    assert re.fullmatch(r"Slower: at least 8\d%", cause)
+    explained = section(answer, "What explains the rise")
+    assert re.search(r"the change with size is \+0\.\d+, not \+\d\.\d+ at least: −\d\.\d+ \[−∞, −\d", explained)
+    assert re.search(r"^\| slower \| falls by at least −.* \(at least 8\d%\) \|", explained, re.MULTILINE)
+    # Differences of bounds are told neither as a penalty nor as noise.
+    assert "penalty, start" in answer
+    assert "penalty, end" not in answer
+    assert "Noise" not in answer
+    assert "- Unknown, since networks diverge: faster." in section(answer, "What could not be told")
+    answer = answer_on_curves(tmp_path, ends, penalties=penalties, lost=every, seeds=7)
+    assert opening(answer).startswith("**No answer: at some size every run diverged.**")
+    assert "No run diverged with faster and slower." in opening(answer)
+    better = (
+        "These make larger networks fare better beside smaller ones, and the largest ends lower: faster and slower."
+    )
+    assert better in section(answer, "What each suspect does")
+
+
+def test_what_was_not_compared_is_named(tmp_path):
+    names = ("baseline", "other", "fixed_std_init", "fixed_std_no_l2")
+    few = {("other", 0)} | {(name, rank) for name in names[2:] for rank in (0, 1)}
+    answer = answer_on_curves(tmp_path, dict.fromkeys(names, RISING), skipped=few)
+    untold = section(answer, "What could not be told").strip().splitlines()
+    assert untold[:2] == [
+        "- Unknown, since sizes are not those of baseline: fixed standard deviation and other.",
+        "- Unknown, since a verdict needs 3 sizes: fixed standard deviation without L2.",
+    ]
+
+
+def test_curves_without_own_settings_are_named_with_their_verdicts(tmp_path):
+    ends = {"adam": RISING, "lion": WITHOUT_RISE, "rmsprop": RISING[::-1]}
+    answer = answer_on_curves(tmp_path, ends)
+    assert opening(answer).startswith("**Yes: the larger the network, the higher its loss ends with adam.**")
+    others = (
+        r" In larger networks the reported loss ends about the same with lion \(.*\); it ends lower with rmsprop \(−0"
+    )
+    assert re.search(others, opening(answer))
+
+
+def test_only_ends_of_curves_are_tested_together(tmp_path):
+    for ends, words in ((WITHOUT_RISE, "No end rises or falls."), (RISING, "All rises and falls of ends remain at 5%")):
+        answer = answer_on_curves(tmp_path, {"baseline": ends}, start_rises=0.1)
+        assert re.search(r"^\| reported loss, start \|.* rises \|$", answer, re.MULTILINE)
+        assert f"- {words}" in section(answer, "How sure")

@@ -244,7 +244,8 @@ def test_a_wrong_configuration_is_reported_in_lines(tmp_path):
     said = command("status", "--configfile", tmp_path / "bad.yaml").splitlines()
     assert said[0] == "The configuration has errors:"
     assert said[1].startswith("widths.0: ")
-    assert command("status", "--configfile", "none.yaml") == f"none.yaml: not found in {ROOT}\n"
+    missing = f"none.yaml: No such file or directory (paths are relative to {ROOT})\n"
+    assert command("status", "--configfile", "none.yaml") == missing
 
 
 @pytest.mark.parametrize(

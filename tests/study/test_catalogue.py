@@ -6,10 +6,11 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import SCHEMA, changed, default_config, errors_of, study_with
+from settings import SCHEMA, changed, default_config, errors_of, log_of, make_training, study_with
 
 from widthwise.study.catalogue import (
     ROOT,
+    WITHOUT_EFFECT,
     ancestors,
     catalogue_errors,
     factors,
@@ -26,6 +27,7 @@ BASE_SETTINGS = st.fixed_dictionaries(
     {},
     optional={
         "training.learning_rate": st.floats(1e-6, 1e-3),
+        "training.l2": st.sampled_from([0, 1e-4]),
         "training.epochs": st.integers(3, 60),
         "training.betas": st.tuples(st.floats(0.5, 0.99), st.floats(0.9, 0.9999)).map(list),
         "network.negative_slope": st.floats(0, 0.5),
@@ -125,6 +127,13 @@ def test_every_circumstance_of_the_catalogue_is_one_factor_from_its_reference_in
     study_with(("study", list(catalogue)))
 
 
+@pytest.mark.parametrize("between", [[], ["no_l2"]])
+def test_what_equals_its_reference_is_compared_with_in_its_place(between):
+    study = study_with(("study", ["baseline", *between, "zero_head"]), ("training.l2", 0))
+    assert (study.left_out, study.references) == (between, {"zero_head": "baseline"})
+    assert not any("Not compared" in sentence for sentence in study.limitations)
+
+
 @pytest.mark.parametrize(("key", "value"), [("training.learning_rate", 1e-4), ("training.batch_size", 4)])
 def test_a_base_setting_may_become_what_some_other_circumstance_sets(key, value):
     # time_lapse or small_batch is then its reference: it is left out, and the other runs.
@@ -140,21 +149,51 @@ def test_what_only_leads_to_a_circumstance_may_be_what_the_base_is(key, value):
     assert study.coordinate_checks == ["high_learning_rate", "high_learning_rate_mup"]
 
 
-def test_settings_that_mean_nothing_apart_are_one_factor():
+def overriding(**settings):
+    """An entry of the catalogue with these overrides, by dotted key with __ for the dot."""
+    overrides = {}
+    for key, value in settings.items():
+        section, name = key.split("__")
+        overrides.setdefault(section, {})[name] = value
+    return {"overrides": overrides}
+
+
+EFFECTIVE = {
+    "network.activation": "leaky_relu",
+    "network.initialisation": "fixed_std",
+    "network.normalisation": "batch",
+    "network.parametrisation": "mup",
+    "training.l2": 0.01,
+}
+OTHERS = {"training.betas": [0.5, 0.9], "training.l2_as": "optimiser", "network.base_width": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "value"), [(key, other, value) for key, (other, of) in WITHOUT_EFFECT.items() for value in of]
+)
+def test_a_setting_without_effect_is_no_factor_and_one_with_effect_is(key, other, value):
+    effective = {"adam": "sgd", "sgd": "adam"}.get(value) or EFFECTIVE[other]
+    one, two, without = (
+        {name.replace(".", "__"): setting}
+        for name, setting in ((key, OTHERS.get(key, 0.02)), (other, effective), (other, value))
+    )
     base = with_defaults(changed(), SCHEMA)
-    together = {
-        "network.activation": {"network": {"activation": "leaky_relu", "negative_slope": 0.01}},
-        "network.initialisation": {"network": {"initialisation": "fixed_std", "initial_std": 0.1}},
-        "training.optimiser": {"training": {"optimiser": "sgd", "learning_rate": 0.1, "momentum": 0}},
-    }
-    relu = {"overrides": {"network": {"activation": "relu"}}}
-    assert factors(base, {"overrides": together["network.activation"]}, relu) == {"network.activation"}
-    for leader in ("network.initialisation", "training.optimiser"):
-        assert factors(base, {"overrides": together[leader]}, {}) == {leader}
-    assert factors(base, {"overrides": {"training": {"learning_rate": 0.1, "momentum": 0}}}, {}) == {
-        "training.learning_rate",
-        "training.momentum",
-    }
+    assert factors(base, overriding(**without, **one), overriding(**without)) == set()
+    assert factors(base, overriding(**two, **one), overriding(**two)) == {key}
+    assert factors(base, overriding(**without, **one), overriding(**two)) == {other}
+    if value != "as_built":  # of a user's own network
+        logs = [
+            log_of(make_training(network=overrides.get("network", {}), **overrides.get("training", {})))
+            for overrides in (overriding(**without)["overrides"], overriding(**without, **one)["overrides"])
+        ]
+        assert logs[0] == logs[1]
+
+
+def test_an_optimiser_and_its_rate_are_one_factor():
+    base = with_defaults(changed(), SCHEMA)
+    sgd = overriding(training__optimiser="sgd", training__learning_rate=0.1, training__momentum=0)
+    assert factors(base, sgd, {}) == {"training.optimiser"}
+    assert factors(base, sgd, overriding(training__optimiser="sgd")) == {"training.learning_rate", "training.momentum"}
 
 
 @given(name=st.sampled_from(list(CATALOGUE)), settings=BASE_SETTINGS)
@@ -180,8 +219,8 @@ def test_flat_settings_have_dotted_keys():
 @given(rate=st.floats(1e-6, 1), count=st.integers(3, 12))
 def test_rates_that_double_are_a_grid_and_others_are_not(rate, count):
     rates = [rate * 2**power for power in range(count)]
-    assert grid_errors("grid", {"learning_rates": rates}) == []
-    assert len(grid_errors("grid", {"learning_rates": [*rates[:-1], rates[-1] * 1.5]})) == 1
+    assert grid_errors("grid", {"grid": {"learning_rates": rates}}) == []
+    assert len(grid_errors("grid", {"grid": {"learning_rates": [*rates[:-1], rates[-1] * 1.5]}})) == 1
     members = grid_members("grid", {"learning_rates": rates, "overrides": {"training": {"l2": 0}}})
     assert [member["overrides"]["training"] for member in members.values()] == [
         {"l2": 0, "learning_rate": rate} for rate in rates
@@ -199,6 +238,14 @@ def test_a_grid_is_a_circumstance_for_each_rate():
     assert all(b / a == pytest.approx(2) for a, b in itertools.pairwise(rates))
     expected = CATALOGUE["learning_rates"]["expectation"]["best_learning_rate"]
     assert {member.expected_best_rate for member in members} == {expected}
+
+
+def test_a_member_of_a_grid_has_a_name_of_its_own():
+    entry = {"hypothesis": "a", "source": "b", "reference": "baseline"}
+    grid = ("circumstances.grid", entry | {"learning_rates": [1, 2, 4]})
+    assert errors_of(("study", ["baseline", "grid"]), grid, ("circumstances.grid_2", entry)) == [
+        "circumstances.grid.learning_rates: one is to be called grid_2, as another circumstance is; rename that"
+    ]
 
 
 def test_depths_and_rates_do_not_go_together():

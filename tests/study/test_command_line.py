@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from settings import ROOT, default_config, default_study
 
-from widthwise.study.command_line import read_study, results_folder
+from widthwise.study.command_line import configured_study, results_folder
 
 
 @pytest.fixture
@@ -24,14 +26,14 @@ def layer(checkout, name, text):
     return path
 
 
-def error_of(configfiles):
+def error_of(configfiles, assignments=()):
     with pytest.raises(SystemExit) as caught:
-        read_study(configfiles)
+        configured_study(configfiles, assignments)
     return caught.value.code
 
 
 def test_without_files_it_is_the_default_study(checkout):
-    study = read_study([])
+    study = configured_study([])
     assert study.record == default_study().record
     assert results_folder(study).as_posix() == "results"
 
@@ -45,7 +47,7 @@ def test_the_defaults_are_the_snakefiles(checkout):
 def test_a_later_file_goes_before_an_earlier_one(checkout):
     first = layer(checkout, "first.yaml", "training: {epochs: 5, batch_size: 4}\nwidths: [2, 4, 6]\n")
     second = layer(checkout, "second.yaml", "training: {epochs: 6}\nseeds: [7, 8]\npathvars: {results: there}\n")
-    study = read_study([first, second])
+    study = configured_study([first, second])
     training = study.circumstances["no_l2"].training
     assert (training.epochs, training.batch_size, study.widths, study.seeds) == (6, 4, [2, 4, 6], [7, 8])
     assert results_folder(study).as_posix() == "there"
@@ -54,7 +56,7 @@ def test_a_later_file_goes_before_an_earlier_one(checkout):
 def test_null_takes_back_what_an_earlier_file_says(checkout):
     first = layer(checkout, "first.yaml", "training: {epochs: 5}\n")
     second = layer(checkout, "second.yaml", "training: {epochs: null}\ncircumstances: {he_init: null}\n")
-    study = read_study([first, second])
+    study = configured_study([first, second])
     assert study.circumstances["no_l2"].training.epochs == 3
     assert "he_init" not in study.config["circumstances"]
 
@@ -66,13 +68,32 @@ def test_errors_are_lines(checkout):
     assert [line.split(":")[0] for line in lines] == ["training.epoch", "widths"]
 
 
-def test_a_missing_file_is_named(checkout):
-    assert error_of([checkout / "mine.yaml"]) == f"{checkout / 'mine.yaml'}: not found in {checkout}"
+@pytest.mark.parametrize("content", [None, "a folder", b"widths: [2, 3\n", b"a: \xff\n", b"a: 2024-13-01\n"])
+def test_a_file_that_cannot_be_read_is_named(checkout, content):
+    path = checkout / "mine.yaml"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.mkdir()
+    (line,) = error_of([path]).splitlines()
+    assert line.startswith(f"{path}: ")
 
 
-def test_a_file_that_is_no_yaml_is_named(checkout):
-    text = error_of([layer(checkout, "mine.yaml", "widths: [2, 3\n")])
-    assert "mine.yaml" in text
+def test_assignments_are_checked_as_snakemake_checks_them(checkout):
+    assert configured_study([], ["device=cpu"]).config["device"] == "cpu"
+    assert error_of([], ["nonsense"]).startswith("--config: ")
+    assert error_of([], ["classes=3"]).splitlines()[1] == (
+        "classes: given without curves; the data themselves tell how many there are: leave it out"
+    )
+    curves = layer(checkout, "a.csv", "size,step,loss\n" + "".join(f"{n},{s},1\n" for n in (1, 2, 3) for s in (0, 1)))
+    assert error_of([], [f"curves={curves}"]).startswith("curves: nothing is trained, so there is nothing to tell; ")
+
+
+@pytest.mark.parametrize("arguments", [("estimate", "--cores", "0"), ("status", "--watch", "-1")])
+def test_a_number_is_above_0(arguments):
+    command = [sys.executable, "scripts/study.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith(f"argument {arguments[1]}: {arguments[2]} given; write a number above 0\n")
 
 
 def test_it_runs_in_the_checkout(tmp_path, monkeypatch):

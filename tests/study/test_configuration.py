@@ -1,6 +1,7 @@
 """Checking a configuration: every error is one line that names the key, what was given, and what is allowed."""
 
-import json
+import copy
+import datetime
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from widthwise.study.settings import plain
 
 STUDY = ["baseline", "no_l2", "small_batch", "deep_plain", "learning_rates"]
 CLAIM = {"claim": "a", "source": "b", "theirs": "c", "expected": "rises"}
+DATE = datetime.date(2024, 1, 1)
 VERDICT = {"verdict": {"circumstance": "no_l2", "measure": "data_loss", "feature": "end_value"}}
 ENTRY = {"hypothesis": "a", "source": "b", "expectation": {"data_loss": {"end_value": "falls"}}}
 HUGE = 10**40
@@ -119,11 +121,47 @@ HUGE = 10**40
             CLAIM | {"verdict": VERDICT["verdict"] | {"measure": "loss"}},
             'claims.bad.verdict.measure: given "loss"; allowed: objective, data_loss, printed',
         ),
+        (
+            "claims.bad",
+            CLAIM | {"verdict": VERDICT["verdict"] | {"measure": "printed", "feature": "steps_to_midway"}},
+            "claims.bad.verdict.steps_to_midway: not judged of this loss; write one of starting_loss, initial_decay, ",
+        ),
+        ("training", {True: 1}, "training.true: a key that YAML does not read as text; write it in quotes"),
+        ("circumstances", {2024: ENTRY}, "circumstances.2024: a key that YAML does not read as text; write it in "),
+        ("network.options", {1: 2, "norm": 3}, "network.options.1: a key that YAML does not read as text; write it "),
+        (
+            "circumstances.baseline.source",
+            DATE,
+            "circumstances.baseline.source: 2024-01-01 given, which YAML reads as a date; write it in quotes",
+        ),
+        ("pathvars.results", "~nobody_x/a", "pathvars.results: ~nobody_x/a given; write a path that does not begin "),
     ],
 )
 def test_an_error_is_one_line_with_key_given_and_allowed(key, value, line):
     errors = errors_of(("study", STUDY), (key, value))
     assert [error for error in errors if error.startswith(line)] == errors
+
+
+WORDS = ("rises", "falls", "flat", "mixed", "stays", "equal")
+KINDS = {
+    "verdict": (VERDICT["verdict"], WORDS[:4]),
+    "contrast": (VERDICT["verdict"], WORDS[:4]),
+    "order_at_rates": ({"grid": "learning_rates"}, WORDS[:4]),
+    "best_rate": ({"grid": "learning_rates"}, ("rises", "falls", "stays")),
+    "coordinates": ({"circumstance": "no_l2", "layers": "logits"}, ("rises", "falls", "stays")),
+    "time_lapse": ({"fast": "time_lapse", "slow": "baseline"}, ("equal",)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_claim_expects_is_what_its_kind_can_find(kind):
+    content, allowed = KINDS[kind]
+    for word in (*WORDS, "higher"):
+        change = ("claims.mine", CLAIM | {kind: content, "expected": word})
+        if word in allowed:
+            study_with(change)
+        else:
+            assert errors_of(change) == [f'claims.mine.expected: given "{word}"; allowed: {", ".join(allowed)}']
 
 
 def test_all_errors_are_told_at_once():
@@ -194,6 +232,7 @@ def keys_of(schema: dict, prefix: str = ""):
 
 ENTRIES = {
     "circumstances.baseline.": "circumstance",
+    "circumstances.he_init.": "circumstance",  # not in the study
     "circumstances.deep_plain.": "circumstance",
     "claims.degradation.": "claim",
 }
@@ -203,7 +242,8 @@ KEYS = [
 ]
 VALUES = (
     JSON
-    | st.sampled_from(["baseline", "no_l2", "deep_plain", "learning_rates", "adam", "mup", "rises"])
+    | st.sampled_from(["baseline", "no_l2", "deep_plain", "learning_rates", "adam", "mup", "rises", "~nobody_x", DATE])
+    | st.dictionaries(st.booleans() | st.integers() | NAMES, JSON, max_size=2)
     | st.lists(st.integers(0, 12), max_size=5)
     | st.floats(0, 1)
 )
@@ -213,12 +253,15 @@ VALUES = (
 def test_whatever_is_written_is_a_study_or_lines_that_begin_with_a_key(changes):
     changes = [(key, value) for key, value in changes if not any(key.startswith(f"{other}.") for other, _ in changes)]
     config = changed(("study", STUDY), *changes)
-    before = json.dumps(config)
+    before = copy.deepcopy(config)
     top = {*SCHEMA["properties"], *(key for key, _ in changes)}
     try:
-        Study(config, SCHEMA)
+        study = Study(config, SCHEMA)
+        assert study.starts.keys() == {*study.judged}
+        assert [*study.limitations, *study.titles(study.references.values())]
+        assert {name for page in study.pages(study.judged) for name in study.on_page(page).judged} == {*study.judged}
     except StudyError as error:
         lines = str(error).splitlines()
         assert len(lines) == len(set(lines)) > 0
         assert all(line.split(":")[0].split(".")[0] in top for line in lines), lines
-    assert json.dumps(config) == before
+    assert config == before

@@ -201,6 +201,7 @@ def test_a_file_of_many_faults_names_the_first_ones(path):
     [
         ({"curves": 5}, "curves: given 5; allowed: text of at least 1 characters"),
         ({"classes": 3}, "classes: given without curves; the data themselves tell how many there are: leave it out"),
+        ({"curves": "~nobody_x/a"}, "curves: ~nobody_x/a given; write a path that does not begin with '~'"),
         ({"curves": "a.csv", "dataset.path": "b.npz"}, "curves: given with dataset.path; write one of them"),
     ],
 )

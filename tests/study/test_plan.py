@@ -1,6 +1,7 @@
 """A study: runs, sizes, settings of jobs, datasets, shared starts, and what the analysis is told."""
 
 import copy
+import itertools
 import json
 from dataclasses import replace
 
@@ -14,9 +15,11 @@ from test_catalogue import BASE_SETTINGS, CATALOGUE
 
 from widthwise.data.volumes import make_dataset
 from widthwise.study.architecture import parameter_count
+from widthwise.study.catalogue import ancestors, factors
 from widthwise.study.circumstances import size_value
 from widthwise.study.identity import IDENTITY, identity, run_name
 from widthwise.study.plan import PLACES, Study
+from widthwise.study.requirements import FEATURES
 from widthwise.study.settings import canonical_json
 
 DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}
@@ -31,7 +34,7 @@ DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}
         (
             "network.multipliers",
             [1],
-            "circumstances.baseline: network.multipliers: 1 given for 4 stages; write one for each entry of ",
+            "network.multipliers: 1 given for 4 stages; write one for each entry of network.stages",
         ),
         (
             "dataset.positive_fraction",
@@ -66,10 +69,47 @@ DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}
             [1.5, 0.5],
             "circumstances.no_l2: expectation.contrast.penalty_ratio: 1.5, 0.5 given; write the lowest first",
         ),
+        (
+            "circumstances.baseline.expectation.contrast",
+            {"objective": {"end_value": "flat"}},
+            "circumstances.baseline: expectation.contrast: given without a reference; leave it out",
+        ),
+        (
+            "circumstances.deep_plain.expectation.contrast",
+            {"objective": {"end_value": "flat"}},
+            "circumstances.deep_plain: expectation.contrast: given, but baseline has other sizes; leave it out",
+        ),
+        (
+            "circumstances.no_l2.expectation.penalty_ratio",
+            [1, 2],
+            "circumstances.no_l2: expectation.penalty_ratio: given where no penalty is reported; leave it out",
+        ),
+        (
+            "circumstances.no_l2.expectation.contrast.penalty_ratio",
+            [1, 2],
+            "circumstances.no_l2: expectation.contrast.penalty_ratio: given where no penalty is reported; leave it out",
+        ),
+        (
+            "circumstances.no_l2.expectation.best_learning_rate",
+            "stays",
+            "circumstances.no_l2: expectation.best_learning_rate: given without learning_rates, a grid of them; leave ",
+        ),
+        *(
+            (
+                f"circumstances.learning_rates.expectation.{key}",
+                value,
+                "circumstances.learning_rates: expectation: more than a best rate is given of a grid of learning ",
+            )
+            for key, value in {
+                "data_loss": {"end_value": "falls"},
+                "contrast": {"printed": {"end_value": "falls"}},
+                "penalty_ratio": [1, 2],
+            }.items()
+        ),
     ],
 )
 def test_a_contradiction_is_one_line_that_names_the_key(key, value, line):
-    study = ["baseline", "no_l2", "deep_plain", "deep_residual", "decoupled_decay"]
+    study = ["baseline", "no_l2", "deep_plain", "deep_residual", "decoupled_decay", "learning_rates"]
     errors = errors_of(("study", study), (key, value))
     assert any(error.startswith(line) for error in errors), errors
 
@@ -85,6 +125,27 @@ def test_heads_per_backbone_divide_the_initialisations_of_several_backbones(init
         f"analysis.heads_per_backbone: {heads} given for {initialisations} initialisations; write a divisor of them, "
         "and not themselves"
     ]
+
+
+@pytest.mark.parametrize("key", ["expectation", "expectation.contrast"])
+def test_a_verdict_is_expected_of_what_is_judged(key):
+    for measure, feature in itertools.product(FEATURES, SCHEMA["$defs"]["expected_verdicts"]["properties"]):
+        change = (f"circumstances.no_l2.{key}.{measure}", {feature: "falls"})
+        if feature in FEATURES[measure]:
+            study_with(change)
+        else:
+            (line,) = errors_of(change)
+            assert line.startswith(f"circumstances.no_l2: {key}.{measure}.{feature}: not judged of this loss; write ")
+
+
+def test_a_fault_of_the_studys_own_settings_is_told_once():
+    assert errors_of(("network.multipliers", [1]), ("training.l2_as", "decoupled"), ("training.optimiser", "sgd")) == [
+        "training.l2_as: decoupled given with sgd; write optimiser, or use adam",
+        "network.multipliers: 1 given for 4 stages; write one for each entry of network.stages",
+    ]
+    # It is no fault where no circumstance has it.
+    odd = [("network.stages", [2, 4, 5, 7]), ("network.residual", True)]
+    study_with(*odd, ("study", ["deep_plain"]), ("analysis.coordinate_check.circumstances", []))
 
 
 def test_contradictions_are_told_at_once():
@@ -180,7 +241,8 @@ def test_expectations_are_told_apart():
         "penalty_ratio": [2, 4],
         "contrast": {"objective": {"starting_loss": "falls"}, "penalty_ratio": [0.5, 0.5]},
     }
-    circumstance = study_with(("circumstances.no_l2.expectation", entry)).circumstances["no_l2"]
+    change = ("circumstances.fixed_std_init.expectation", entry)
+    circumstance = study_with(change).circumstances["fixed_std_init"]
     assert circumstance.expectation == {"data_loss": {"end_value": "falls"}}
     assert circumstance.expected_contrast == {"objective": {"starting_loss": "falls"}}
     assert circumstance.expected_best_rate is None
@@ -246,6 +308,11 @@ def test_any_study_has_unique_runs_and_comes_back_from_its_record(widths, seeds,
                  "families", "penalised", "expected_penalty_ratios"):  # fmt: skip
         assert getattr(read, name) == getattr(written, name), name
     assert read.changed_posted_settings == written.changed_posted_settings
+    for name in written.judged:
+        nearest = next((other for other in ancestors(name, CATALOGUE) if other not in written.left_out), None)
+        if nearest in written.judged:
+            assert written.references[name] == nearest
+            assert len(factors(written.config, *(written.config["circumstances"][one] for one in (name, nearest)))) == 1
 
 
 def test_where_a_study_is_run_is_not_recorded():
@@ -321,6 +388,12 @@ def test_circumstances_with_the_same_networks_start_as_one():
         "high_learning_rate": "zero_head",
         **{name: name for name in own},
     }
+
+
+def test_what_the_study_does_not_run_need_not_be_what_it_could_run():
+    overrides = {"network": {"options": {"norm": "group"}}}  # of a factory
+    entry = {"hypothesis": "a", "source": "b", "reference": "baseline", "overrides": overrides}
+    assert study_with(("circumstances.group_norm", entry)).starts == default_study().starts
 
 
 def test_the_same_start_has_the_same_settings_whatever_is_trained():
@@ -410,6 +483,18 @@ def test_names_in_words_are_the_titles_or_else_the_keys():
         ("what is reported", ["baseline", "no_l2"]),
         ("other circumstances", ["deep_plain"]),
     ]
+
+
+@settings(max_examples=30)
+@given(families=st.lists(st.text("a -_", min_size=1, max_size=3), min_size=10, max_size=10))
+def test_every_circumstance_is_on_one_page(families):
+    names = [name for name, entry in CATALOGUE.items() if "learning_rates" not in entry][: len(families)]
+    changes = [(f"circumstances.{name}.family", family) for name, family in zip(names, families, strict=True)]
+    study = study_with(("study", names), *changes)
+    pages = study.pages(study.judged)
+    assert len({*pages}) == len(pages)
+    on_pages = [name for page in pages for name in study.on_page(page).judged]
+    assert sorted(on_pages) == sorted(names)
 
 
 def test_claims_are_the_catalogues():

@@ -120,7 +120,8 @@ def test_what_is_accepted_has_the_rows_that_features_need(
         (
             "training.class_weights",
             [1, 2, 3],
-            "circumstances.baseline, small_batch: training.class_weights: 3 given for 2 classes",
+            "circumstances.baseline, small_batch, high_learning_rate, high_learning_rate_mup: training.class_weights: "
+            "3 given for 2 classes",
         ),
         ("analysis.decay_step", 1000, "circumstances.baseline: analysis.decay_step: 1000 given, but a run has 288 "),
         ("analysis.end_window", 0.05, "circumstances.baseline: evaluation.row_interval: 8 given, which leaves 2 rows"),
@@ -130,6 +131,24 @@ def test_synthetic_data_are_checked_with_the_configuration(key, value, line):
     assert any(error.startswith(line) for error in errors_of(("study", ["baseline", "small_batch"]), (key, value)))
 
 
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"training": {"batch_size": 1000}}, "training.batch_size: 1000 given, but there are 768 training samples"),
+        ({"training": {"class_weights": [1, 2, 3]}}, "training.class_weights: 3 given for 2 classes"),
+        ({"training": {"batch_size": 384}}, None),  # too few steps for a run, and enough to follow
+    ],
+)
+def test_where_the_first_steps_alone_are_followed_data_are_checked_too(overrides, words):
+    entry = {"hypothesis": "a", "source": "b", "reference": "baseline", "overrides": overrides}
+    changes = [("circumstances.followed", entry), ("analysis.coordinate_check.circumstances", ["followed"])]
+    if words is None:
+        study_with(*changes)
+        return
+    (line,) = errors_of(*changes)
+    assert line.startswith(f"circumstances.followed: {words}")
+
+
 def test_own_data_are_checked_once_they_are_counted():
     study = study_with(*OWN_DATA, ("training.class_weights", [1, 2, 3]))
     assert study.synthetic_summary is None
@@ -137,7 +156,8 @@ def test_own_data_are_checked_once_they_are_counted():
     errors = study.missing_data({"class_counts": {"train": [4, 2], "test": [1, 1]}})
     # One line for all circumstances of which it is true.
     assert len(errors) == 2
-    assert all(error.startswith(f"circumstances.{', '.join(study.judged)}: ") for error in errors)
+    names = ", ".join([*study.judged, *study.coordinate_checks])
+    assert all(error.startswith(f"circumstances.{names}: ") for error in errors)
     assert "2 classes" in errors[0]
     assert "there are 6 training samples" in errors[1]
 

@@ -6,7 +6,7 @@ Crossings, slopes by step and coordinate powers are descriptive.
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy
 import pandas
@@ -69,7 +69,7 @@ def contrasts(
         level = level_of(measure, feature, levels)
         difference = ours.less(theirs)
         outcome = judge(difference, level)
-        at_largest = UNKNOWN if difference.diverged[:, -1].any() else t_interval(difference.values[:, -1], level)
+        at_largest = difference_at_the_largest(difference, level)
         rows.append(
             {
                 "circumstance": circumstance,
@@ -84,6 +84,15 @@ def contrasts(
             }
         )
     return make_table("contrasts", rows)
+
+
+def difference_at_the_largest(difference: Response, level: float) -> Interval:
+    """The difference in the largest size. Where runs of the reference alone diverged there, bounded from above."""
+    interval = t_interval(difference.values[:, -1], level)
+    bounds = set(difference.bounds[difference.diverged[:, -1], -1])
+    if not bounds:
+        return interval
+    return replace(interval, low=-numpy.inf) if bounds == {-1} else UNKNOWN
 
 
 @dataclass(frozen=True)

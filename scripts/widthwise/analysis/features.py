@@ -25,14 +25,9 @@ from typing import Any
 import numpy
 import pandas
 
-from widthwise.study.requirements import DRIFT_SHARE
+from widthwise.study.requirements import DRIFT_SHARE, FEATURES
 from widthwise.study.settings import end_window_start
 
-FEATURES = {
-    "objective": ("starting_loss", "initial_decay", "end_value", "equal_compute"),
-    "data_loss": ("starting_loss", "initial_decay", "steps_to_midway", "end_value", "equal_compute"),
-    "printed": ("starting_loss", "initial_decay", "end_value"),
-}
 MEASURES = tuple(FEATURES)
 ROW_MEASURES = ("objective", "data_loss")  # those that every row of the loss log has
 CROSSING_MARGIN = 0.01  # nats

@@ -11,13 +11,13 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.figures.style import SMALL
 from widthwise.report.wording import number, rate_label, size_label
-from widthwise.study.curves import AnyStudy, size_name
+from widthwise.study.curves import AnyStudy
 
 GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 NICE_STEPS = (1, 2, 2.5, 5, 10)
 # What lies above this multiple of the guessing loss, and of every end, is cut; ends of runs that broke down are too.
 FAR_ABOVE = 2
-FAR_BELOW = " The line of guessing is left out where all losses lie below half of it."
+FAR_BELOW = 0.5  # of the guessing loss: where all losses lie below it, its line would press them flat
 NARROW = 1.8  # inches, of a panel
 
 
@@ -30,23 +30,34 @@ def guessing_line(axes: Axes, classes: int | None) -> None:
 def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4) -> bool:
     """Draws the guessing line and sets the vertical limits; losses far below guessing fill the panel without it.
 
-    Returns whether the line lies outside.
+    A panel without any loss shows guessing alone, or has no ticks. Returns whether the line lies outside.
     """
     low, high = axes.dataLim.intervaly
+    guessing_line(axes, classes)
+    guessing = math.nan if classes is None else math.log(classes)
+    if not math.isfinite(low):  # of every size a run diverged
+        low = high = guessing
+    if math.isnan(low):
+        axes.set_yticks([])
+        return False
     means = [line.get_ydata() for line in axes.lines if line.get_linestyle() != "None"]
-    if means and numpy.nanmin(numpy.concatenate(means).astype(float)) >= 0:
+    if numpy.nanmin(numpy.concatenate(means).astype(float)) >= 0:
         low = max(low, 0)  # an interval may reach below any loss
-    if classes is not None:
-        guessing_line(axes, classes)
-        guessing = math.log(classes)
-        low, high = (low, high) if high < guessing / 2 else (min(low, guessing), max(high, guessing))
+    if high >= FAR_BELOW * guessing:
+        low, high = min(low, guessing), max(high, guessing)
     tick_ends(axes, low, high, least=min(0.2, 2 * high), intervals=intervals)
-    return classes is not None and axes.get_ylim()[1] < guessing
+    return axes.get_ylim()[1] < guessing
 
 
-def guessing_key(classes: int | None) -> list[Line2D]:
-    """Returns the key of the guessing line, if there is one."""
-    if classes is None:
+def far_below_note(outside: Iterable[bool]) -> str:
+    """Says why the guessing line is not in every panel; `outside` says for each whether it lies outside."""
+    left_out = f" The line of guessing is left out where all losses lie below {FAR_BELOW:.0%} of it."
+    return left_out if any(outside) else ""
+
+
+def guessing_key(classes: int | None, outside: Iterable[bool] = (False,)) -> list[Line2D]:
+    """Returns the key of the guessing line if it is drawn; `outside` says for each panel whether it lies outside."""
+    if classes is None or all(outside):
         return []
     return [Line2D([], [], **GUESSING, label=f"guessing: log({classes}) = {number(math.log(classes))}")]
 
@@ -70,7 +81,12 @@ def tick_ends(axes: Axes, low: float, high: float, *, least: float = 0.2, interv
     axes.set_ylim(ticks[0], ticks[-1])
 
 
-def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float], str] = "{:g}".format) -> None:
+def small_label(value: float) -> str:
+    """Formats a tick: 20, 0.005, 5e-5."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
+def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float], str] = small_label) -> None:
     """Makes a logarithmic vertical axis around `low` and `high`, with limits that are ticks themselves.
 
     Args:
@@ -156,7 +172,7 @@ def parameter_axis(axes: Axes, parameters: Iterable[int], label: Callable[[int],
 
 def size_labels(study: AnyStudy) -> Callable[[int], str]:
     """Returns what formats the sizes of a study: parameters in short, other sizes as they are."""
-    return size_label if size_name(study) == "parameters" else str
+    return size_label if study.size_name == "parameters" else str
 
 
 def rate_axis(axes: Axes, rates: Iterable[float]) -> None:

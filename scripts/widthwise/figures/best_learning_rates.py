@@ -44,7 +44,7 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
     for axes, (grid, members) in zip(panels[:-1], study.grids.items(), strict=True):
         title_panel(axes, study.titles([grid]), f"best rate: {slope_words(best_slopes.loc[grid])}")
         of_grid = optima[optima["grid"] == grid]
-        ends[axes] = draw_grid(axes, runs[runs["circumstance"].isin(members)], of_grid, seeds)
+        ends[axes] = draw_grid(axes, runs[runs["circumstance"].isin(members)], of_grid)
         guessing_line(axes, classes)
         cut_far_above(axes, [], classes)
         axes.set(xlabel="learning rate", ylabel="data loss, end (nats)")
@@ -71,14 +71,17 @@ def mark_key(optima: pandas.DataFrame, runs: pandas.DataFrame) -> list[Artist]:
     return handles
 
 
-def draw_grid(axes: Axes, runs: pandas.DataFrame, rates: pandas.DataFrame, seeds: int) -> dict[str, tuple[float, str]]:
-    """Draws the end against the learning rate: one line per size, and each size's best rate."""
+def draw_grid(axes: Axes, runs: pandas.DataFrame, rates: pandas.DataFrame) -> dict[str, tuple[float, str]]:
+    """Draws the end against the learning rate: one line per size, and each size's best rate.
+
+    Where a seed diverged, the table has only a bound: there is a cross instead.
+    """
     colours = size_colours(runs["parameters"])
     ends = {}
     for parameters, rows in runs.groupby("parameters"):
         colour = colours[parameters]
-        logs = rows.assign(log_end=numpy.log(rows["data_loss_end_value"]))
-        shared, values = by_seed(logs, "learning_rate", "log_end", seeds)
+        logs = rows.assign(log_end=numpy.log(rows["data_loss_end_value"].mask(rows["diverged"].astype(bool))))
+        shared, values = by_seed(logs, "learning_rate", "log_end")
         shared = numpy.exp(shared)
         axes.fill_between(shared.index, shared["lowest"], shared["highest"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(shared.index, shared["mean"], color=colour, linewidth=1.4)

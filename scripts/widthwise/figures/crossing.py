@@ -14,6 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from widthwise.analysis.features import CROSSING_SHARE
 from widthwise.figures.axes import size_labels
 from widthwise.figures.layout import (
     AROUND_PANELS,
@@ -26,17 +27,21 @@ from widthwise.figures.layout import (
     title,
 )
 from widthwise.figures.style import SMALL
-from widthwise.report.wording import MEASURES, counted
-from widthwise.study.curves import AnyStudy, step_name
+from widthwise.report.wording import MEASURES, capitalised
+from widthwise.study.curves import AnyStudy
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#08519c"])
 GAP = 0.15  # before the largest over the smallest
 MEASURE_GAP = 0.5
+MOST_COLUMNS = 21  # of which labels do not overlap
+LARGEST, FOR_GOOD = "the largest network's reported loss", "below the smallest's for good"
 
 
 def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
     """Draws a block for each set of sizes: one row per circumstance, one column per pair of sizes and measure."""
     crossings = crossings[crossings["circumstance"].isin(study.judged)]
+    too_many = crossings.groupby("circumstance")["pair"].transform("size") > MOST_COLUMNS
+    crossings = crossings[~too_many | (crossings["pair"] == "extremes")]
     groups = identical(
         crossings, study.judged, ["measure", "pair", "smaller", "larger", "seeds", "crossed"], ["median_crossing"]
     )
@@ -58,8 +63,9 @@ def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
         draw_block(axes, crossings, list(places), size_labels(study))
     explain(
         figure,
-        "In how many seeds the larger network's loss, averaged over a tenth of the run, falls below the smaller one's "
-        f"and stays there to the end; below it the median {step_name(study)} from which on.",
+        f"In how many seeds the larger network's loss, averaged over {CROSSING_SHARE:.0%} of the run, falls below the "
+        f"smaller one's and stays there to the end; below it the median {study.step_name} from which on."
+        + (" Of many sizes, only the largest and the smallest are compared." if too_many.any() else ""),
         [Patch(facecolor=SHARES(0.85 * share), edgecolor="#cccccc", label=words) for share, words in
          ((0, "in no seed"), (0.5, "in half of the seeds"), (1, "in every seed"))],
     )  # fmt: skip
@@ -90,7 +96,7 @@ def draw_block(
     for measure in [measure for measure in MEASURES if measure in set(first["measure"])]:
         start = left
         for pair, smaller, larger in first.loc[first["measure"] == measure, ["pair", "smaller", "larger"]].to_numpy():
-            left += GAP * (pair == "extremes")
+            left += GAP * (pair == "extremes" and left > start)
             columns[measure, smaller, larger, pair] = left
             left += 1
         axes.annotate(
@@ -126,13 +132,20 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], found: dict) ->
 
 
 def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
-    """Says in how many circumstances the largest network's loss comes to lie below the smallest's in every seed."""
+    """Says in how many circumstances, or seeds of one, the largest network's loss comes to lie below the smallest's."""
     extremes = crossings[(crossings["pair"] == "extremes") & (crossings["measure"] == "objective")]
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
     count = always.isin([group[0] for group in groups]).sum()
-    if len(groups) == 1 and len(extremes):
-        crossed, seeds = extremes[["crossed", "seeds"]].iloc[0]
-        where = f"In {crossed or 'none'} of {counted(seeds, 'seed')} the largest network's reported loss"
-        return f"{where} falls below the smallest's for good"
-    where = f"In {count or 'none'} of {counted(len(groups), 'circumstance')}"
-    return f"{where} the largest network's reported loss falls below the smallest's for good in every seed"
+    if len(groups) > 1:
+        return f"{crosses_in(count, f'{len(groups)} circumstances')} in every seed"
+    crossed, seeds = extremes[["crossed", "seeds"]].iloc[0]
+    if seeds > 1:
+        return crosses_in(crossed, f"{seeds} seeds")
+    return f"{capitalised(LARGEST)} {'falls' if crossed else 'does not fall'} {FOR_GOOD}"
+
+
+def crosses_in(count: int, of_all: str) -> str:
+    """Says in how many of several seeds or circumstances the largest network crosses below the smallest."""
+    if count == 0:
+        return f"In none of {of_all} does {LARGEST} fall {FOR_GOOD}"
+    return f"In {count} of {of_all} {LARGEST} falls {FOR_GOOD}"

@@ -9,12 +9,12 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import FAR_BELOW, guessing_key, log_axis, loss_limits
+from widthwise.figures.axes import far_below_note, guessing_key, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
-from widthwise.figures.findings import END, together, verdict_of
+from widthwise.figures.findings import END, ONE_SEED, together, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
-from widthwise.report.wording import MEASURES, counted, listed, size_label
+from widthwise.report.wording import MEASURES, listed, size_label
 from widthwise.study.plan import Study
 
 PANELS = ("objective", "data_loss")
@@ -32,23 +32,24 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     classes = int(runs["classes"].iloc[0])
     figure, panels = panel_grid(len(PANELS), height=3.6)
     title(figure, finding(verdicts, study, circumstances))
-    left_out = False
+    outside = []
     for axes, measure in zip(panels, PANELS, strict=True):
         title_panel(axes, [f"{MEASURES[measure]}, end"])
         for place, (name, style) in enumerate(styles.items()):
             rows = ends[(ends["measure"] == measure) & (ends["circumstance"] == name)].sort_values("depth")
             draw_line(axes, rows, style, BESIDE ** (place / max(1, len(styles) - 1) - 0.5))
-        left_out |= loss_limits(axes, classes)
+        outside.append(loss_limits(axes, classes))
         depth_axis(axes, ends)
         axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
     handles = [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()]
     if ends["mean"].isna().any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
-    seeds = counted(ends["seeds"].max(), "seed")
+    seeds = ends["seeds"].max()
+    intervals = ONE_SEED if seeds == 1 else f"Mean and 95% t interval over {seeds} seeds."
     explain(
         figure,
-        f"Mean and 95% t interval over {seeds}.{FAR_BELOW if left_out else ''}",
-        [*handles, *guessing_key(classes)],
+        f"{intervals}{far_below_note(outside)}",
+        [*handles, *guessing_key(classes, outside)],
     )
     return figure
 

@@ -1,7 +1,7 @@
 """Where the curves start, how much they lose at first and where they end, against the number of parameters.
 
-Bars are 95% intervals. Where the two lines part, the penalty parts them. The arrows are the verdicts. The end is where
-training stopped, which need not be where the loss settles.
+Where reported loss and data loss part, the penalty parts them. The end is where training stopped, which need not be
+where the loss settles.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from widthwise.analysis.tables import classes_of
-from widthwise.figures.axes import FAR_BELOW, guessing_key, loss_limits, panel_size, parameter_axis, size_labels
+from widthwise.figures.axes import far_below_note, guessing_key, loss_limits, panel_size, parameter_axis, size_labels
 from widthwise.figures.curves import DIVERGED
-from widthwise.figures.findings import verdict_of, verdict_row
+from widthwise.figures.findings import ONE_SEED, ends_finding, verdict_row
 from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
 from widthwise.figures.style import MEASURE_STYLES
 from widthwise.report.palette import VERDICT_LOOKS, verdict_look
 from widthwise.report.wording import FEATURES, MEASURES, counted
-from widthwise.study.curves import AnyStudy, size_name
+from widthwise.study.curves import AnyStudy
 
 COLUMNS = ("starting_loss", "initial_decay", "end_value")
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
@@ -30,7 +31,12 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     Features that the study does not have are left out.
     """
     features, verdicts = (
-        table[table["measure"].isin(MEASURE_STYLES) & table["feature"].isin(COLUMNS)] for table in (features, verdicts)
+        table[
+            table["circumstance"].isin(study.judged)
+            & table["measure"].isin(MEASURE_STYLES)
+            & table["feature"].isin(COLUMNS)
+        ]
+        for table in (features, verdicts)
     )
     verdicts = verdicts.fillna({"slight": False})
     groups = identical(features, study.judged, ["measure", "feature", "size"], ["mean", "ci_low", "ci_high"])
@@ -38,22 +44,26 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     columns = [feature for feature in COLUMNS if feature in set(features["feature"])]
     measures = [measure for measure in MEASURE_STYLES if measure in set(features["measure"])]
     figure, rows = row_grid(len(groups), [FEATURES[feature] for feature in columns])
-    title(figure, finding(verdicts, [group[0] for group in groups], measures), study.heading)
-    left_out = False
+    finding = ends_finding(verdicts, [group[0] for group in groups]) or "Where the curves start and end, against size"
+    title(figure, finding, study.heading)
+    outside = []
     for row, group in zip(rows, groups, strict=True):
         of_circumstance = features[features["circumstance"] == group[0]]
         title_row(row, study.titles(group), "nats")
         for axes, feature in zip(row, columns, strict=True):
             draw_feature(axes, of_circumstance[of_circumstance["feature"] == feature])
-            left_out |= loss_limits(axes, None if feature == "initial_decay" else classes, intervals=3)
+            if feature == "initial_decay":
+                loss_limits(axes, None, intervals=3)
+            else:
+                outside.append(loss_limits(axes, classes, intervals=3))
             remark(axes, arrows(verdicts, group[0], feature, short=panel_size(axes)[0] < 2.5))
             parameter_axis(axes, of_circumstance["parameters"], size_labels(study))
-    label_below(rows, size_name(study))
-    note = f"{interval_note(study, features)} Each panel has its own scale.{FAR_BELOW if left_out else ''}"
+    label_below(rows, study.size_name)
+    note = f"{interval_note(study, features)} Each panel has its own scale.{far_below_note(outside)}"
     note = f"{note} {arrow_note(verdicts)}".rstrip()
     diverged = [pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged")]
     diverged = diverged if features["mean"].isna().any() else []
-    explain(figure, note, [*measure_key(measures), *guessing_key(classes), *diverged])
+    explain(figure, note, [*measure_key(measures), *guessing_key(classes, outside), *diverged])
     return figure
 
 
@@ -62,11 +72,11 @@ def interval_note(study: AnyStudy, features: pandas.DataFrame) -> str:
     seeds = features.groupby("feature")["seeds"].max()
     over_seeds = counted(seeds["end_value"], "seed")
     if seeds["end_value"] == 1:
-        return "One seed: values without intervals."
+        return ONE_SEED
     if study.curves:
         return f"Mean and 95% t interval over {over_seeds}; start: each curve's first row."
-    initialisations = counted(seeds["starting_loss"], "initialisation")
-    return f"Mean and 95% t interval over {over_seeds}; start: over {initialisations}."
+    replicate = "backbone" if study.heads_per_backbone > 1 else "initialisation"
+    return f"Mean and 95% t interval over {over_seeds}; start: over {counted(seeds['starting_loss'], replicate)}."
 
 
 def draw_feature(axes: Axes, features: pandas.DataFrame) -> None:
@@ -79,19 +89,6 @@ def draw_feature(axes: Axes, features: pandas.DataFrame) -> None:
         axes.errorbar(means["parameters"], means["mean"], yerr=errors, capsize=2, elinewidth=0.8, **style)
     lost = features.loc[features["mean"].isna(), "parameters"]
     axes.plot(lost, [0.95] * len(lost), transform=axes.get_xaxis_transform(), **DIVERGED)
-
-
-def finding(verdicts: pandas.DataFrame, circumstances: Sequence[str], measures: Sequence[str]) -> str:
-    """Says in how many circumstances each loss ends higher in larger networks."""
-    if verdicts.empty:
-        return "Where the curves start and end, against size"
-    higher = {
-        measure: sum(verdict_of(verdicts, name, measure, "end_value") == "rises" for name in circumstances)
-        for measure in MEASURE_STYLES
-    }
-    of_all = counted(len(circumstances), "circumstance")
-    told = f"In larger networks the reported loss ends higher in {higher['objective'] or 'none'} of {of_all}"
-    return told + (f", the data loss in {higher['data_loss'] or 'none'}" if "data_loss" in measures else "")
 
 
 def arrows(verdicts: pandas.DataFrame, circumstance: str, feature: str, *, short: bool) -> str:
@@ -111,6 +108,7 @@ def arrow_note(verdicts: pandas.DataFrame) -> str:
     slight = verdicts[verdicts["slight"]]["verdict"].unique()
     words = [f"{VERDICT_LOOKS[verdict][0]} {verdict}" for verdict in VERDICT_LOOKS if verdict in decided]
     words += [f"{verdict_look(verdict, slight=True)[0]} slightly {verdict}" for verdict in sorted(slight)]
+    words = [text.replace(" ", NO_BREAK) for text in words]
     return f"In larger networks: {', '.join(words)}." if words else ""
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas
 
+from widthwise.analysis.features import ROW_MEASURES
 from widthwise.analysis.tables import rows_with
-from widthwise.report.wording import MEASURES, counted
+from widthwise.report.wording import MEASURES, listed
 
 START = {
     "rises": "starts higher",
@@ -23,6 +24,7 @@ END = {
     "diverged": "diverges",
     "undecided": "ends undecided",
 }
+ONE_SEED = "One seed: values without intervals."
 # Before the change of a verdict that rests on the bounds of diverged runs.
 AT_LEAST = {"rises": "≥ ", "falls": "≤ "}
 
@@ -63,10 +65,26 @@ def curve_finding(verdicts: pandas.DataFrame, circumstance: str, measure: str) -
     return ", ".join(text for text in found if text)
 
 
+def ends_finding(verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
+    """Says in how many circumstances each loss ends higher in larger networks; of one, how it ends.
+
+    Nothing where no end has a verdict.
+    """
+    ends = verdicts[(verdicts["feature"] == "end_value") & verdicts["circumstance"].isin(circumstances)]
+    found = {MEASURES[measure]: list(ends.loc[ends["measure"] == measure, "verdict"]) for measure in ROW_MEASURES}
+    found = {loss: of_loss for loss, of_loss in found.items() if of_loss}
+    if not found:
+        return ""
+    if len(circumstances) == 1:
+        return "In larger networks " + listed(f"the {loss} {END[of_loss[0]]}" for loss, of_loss in found.items())
+    higher = listed(f"a higher {loss} in {of_loss.count('rises') or 'none'}" for loss, of_loss in found.items())
+    return f"Of {len(circumstances)} circumstances, larger networks end with {higher}"
+
+
 def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str) -> str:
     """Says in how many circumstances a loss starts higher and ends higher in larger networks."""
     subject = f"In larger networks the {MEASURES[measure]}"
-    if verdicts.empty:
+    if verdicts[verdicts["circumstance"].isin(circumstances)].empty:
         return f"The {MEASURES[measure]} as networks of every size train"
     if len(circumstances) == 1:
         return f"{subject} {curve_finding(verdicts, circumstances[0], measure).replace(', ', ' and ')}"
@@ -74,7 +92,7 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
         sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
         for feature in ("starting_loss", "end_value")
     )
-    of_all = counted(len(circumstances), "circumstance")
+    of_all = f"{len(circumstances)} circumstances"
     if starts == ends == 0:
         return f"{subject} starts or ends higher in none of {of_all}"
     return f"{subject} starts higher in {starts or 'none'} of {of_all} and ends higher in {ends or 'none'}"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from widthwise.figures.axes import panel_size
 from widthwise.figures.style import GREY, SMALL
-from widthwise.report.wording import capitalised
+from widthwise.report.wording import capitalised, uncapitalised
 
 # Inches. At this width text of 8 points is readable on a page; the height is a screen and a half.
 WIDTH, MOST_HEIGHT = 10.0, 13.5
@@ -84,8 +84,15 @@ def row_grid(
 
 def title(figure: Figure, finding: str, heading: str = "") -> None:
     """Writes what the figure shows above it, after the heading of a page, in lines as wide as the figure."""
-    text = f"{capitalised(heading)}: {finding[0].lower()}{finding[1:]}" if heading else finding
-    figure.suptitle(textwrap.fill(text, int(10.5 * figure.get_size_inches()[0])))
+    text = f"{capitalised(heading)}: {uncapitalised(finding)}" if heading else finding
+    figure.suptitle(fill_evenly(text, int(10.5 * figure.get_size_inches()[0])))
+
+
+def fill_evenly(text: str, width: int) -> str:
+    """Breaks a text into as few lines as the width allows, of about the same length."""
+    lines, longest_word = len(textwrap.wrap(text, width)), max(map(len, text.split()))
+    widths = range(min(longest_word, width), width + 1)
+    return textwrap.fill(text, next(narrow for narrow in widths if len(textwrap.wrap(text, narrow)) <= lines))
 
 
 def finding_of(figure: Figure) -> str:
@@ -119,7 +126,7 @@ def remark(axes: Axes, text: str) -> None:
 def title_row(row: Sequence[Axes], titles: Sequence[str], unit: str) -> None:
     """Writes the titles of a row's circumstances beside its first panel, with the unit of the vertical axes."""
     height = panel_size(row[0])[1]
-    text = textwrap.fill(" = ".join(titles), max(13, int(15 * (height - 0.2))))
+    text = fill_evenly(" = ".join(titles), max(13, int(15 * (height - 0.2))))
     row[0].set_ylabel(f"{text}\n({unit})", fontsize=SMALL)
 
 
@@ -137,7 +144,7 @@ def name_rows(axes: Axes, names: Sequence[str], above: Sequence[float] | None = 
     """
     heights = numpy.array(row_heights(names))
     tops = numpy.cumsum(heights + (0 if above is None else above)) - heights
-    axes.set_yticks(tops + heights / 2, [textwrap.fill(name, NAME_CHARACTERS) for name in names])
+    axes.set_yticks(tops + heights / 2, [fill_evenly(name, NAME_CHARACTERS) for name in names])
     axes.set(ylim=(tops[-1] + heights[-1] + 0.02, 0), xticks=[])
     axes.tick_params(left=False)
     axes.spines[:].set_visible(False)

@@ -1,9 +1,8 @@
 """The reported loss while ever larger networks train, from red (the smallest) to black (the largest), one panel for
 each circumstance.
 
-Lines are means over seeds, bands reach from the lowest seed to the highest, and circles are the means of an epoch that
-Keras prints. A higher curve is not a worse fit: the reported loss holds the penalty, which *loss parts* takes off. A
-curve that still falls at its end says nothing about where it would settle.
+A higher curve is not a worse fit: the reported loss holds the penalty, which *loss parts* takes off. A curve that still
+falls at its end says nothing about where it would settle.
 """
 
 import pandas
@@ -17,7 +16,7 @@ from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, identical, panel_grid, title, title_panel
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import counted
-from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
+from widthwise.study.curves import AnyStudy, CurvesStudy
 
 # A panel is logarithmic from so many nats on, where a run diverged, and goes down to so few.
 LOGARITHMIC_FROM, LOWEST = 1e3, 0.01
@@ -35,9 +34,9 @@ def draw(
     Each panel has its own scale: a circumstance that starts far above the others would press them flat. Where a run
     diverged it is logarithmic.
     """
-    losses = losses[losses["circumstance"].isin(study.judged)]
+    losses, runs = (table[table["circumstance"].isin(study.judged)] for table in (losses, runs))
     groups = identical(losses, study.judged, ["size", "seed", "step"], ["objective"])
-    seeds, classes = len(study.seeds), classes_of(runs)
+    classes = classes_of(runs)
     figure, panels = panel_grid(len(groups))
     title(figure, tally(verdicts, [group[0] for group in groups], "objective"), study.heading)
     ends = {}
@@ -47,11 +46,12 @@ def draw(
         if rows.empty:
             axes.set_axis_off()
             continue
-        lost = set(runs.loc[(runs["circumstance"] == group[0]) & runs["diverged"], "parameters"])
-        ends[axes] = draw_curves(axes, rows, "objective", seeds, size_labels(study), lost)
+        of_runs = runs[runs["circumstance"] == group[0]]
+        lost = set(of_runs.loc[of_runs["diverged"], "parameters"])
+        ends[axes] = draw_curves(axes, rows, of_runs, "objective", size_labels(study))
         if printed is not None:
             epochs = printed[(printed["circumstance"] == group[0]) & ~printed["parameters"].isin(lost)]
-            draw_printed(axes, epochs, size_colours(rows["parameters"]), seeds)
+            draw_printed(axes, epochs, size_colours(rows["parameters"]))
         guessing_line(axes, classes)
         highest = rows["objective"].max()
         if lost and highest > LOGARITHMIC_FROM:
@@ -63,11 +63,11 @@ def draw(
     for axes in panels[::columns]:
         axes.set_ylabel("reported loss (nats)")
     for axes in panels[-columns:]:
-        axes.set_xlabel(step_name(study))
-    note = f"{reported_loss_note(study)} {curve_note(seeds, size_name(study))} Each panel has its own scale."
+        axes.set_xlabel(study.step_name)
+    note = f"{reported_loss_note(study)} {curve_note(runs, study.size_name)}"
+    note += " Each panel has its own scale." if len(groups) > 1 else ""
     has_printed = printed is not None and not printed.empty
-    lost = bool(runs.loc[runs["circumstance"].isin(study.judged), "diverged"].any())
-    explain(figure, note, [*guessing_key(classes), *curve_key(losses, seeds, printed=has_printed, apart=lost)])
+    explain(figure, note, [*guessing_key(classes), *curve_key(losses, runs, printed=has_printed)])
     label_lines(figure, ends)
     return figure
 

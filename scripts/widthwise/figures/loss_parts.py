@@ -13,7 +13,7 @@ from widthwise.figures.curves import curve_key, curve_note, draw_curves, shown_e
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
 from widthwise.report.wording import listed, number
-from widthwise.study.curves import AnyStudy, size_name, step_name
+from widthwise.study.curves import AnyStudy
 
 ROUNDING = 1e-9  # nats
 COLUMNS = {"objective": "reported loss", "data_loss": "= data loss", "penalty": "+ penalty"}
@@ -28,27 +28,28 @@ def draw(study: AnyStudy, losses: pandas.DataFrame, features: pandas.DataFrame, 
     without = [study.title(name) for group in groups if group not in shown for name in group]
     shown = shown or groups[:1]
     ends = largest_ends(features, [group[0] for group in shown])
-    seeds, classes = len(study.seeds), classes_of(runs)
+    losses, runs = (table[table["circumstance"].isin(ends.index)] for table in (losses, runs))
+    classes = classes_of(runs)
     figure, rows = row_grid(len(shown), list(COLUMNS.values()), share_rows=True)
     title(figure, finding(study, ends), study.heading)
     labels = {}
     for row, group in zip(rows, shown, strict=True):
-        of_circumstance = losses[losses["circumstance"] == group[0]]
+        of_circumstance, of_runs = (table[table["circumstance"] == group[0]] for table in (losses, runs))
         title_row(row, study.titles(group), "nats")
         remark(row[-1], part(*ends.loc[group[0]]))
         for axes in row[:-1]:
             guessing_line(axes, classes)
         lines = [
-            draw_curves(axes, of_circumstance, measure, seeds, size_labels(study))
+            draw_curves(axes, of_circumstance, of_runs, measure, size_labels(study))
             for axes, measure in zip(row, COLUMNS, strict=True)
         ]
         labels[row[-1]] = lines[-1]
         cut_far_above(row[0], shown_ends(lines[0]), classes, from_zero=True)
         for axes in row:
             step_axis(axes, of_circumstance["step"].max())
-    label_below(rows, step_name(study))
-    note = curve_note(seeds, size_name(study)) + (f" No penalty, so no row: {listed(without)}." if without else "")
-    explain(figure, note, [*guessing_key(classes), *curve_key(losses[losses["circumstance"].isin(ends.index)], seeds)])
+    label_below(rows, study.step_name)
+    note = curve_note(runs, study.size_name) + (f" No penalty, so no row: {listed(without)}." if without else "")
+    explain(figure, note, [*guessing_key(classes), *curve_key(losses, runs)])
     label_lines(figure, labels)
     return figure
 

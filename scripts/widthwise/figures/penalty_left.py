@@ -14,15 +14,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from widthwise.figures.axes import parameter_axis, size_labels, step_axis, tick_log_ends
-from widthwise.figures.layout import explain, key_beside, label_below, row_grid, title, title_row
+from widthwise.figures.findings import ONE_SEED
+from widthwise.figures.layout import (
+    AROUND_PANELS,
+    WIDTH,
+    explain,
+    key_beside,
+    label_below,
+    row_grid,
+    title,
+    title_row,
+)
 from widthwise.figures.style import SERIES_COLOURS, series_styles
-from widthwise.report.wording import counted, number
-from widthwise.study.curves import AnyStudy, size_name, step_name
+from widthwise.report.wording import number
+from widthwise.study.curves import AnyStudy
 
 MARK = {"color": "#000000", "marker": "o", "markersize": 5, "linestyle": "none"}
 START = {"linestyle": "none", "markerfacecolor": "white"}
 GUIDE = {"color": "#999999", "linewidth": 1, "linestyle": ":"}
-COLUMNS = ("start (hollow) and end", "the largest network")
+SIZES = "start (hollow) and end"
+LARGEST = "the largest network"
 MOST_SERIES = len(SERIES_COLOURS)  # in a panel
 MARKS_APART = 0.12  # of the panel's diagonal
 
@@ -35,10 +46,13 @@ def draw(
     Where one row would be too full, each family has a row of its own. `penalties` and `penalty_ratios` are the tables
     of that name.
     """
+    if not study.penalised:
+        raise ValueError("no circumstance's reported loss holds a penalty: there is none to draw")
     rows_of = series_of_rows(study, set(penalties["circumstance"]))
     if not rows_of:
-        raise ValueError("no circumstance's reported loss holds a penalty: there is none to draw")
-    figure, rows = row_grid(len(rows_of), COLUMNS, height=3.6 if len(rows_of) == 1 else 2.4)
+        return nothing_left(left_out(study, losses, penalties))
+    columns = SIZES, LARGEST + (" of which no run diverged" if lost_the_largest(losses, penalties) else "")
+    figure, rows = row_grid(len(rows_of), columns, height=3.6 if len(rows_of) == 1 else 2.4)
     title(figure, finding(penalty_ratios[penalty_ratios["reference"].isna()]))
     for row, (family, names) in zip(rows, rows_of, strict=True):
         styles = dict(zip(names, series_styles(len(names)), strict=True))
@@ -46,23 +60,34 @@ def draw(
         draw_sizes(row[0], ends, styles)
         draw_steps(row[1], curves, ends, styles)
         for axes in row:
-            tick_log_ends(axes, *limits(axes), lambda value: f"{value:g}".replace("e-0", "e-"))
+            tick_log_ends(axes, *limits(axes))
         parameter_axis(row[0], ends["parameters"], size_labels(study))
         step_axis(row[1], int(curves["step"].max()))
         title_row(row, [family], "penalty, nats") if family else row[0].set_ylabel("penalty (nats)")
         key_beside(row[1], [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()])
-    label_below([row[:1] for row in rows], size_name(study))
-    label_below([row[1:] for row in rows], step_name(study))
+    label_below([row[:1] for row in rows], study.size_name)
+    label_below([row[1:] for row in rows], study.step_name)
+    seeds = len(study.seeds)
+    intervals = ONE_SEED if seeds == 1 else f"Geometric means over {seeds} seeds; bars: their 95% intervals."
     explain(
         figure,
-        f"Geometric means over {counted(len(study.seeds), 'seed')}; bars: their 95% intervals. The end is the mean "
-        f"over the end window. Each panel has its own scale.{left_out(study, losses, penalties)}",
+        f"{intervals} The end is the mean over the end window. Each panel has its own scale. "
+        f"{left_out(study, losses, penalties)}".rstrip(),
         [
             pyplot.Line2D([], [], **MARK | START, label="start"),
             pyplot.Line2D([], [], **MARK, label="end"),
-            pyplot.Line2D([], [], **GUIDE, label=f"slope of the cube root of {size_name(study)}"),
+            pyplot.Line2D([], [], **GUIDE, label=f"slope of the cube root of {study.size_name}"),
         ],
     )
+    return figure
+
+
+def nothing_left(why: str) -> Figure:
+    """Returns a figure that only says why nothing is drawn."""
+    figure, axes = pyplot.subplots(figsize=(WIDTH, AROUND_PANELS), layout="constrained")
+    axes.set_axis_off()
+    title(figure, "No size has a penalty to show")
+    explain(figure, why)
     return figure
 
 
@@ -106,7 +131,13 @@ def left_out(study: AnyStudy, losses: pandas.DataFrame, penalties: pandas.DataFr
         set(table[["circumstance", "parameters"]].itertuples(index=False, name=None)) for table in (losses, penalties)
     )
     missing = {name for name, _ in trained - shown} & set(study.penalised)
-    return " Left out: sizes of which a run diverged, or that have no penalty." if missing else ""
+    return "Left out: sizes of which a run diverged, or that have no penalty." if missing else ""
+
+
+def lost_the_largest(losses: pandas.DataFrame, penalties: pandas.DataFrame) -> bool:
+    """Whether some circumstance's largest network has no penalty to show."""
+    trained, shown = (table.groupby("circumstance")["parameters"].max() for table in (losses, penalties))
+    return bool((shown < trained[shown.index]).any())
 
 
 def limits(axes: Axes) -> tuple[float, float]:

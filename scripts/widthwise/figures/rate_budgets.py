@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
 from widthwise.figures.findings import AT_LEAST, bounds_note
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import SMALL
 from widthwise.report.palette import VERDICT_LOOKS, verdict_look
-from widthwise.report.wording import change, counted, rate_label
+from widthwise.report.wording import change, counted, percentage, rate_label
 from widthwise.study.plan import Study
 
 EDGE = "#bbbbbb"
@@ -46,7 +47,8 @@ def draw(study: Study, budgets: pandas.DataFrame) -> Figure:
     explain(
         figure,
         "Change of the data loss' end from the smallest to the largest network (nats), had training stopped after so "
-        f"many steps; {counted(len(study.seeds), 'seed')}, descriptive, at 5%. {bounds_note(budgets)}",
+        f"many steps; {counted(len(study.seeds), 'seed')}, descriptive, at {percentage(DESCRIPTIVE_LEVEL)}. "
+        f"{bounds_note(budgets)}",
         handles,
     )
     return figure

@@ -1,11 +1,10 @@
 """Does the loss start and end higher in larger networks, in each circumstance?
 
-The verdict, the change from the smallest to the largest size with half of its interval, and whether it was predicted
-before the run (✓ or ✗). *Undecided* does not mean no effect; *flat* does. To compare two circumstances, use the
-contrasts in the answer, not one verdict being decided and the other not. The table of verdicts has all other features.
+*Undecided* does not mean no effect; *flat* does. To compare two circumstances, use the contrasts in the answer, not one
+verdict being decided and the other not. The table of verdicts has all other features.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -15,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from widthwise.figures.findings import AT_LEAST, bounds_note
+from widthwise.figures.findings import AT_LEAST, bounds_note, ends_finding
 from widthwise.figures.layout import (
     AROUND_PANELS,
     MOST_HEIGHT,
@@ -28,7 +27,7 @@ from widthwise.figures.layout import (
 )
 from widthwise.figures.style import GREY, SMALL
 from widthwise.report.palette import verdict_look
-from widthwise.report.wording import MEASURES, change, counted, format_verdict, number
+from widthwise.report.wording import MEASURES, change, format_verdict, number
 from widthwise.study.curves import AnyStudy
 
 COLUMNS = (
@@ -56,19 +55,20 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
     groups = [group for found in families.values() for group in found]
     names = [", ".join(study.titles(group)) for group in groups]
     headings = {found[0][0]: family for family, found in families.items()} if len(families) > 1 else {}
-    positions = column_positions(verdicts)
+    positions, has_data_loss = column_positions(verdicts), "data_loss" in set(verdicts["measure"])
     height = ROW_HEIGHT * (sum(row_heights(names)) + HEADING * len(headings)) + ABOVE_COLUMNS
     size = WIDTH, min(height, MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")
-    title(figure, finding(verdicts[verdicts["circumstance"].isin([group[0] for group in groups])]))
+    title(figure, finding(verdicts, [group[0] for group in groups]))
     places = name_rows(axes, names, [HEADING * (group[0] in headings) for group in groups])
     for group, (top, height) in zip(groups, places, strict=True):
         if group[0] in headings:
             write_heading(axes, top, headings[group[0]])
-        rows = verdicts[verdicts["circumstance"] == group[0]].to_dict("records")
-        for verdict in rows:
+        reports_penalty = study.circumstances[group[0]].reports_penalty
+        for verdict in verdicts[verdicts["circumstance"] == group[0]].to_dict("records"):
             left = positions[verdict["measure"], verdict["feature"]]
-            draw_cell(axes, left, (top, height), verdict, is_same=is_as_the_data_loss(verdict, rows))
+            is_same = verdict["measure"] == "objective" and has_data_loss and not reports_penalty
+            draw_cell(axes, left, (top, height), verdict, is_same=is_same)
     label_columns(axes, positions)
     axes.set_xlim(0, max(positions.values()) + 1)
     explain(figure, note(verdicts))
@@ -87,15 +87,6 @@ def write_heading(axes: Axes, top: float, family: str) -> None:
     """Writes a family's heading above the name of its first row."""
     place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
     axes.text(-0.01, top - 0.02, family, **place, fontsize=SMALL, fontweight="bold")
-
-
-def is_as_the_data_loss(verdict: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether this is a reported loss without a penalty: its row is that of the data loss."""
-    same = [row for row in rows if row["measure"] == "data_loss" and row["feature"] == verdict["feature"]]
-    if verdict["measure"] != "objective" or not same:
-        return False
-    ours, theirs = ([row["change"], row["ci_low"]] for row in (verdict, same[0]))
-    return verdict["verdict"] == same[0]["verdict"] and numpy.array_equal(ours, theirs, equal_nan=True)
 
 
 def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], *, is_same: bool) -> None:
@@ -117,8 +108,9 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mappin
     words = f"{arrow} {format_verdict(verdict['verdict'], slight=verdict['slight'])}{prediction_mark(verdict)}"
     if numpy.isfinite(verdict["change"]):
         at_least = AT_LEAST.get(verdict["verdict"], "") if verdict["diverged"] else ""
-        reach = number((verdict["ci_high"] - verdict["ci_low"]) / 2)
-        words += f"  {at_least}{change(verdict['change'])}" + (f" ± {reach}" if not at_least else "")
+        reach = (verdict["ci_high"] - verdict["ci_low"]) / 2
+        is_bounded = numpy.isfinite(reach) and not at_least
+        words += f"  {at_least}{change(verdict['change'])}" + (f" ± {number(reach)}" if is_bounded else "")
     elif verdict["diverged"]:
         words += f"  {verdict['diverged']} diverged"
     axes.text(*middle, words, color=ink, ha="center", va="center", fontsize=SMALL)
@@ -148,23 +140,19 @@ def label_columns(axes: Axes, positions: Mapping[tuple[str, str], float]) -> Non
         )
 
 
-def finding(verdicts: pandas.DataFrame) -> str:
-    """Says in how many circumstances larger networks end higher, by the reported loss and by the data loss."""
-    ends = verdicts[verdicts["feature"] == "end_value"]
-    rising = ends[ends["verdict"] == "rises"]
-    counts = rising.groupby("measure")["circumstance"].nunique()
-    total = counted(ends["circumstance"].nunique(), "circumstance")
-    reported, data = (counts.get(measure, "none") for measure in ("objective", "data_loss"))
-    if "data_loss" not in set(ends["measure"]):
-        return f"Larger networks end with a higher loss in {reported} of {total}"
+def finding(verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
+    """Says in how many circumstances larger networks end higher, and in how many all runs of a size diverge."""
+    ends = verdicts[(verdicts["feature"] == "end_value") & verdicts["circumstance"].isin(circumstances)]
     lost = ends.loc[ends["verdict"] == "diverged", "circumstance"].nunique()
-    words = f"Larger networks end with a higher reported loss in {reported} of {total}, a higher data loss in {data}"
-    return f"{words}; in {lost} all runs of some size diverge" if lost else words
+    told = f"; in {lost} all runs of some size diverge" if lost and len(circumstances) > 1 else ""
+    return ends_finding(verdicts, circumstances) + told
 
 
 def note(verdicts: pandas.DataFrame) -> str:
     """Says what numbers and marks that occur stand for."""
-    parts = ["Change from the smallest to the largest size ± half of the interval that decides, in nats."]
+    has_intervals = numpy.isfinite(verdicts["ci_high"] - verdicts["ci_low"]).any()
+    half = " ± half of the interval that decides" if has_intervals else ""
+    parts = [f"Change from the smallest to the largest size{half}, in nats."]
     if verdicts["agrees"].notna().any():
         parts.append("✓: as predicted; ✗: not; no mark: nothing was predicted, or it is undecided.")
     if verdicts["slight"].any():

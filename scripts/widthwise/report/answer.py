@@ -5,6 +5,7 @@ verdict of the tables; what is undecided is called undecided.
 """
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
@@ -16,13 +17,12 @@ from widthwise.report import diagnosis
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
 from widthwise.report.evidence import (
     Evidence,
-    change_words,
+    Prediction,
     factor_words,
     mean_words,
     rate_words,
     ratio_words,
     verdict_and_change,
-    verdict_words,
 )
 from widthwise.report.questions import JUDGED_LOSSES, PRIMARY, judged_losses, questions, start_and_time
 from widthwise.report.wording import (
@@ -42,6 +42,7 @@ from widthwise.report.wording import (
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 OWN_TITLE = "Does your training loss rise with size, and why?"
+LOST = (math.inf, "data_loss", "")  # an effect that is not known, since networks diverge
 # Most circumstances that a sentence names, most rows of the table of causes, and most pieces of advice.
 MOST_NAMED, MOST_CAUSES, MOST_ADVICE = 4, 6, 12
 
@@ -93,9 +94,9 @@ def short_answer(evidence: Evidence) -> str:
 
 {short_table(evidence)}
 
-Mean losses in nats, smallest → largest network. In brackets the trend over all sizes times their range, its interval, \
-and the verdict. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. {what_was_run(evidence)} All \
-tables: [evidence.md](evidence.md)."""
+Mean losses in nats, smallest → largest network. In brackets the verdict, and the trend over all sizes times their \
+range, with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. \
+{what_was_run(evidence)} All tables: [evidence.md](evidence.md)."""
 
 
 def reported_loss_words(evidence: Evidence) -> str:
@@ -121,16 +122,19 @@ def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
     changes = {name: row["change"] for name, row in rows.items() if row["verdict"] == "rises"}
     named = sorted(changes, key=changes.__getitem__, reverse=True) if len(changes) > MOST_NAMED else list(changes)
     undecided = sum(row["verdict"] == "undecided" for row in rows.values())
-    diverged = [name for name, row in rows.items() if row["verdict"] == "diverged" and measure == "data_loss"]
+    diverged = [name for name, row in rows.items() if row["verdict"] == "diverged"]
+    mixed = [name for name, row in rows.items() if row["verdict"] == "mixed"]
     asides = [f"undecided in {undecided}"] if undecided else []
-    asides += [f"networks diverge in {listed(evidence.study.titles(diverged))}"] if diverged else []
+    asides += [f"at some sizes in {listed(evidence.study.titles(mixed))}"] if mixed else []
+    told = measure == "data_loss"  # the same runs diverge in both losses
+    asides += [f"networks diverge in {listed(evidence.study.titles(diverged))}"] if diverged and told else []
     if not changes:
-        words = "none for certain" if asides else "none"
+        words = "none for certain" if asides or diverged else "none"
     else:
         values = {name: " → ".join(map(mean_words, evidence.ends_of_range(name, measure, feature))) for name in named}
         words = listed(f"{evidence.title(name)} ({values[name]})" for name in named[:MOST_NAMED])
     if len(changes) > MOST_NAMED:
-        words = f"{len(changes)}, most in {words}"
+        words = f"{len(changes)}, above all in {words}"
     return f"{words} ({'; '.join(asides)})" if asides else words
 
 
@@ -154,8 +158,7 @@ def short_table(evidence: Evidence) -> str:
 def short_cell(evidence: Evidence, name: str, measure: str, feature: str) -> str:
     """A loss in the smallest and the largest network, its change with its interval, and the verdict."""
     smallest, largest = map(mean_words, evidence.ends_of_range(name, measure, feature))
-    row = evidence.verdict(name, measure, feature)
-    return f"{smallest} → {largest} ({change_words(row)} {verdict_words(row, with_replicates=False)})"
+    return f"{smallest} → {largest} ({verdict_and_change(evidence.verdict(name, measure, feature))})"
 
 
 # Causes, penalties, rates, literature
@@ -227,7 +230,8 @@ tenth of the steps.
 
 def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFrame) -> dict[str, str]:
     """The row of circumstances with the same losses in the table of penalties."""
-    of_sizes = evidence.rows("penalties", circumstance=names[0]).sort_values("parameters")
+    sizes = evidence.runs(names[0]).sort_values("parameters")["size"].unique()
+    of_sizes = evidence.rows("penalties", circumstance=names[0]).set_index("size").reindex(sizes)
     by_size, by_reference = (
         ratios[known].to_dict("records") for known in (ratios["reference"].isna(), ratios["reference"].notna())
     )
@@ -244,8 +248,8 @@ def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFra
 
 
 def level_words(of_sizes: pandas.DataFrame) -> str:
-    """At which sizes the penalty of every run is level."""
-    level = of_sizes.loc[of_sizes["level"] == of_sizes["seeds"], "size"]
+    """At which sizes the penalty of every run is level. Rows of sizes of which runs diverged are empty."""
+    level = of_sizes.index[of_sizes["level"] == of_sizes["seeds"]]
     return "every size" if len(level) == len(of_sizes) else size_titles(list(level)) if len(level) else "no size"
 
 
@@ -338,13 +342,11 @@ def contradictions(evidence: Evidence) -> str:
         for feature, contrary in by_feature.items()
     ]
     flat = sum(found.found == "undecided" and found.expected == "flat" for found in failed)
+    undecided = len(failed) - len(decided)
+    share = "all" if flat == undecided else f"{flat} of them"
     words = (
-        f"Written down before the runs and confirmed: {summary}. Undecided: {len(failed) - len(decided) or 'none'}"
-        + (
-            f", {flat} of them expected flat, for which every size must for certain be near the smallest"
-            if flat
-            else ""
-        )
+        f"Written down before the runs and confirmed: {summary}. Undecided: {undecided or 'none'}"
+        + (f", {share} expected flat, for which every size must for certain be near the smallest" if flat else "")
         + f". Contradicted:{'' if lines else ' none.'}"
     )
     return "\n".join(["## What was expected, and is not so\n", words, *lines])
@@ -353,23 +355,22 @@ def contradictions(evidence: Evidence) -> str:
 def advice(evidence: Evidence) -> str:
     """How to tell which circumstance one is in, and what to change.
 
-    Ranked by how much it moves the end of a loss, in a circumstance or against its reference; only where all that was
-    predicted of that end came out.
+    Ranked by how much it moves the end of a loss, in a circumstance or against its reference: the end of which
+    something was predicted, if there is one. Only where all that was predicted of it came out.
     """
     ranked, withheld = [], []
     for name in evidence.study.judged:
-        circumstance, effect = evidence.study.circumstances[name], effect_on_the_end(evidence, name)
+        circumstance, effects = evidence.study.circumstances[name], effects_on_the_end(evidence, name)
         texts = (("Look for", circumstance.look_for), ("Change", circumstance.change))
         parts = [f"{title}: {text.strip().rstrip('.')}." for title, text in texts if text]
-        if not parts or (effect is None and not breaks_down(evidence, name)):
+        if not parts or not (effects or breaks_down(evidence, name)):
             continue
-        measure = effect[1] if effect else "data_loss"
-        ends = (measured(measure, "end_value"), *(["penalty, end"] if measure == "objective" else []))
-        held = all(prediction.held for prediction in evidence.predictions(name) if prediction.feature.startswith(ends))
-        if effect and held:
-            ranked.append((effect[0], circumstance.title, f"({effect[2]}). {' '.join(parts)}"))
-        elif not held:
+        predicted = {measure: predictions_of_the_end(evidence, name, measure) for measure in JUDGED_LOSSES}
+        size, measure, words = next((effect for effect in effects if predicted[effect[1]]), [*effects, LOST][0])
+        if not all(prediction.held for prediction in predicted[measure]):
             withheld.append(circumstance.title)
+        elif effects:
+            ranked.append((size, circumstance.title, f"({words}). {' '.join(parts)}"))
     intro = "Ranked by effect on the end, in nats; only where every prediction about that end was confirmed."
     ranked.sort(key=itemgetter(0), reverse=True)
     lines = [f"- **{capitalised(title)}** {words}" for _, title, words in ranked[:MOST_ADVICE]]
@@ -382,16 +383,22 @@ def advice(evidence: Evidence) -> str:
     return "\n\n".join(parts)
 
 
+def predictions_of_the_end(evidence: Evidence, name: str, measure: str) -> list[Prediction]:
+    """What was predicted of a loss' end in a circumstance and against its reference; of its penalty too."""
+    ends = (measured(measure, "end_value"), *(["penalty, end"] if measure == "objective" else []))
+    return [prediction for prediction in evidence.predictions(name) if prediction.feature.startswith(ends)]
+
+
 def breaks_down(evidence: Evidence, name: str) -> bool:
     """Whether networks diverge in a circumstance, or in its reference, so that nothing is known of what it changes."""
     contrast = evidence.row("contrasts", circumstance=name, measure="data_loss", feature="end_value")
     return contrast is not None and contrast["verdict"] == "diverged"
 
 
-def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str, str] | None:
-    """The largest decided change of an end: its size, the loss, and the change in words; None where no end changes.
+def effects_on_the_end(evidence: Evidence, name: str) -> list[tuple[float, str, str]]:
+    """The decided changes of the ends, largest first: each one's size, the loss, and the change in words.
 
-    It is a rise in the circumstance, or what the circumstance changes against its reference.
+    They are rises in the circumstance, and what the circumstance changes against its reference.
     """
     effects = []
     for measure in JUDGED_LOSSES:
@@ -402,4 +409,4 @@ def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str, str] |
         if contrast is not None and contrast["verdict"] in ("rises", "falls"):
             words = f"{MEASURES[measure]} {change(contrast['change'])} against {evidence.title(contrast['reference'])}"
             effects.append((abs(contrast["change"]), measure, words))
-    return max(effects, key=itemgetter(0), default=None)
+    return sorted(effects, key=itemgetter(0), reverse=True)

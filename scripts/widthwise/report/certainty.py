@@ -5,7 +5,14 @@ from collections.abc import Iterable, Sequence
 
 import pandas
 
-from widthwise.analysis.verdicts import PLATEAU_LEVEL, PLATEAU_NATS, PLATEAU_SHARE_OF_DROP
+from widthwise.analysis.verdicts import (
+    DESCRIPTIVE_LEVEL,
+    LEVELS,
+    PLATEAU_LEVEL,
+    PLATEAU_NATS,
+    PLATEAU_SHARE_OF_DROP,
+    level_of,
+)
 from widthwise.report.evidence import Evidence, verdict_words
 from widthwise.report.questions import EVERYWHERE, JUDGED_LOSSES, PRIMARY, judged_losses
 from widthwise.report.wording import (
@@ -19,11 +26,12 @@ from widthwise.report.wording import (
     span,
 )
 from widthwise.study.plan import Study
-from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable
+from widthwise.study.requirements import DRIFT_SHARE, PUBLICATION_NEEDS, is_publishable
 
 QUESTION = "https://stats.stackexchange.com/questions/438992"
 CATALOGUE_LEVEL = 0.05
-AXES = {0: "vectors of {} numbers", 1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
+AXES = {1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
+OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
 
 
 def certainty(evidence: Evidence) -> str:
@@ -37,18 +45,18 @@ def certainty(evidence: Evidence) -> str:
         f"each end is decided at a level of {levels(ends)}"
         if evidence.is_of_curves
         else f"the two starts are decided at a level of {levels(starts)} each and the two ends at {levels(ends)} each, "
-        "5% in all"
+        f"{percentage(sum(LEVELS.values()))} in all"
     )
     lines = [
         f"- Ends rest on {counted(seeds, 'seed')}. Starts rest on {initialisation_words(evidence)}.",
-        f"- In each circumstance {decided}. Everything else is descriptive, at 5%.",
+        f"- In each circumstance {decided}. Everything else is descriptive, at {percentage(DESCRIPTIVE_LEVEL)}.",
         f"- {catalogue_words(evidence, verdicts)}",
         "- If one size's runs alone scatter, with single spikes, the rule is too lenient: in simulations up to 12% of "
-        "ends, not 2.25%, were falsely called rising or falling, most of them slightly "
-        "(`scripts/simulate_inference.py`).",
-        f"- A loss has settled where the {1 - PLATEAU_LEVEL:.0%} interval of its drift, over the last two fifths, lies "
-        f"within {PLATEAU_NATS:g} nats and {PLATEAU_SHARE_OF_DROP:.0%} of its drop in a tenth of the steps; it may "
-        "still move as far again in as many steps.",
+        f"ends, not {percentage(level_of('objective', 'end_value'))}, were falsely called rising or falling, most of "
+        "them slightly (`scripts/simulate_inference.py`).",
+        f"- A loss has settled where the {1 - PLATEAU_LEVEL:.0%} interval of its drift, over the last "
+        f"{percentage(DRIFT_SHARE)} of the steps, lies within {PLATEAU_NATS:g} nats and {PLATEAU_SHARE_OF_DROP:.0%} of "
+        "its drop in a tenth of the steps; it may still move as far again in as many steps.",
     ]
     if not is_publishable(seeds, sizes):
         lines.append(f"- This is an indication: {PUBLICATION_NEEDS}.")
@@ -56,14 +64,17 @@ def certainty(evidence: Evidence) -> str:
 
 
 def catalogue_words(evidence: Evidence, verdicts: pandas.DataFrame) -> str:
-    """Which of the rises and falls of starts and ends do not remain over all circumstances together."""
+    """Which of the rises and falls of starts and ends do not remain over all circumstances together.
+
+    Starts of curves are descriptive, so they are not told of.
+    """
     decided = verdicts[verdicts["verdict"].isin(["rises", "falls"]) & verdicts["p_catalogue"].notna()]
     lost = decided[decided["p_catalogue"] >= CATALOGUE_LEVEL]
     level = f"at {percentage(CATALOGUE_LEVEL)} over all circumstances together (Holm)"
     if decided.empty:
-        return "No start and no end rises or falls."
+        return f"No {'' if evidence.is_of_curves else 'start and no '}end rises or falls."
     if lost.empty:
-        return f"All rises and falls of starts and ends remain {level}."
+        return f"All rises and falls of {'' if evidence.is_of_curves else 'starts and '}ends remain {level}."
     names = (f"{evidence.title(row.circumstance)}, {measured(row.measure, row.feature)}" for row in lost.itertuples())
     return f"These rises and falls do not remain {level}: {'; '.join(names)}."
 
@@ -132,7 +143,7 @@ def conditions(evidence: Evidence) -> str:
     return f"""\
 ## What this is conditional on
 
-- {capitalised(settings_words(evidence.study))}, unless a circumstance says otherwise. {settings}.{left_out}
+- {settings_words(evidence.study)}, unless a circumstance says otherwise. {settings}.{left_out}
 - The post ([Cross Validated 438992]({QUESTION})) does not name its framework. What it leaves open is assumed: above \
 all whether the reported loss holds the penalty, then initialisation, batch size and number of steps. `study.json` has \
 every setting and `config/keys.md` marks each as posted or assumed.
@@ -160,7 +171,7 @@ def settings_words(study: Study) -> str:
     where = {"loss": "in the loss", "optimiser": "in the optimiser's gradients", "decoupled": "decoupled (AdamW)"}
     penalty = f"lambda {rate_label(training['l2'])} {where[training['l2_as']]}" if training["l2"] else "no L2"
     return (
-        f"{training['optimiser']} at {rate_label(training['learning_rate'])}, {penalty}, mini-batches of "
+        f"{OPTIMISERS[training['optimiser']]} at {rate_label(training['learning_rate'])}, {penalty}, mini-batches of "
         f"{training['batch_size']}, {training['epochs']} epochs"
     )
 
@@ -185,8 +196,6 @@ def data_words(evidence: Evidence) -> str:
 def sample_words(shape: Sequence[int]) -> str:
     """What samples of this shape (channels, *spatial) are called, and how large they are."""
     channels, *sides = shape
-    if not sides:
-        return AXES[0].format(channels)
     in_channels = "" if channels == 1 else f" in {channels} channels"
     if len(sides) == 3 and len(set(sides)) == 1:
         return f"cubes of {sides[0]} voxels a side{in_channels}"

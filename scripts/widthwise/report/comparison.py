@@ -57,15 +57,19 @@ def compare_with_published(results: Path, reference: Path) -> Iterator[str]:
 def agreement(ours: pandas.DataFrame, theirs: pandas.DataFrame) -> pandas.DataFrame:
     """One row for each verdict that both studies have, with `agreement`.
 
-    It is "same verdict", "intervals overlap", "undecided" (one of them is, and has no interval) or "differs".
+    It is "same verdict", "intervals overlap", "undecided" (one of them is, and an interval has no bounds) or "differs".
+    An interval without bounds, as of what diverged, says nothing: it overlaps with none.
     """
     both = ours[[*KEY, *COMPARED]].merge(theirs[[*KEY, *COMPARED]], on=KEY, suffixes=("", "_published"))
     same = both["verdict"] == both["verdict_published"]
     overlap = (both["ci_low"] <= both["ci_high_published"]) & (both["ci_low_published"] <= both["ci_high"])
     undecided = both[["verdict", "verdict_published"]].eq("undecided").any(axis="columns")
-    no_interval = both[["ci_low", "ci_low_published"]].isna().any(axis="columns")
+    bounds = [both[[f"ci_low{suffix}", f"ci_high{suffix}"]] for suffix in ("", "_published")]
+    unbounded = numpy.any([numpy.isinf(of_study).all(axis="columns") for of_study in bounds], axis=0)
     both["agreement"] = numpy.select(
-        [same, overlap, undecided & no_interval], ["same verdict", "intervals overlap", "undecided"], "differs"
+        [same, overlap & ~unbounded, undecided & unbounded],
+        ["same verdict", "intervals overlap", "undecided"],
+        "differs",
     )
     return both
 
@@ -85,6 +89,8 @@ def agreement_lines(both: pandas.DataFrame) -> Iterator[str]:
 
 def setting_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """One line for each setting in which two configurations differ; of circumstances, those that both run."""
+    if ours.get("curves") or theirs.get("curves"):
+        return ["Settings are not compared: a study of loss curves does not tell them."]
     both = [name for name in ours["study"] if name in theirs["study"]]
     here, published = (deciding_settings(config, both) for config in (ours, theirs))
     return [

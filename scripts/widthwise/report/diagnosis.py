@@ -25,7 +25,9 @@ from widthwise.report.evidence import (
     verdict_and_change,
     verdict_words,
 )
+from widthwise.report.questions import bare_change, movement
 from widthwise.report.wording import (
+    ALL,
     MEASURES,
     NO_VALUE,
     capitalised,
@@ -38,9 +40,9 @@ from widthwise.report.wording import (
     sentence,
     share_label,
 )
-from widthwise.study.catalogue import factors, flatten
+from widthwise.study.catalogue import ROOT, factors, flatten
 from widthwise.study.circumstances import contradictions_of_a_circumstance
-from widthwise.study.curves import size_name
+from widthwise.study.requirements import LEAST_SIZES
 
 REPORTED, DATA = "objective", "data_loss"
 START, END = "starting_loss", "end_value"
@@ -62,10 +64,10 @@ CAUSES = {
     "training.optimiser": "optimiser",
 }
 WORTH_TRYING = (PENALTY, RATE, INITIALISATION, STEPS, WARM_UP, EPSILON)
-# The study whose suspects are these.
-DIAGNOSE = "config/studies/diagnose.yaml"
-# A penalty that is less of the rise is not named as a cause.
-LEAST_SHARE = 0.05
+# The study whose suspects are these, and their family: in it, `change` says what the suspect changed.
+DIAGNOSE, SUSPECTS = "config/studies/diagnose.yaml", "suspects"
+# The least share of the rise that makes the penalty a cause, and the least that is most of it.
+LEAST_SHARE, MOST = 0.05, 0.5
 DECIDED = ("rises", "falls", "flat")
 HEADLINES = {
     "rises": "Yes: the larger the network, the higher its loss ends.",
@@ -83,7 +85,8 @@ class Suspect:
 
     Attributes:
         contrasts: by loss, the row of contrasts.csv.
-        shares: by loss, the share of the reference's rise that goes away; only where both are decided.
+        shares: by loss, the share of the diagnosed rise that goes away; only where both are decided. Where runs
+            diverged it is the least share. None of a suspect with another reference than what is diagnosed.
     """
 
     name: str
@@ -104,6 +107,12 @@ class Suspect:
         """Whether the largest network ends lower, for certain."""
         return bool(self.contrasts[measure]["at_largest_high"] < 0)
 
+    def share_words(self, measure: str) -> str:
+        """The share of the rise that goes away, in words."""
+        share = self.shares[measure]
+        least = "at least " if self.contrasts[measure]["diverged"] and share < ALL else ""
+        return f"{least}{share_label(share)}"
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -111,6 +120,7 @@ class Cause:
 
     name: str
     share: float
+    share_words: str
     suspects: tuple[Suspect, ...]
     is_penalty: bool
 
@@ -162,8 +172,13 @@ class Diagnosis:
         return self.evidence.ends_of_range(self.name, measure, feature)
 
     def penalty(self, feature: str = END) -> float:
-        """The change of the penalty with size: that of the reported loss less that of the data loss; NaN if unknown."""
+        """The change of the penalty with size: that of the reported loss less that of the data loss.
+
+        NaN if unknown: where runs diverged, the two changes are bounds.
+        """
         if len(self.measures) == 1:
+            return math.nan
+        if self.is_judged and any(self.row(measure, feature)["diverged"] for measure in self.measures):
             return math.nan
         return self.change(REPORTED, feature) - self.change(DATA, feature)
 
@@ -185,14 +200,17 @@ class Diagnosis:
             if contrast is None:
                 continue
             contrasts[measure] = contrast
-            whole = self.evidence.verdict(reference, measure, END)
-            if whole["verdict"] == "rises" and contrast["verdict"] in DECIDED:
+            whole = self.row(measure)
+            if reference == self.name and whole["verdict"] == "rises" and contrast["verdict"] in DECIDED:
                 shares[measure] = -contrast["change"] / whole["change"]
-        keys = sorted(changed_keys(self.evidence, name, reference))
-        cause = (
-            listed(dict.fromkeys(CAUSES.get(key, f"`{key}`") for key in keys)) if keys else self.evidence.title(name)
-        )
-        return Suspect(name, reference, cause, contrasts, shares)
+        return Suspect(name, reference, self._cause(name, reference), contrasts, shares)
+
+    def _cause(self, name: str, reference: str) -> str:
+        """The factor between the two. Of curves, what the catalogue says, else the circumstance's title."""
+        if keys := sorted(changed_keys(self.evidence, name, reference)):
+            return listed(dict.fromkeys(CAUSES.get(key, f"`{key}`") for key in keys))
+        entry = self.evidence.study.config["circumstances"].get(name, {})
+        return overridden_cause(entry) or self.evidence.title(name)
 
     @cached_property
     def causes(self) -> list[Cause]:
@@ -206,9 +224,11 @@ class Diagnosis:
         found = []
         share = self.penalty() / self.row(REPORTED)["change"] if self.rising == REPORTED else math.nan
         if share >= LEAST_SHARE:
-            found.append(Cause(PENALTY, share, tuple(by_cause.pop(PENALTY, ())), is_penalty=True))
+            suspects = tuple(by_cause.pop(PENALTY, ()))
+            found.append(Cause(PENALTY, share, share_label(share), suspects, is_penalty=True))
         for cause, suspects in by_cause.items():
-            found.append(Cause(cause, suspects[0].shares[self.rising], tuple(suspects), is_penalty=False))
+            share, words = suspects[0].shares[self.rising], suspects[0].share_words(self.rising)
+            found.append(Cause(cause, share, words, tuple(suspects), is_penalty=False))
         return sorted(found, key=lambda cause: -cause.share)
 
 
@@ -217,20 +237,29 @@ class Diagnosis:
 
 def opening(diagnosis: Diagnosis) -> str:
     """Says whether larger networks end with a higher loss, by how much, and what explains most of it."""
-    sentences = [f"**{headline(diagnosis)}**", *ends(diagnosis), *split(diagnosis), *main_cause(diagnosis)]
-    if not diagnosis.rising and diagnosis.is_judged:
-        sentences += elsewhere(diagnosis)
+    parts = (ends, rescues, split, main_cause, elsewhere)
+    sentences = [f"**{headline(diagnosis)}**", *itertools.chain(*(part(diagnosis) for part in parts))]
     return f"{' '.join(sentences)}\n\n{numbers(diagnosis)}\n\n{notes(diagnosis)}"
 
 
 def headline(diagnosis: Diagnosis) -> str:
-    """The first sentence."""
+    """The first sentence; it names what is diagnosed where that is not the study's own settings."""
+    words = rise_words(diagnosis)
+    if diagnosis.name == ROOT:
+        return words
+    return f"{words.removesuffix('.')} with {diagnosis.evidence.title(diagnosis.name)}."
+
+
+def rise_words(diagnosis: Diagnosis) -> str:
+    """Says whether larger networks end with a higher loss."""
     if not diagnosis.is_judged:
         few = "One seed" if len(diagnosis.evidence.study.seeds) == 1 else "Too few sizes"
         return f"{few}: nothing is judged. This is what the curves show."
     row = diagnosis.row(diagnosis.measures[0])
     if diagnosis.rising == DATA and len(diagnosis.measures) > 1:
-        return "The data loss, not the reported loss, ends higher the larger the network is."
+        if row["verdict"] in ("flat", "falls"):
+            return "The data loss, not the reported loss, ends higher the larger the network is."
+        return f"The data loss ends higher the larger the network is; the reported loss {movement(row, 'ends')}."
     if goes_against_its_trend(row):
         way = "higher" if row["change"] > 0 else "lower"
         return f"Undecided: larger networks end {way} as a trend, but {NOT_ONE_WAY}."
@@ -274,6 +303,22 @@ def undecided_words(diagnosis: Diagnosis, measure: str) -> str:
     return f", {verdict_words(diagnosis.row(measure))}"
 
 
+def rescues(diagnosis: Diagnosis) -> Iterator[str]:
+    """The suspects that stop a divergence, and with which larger networks fare better for certain."""
+    evidence, measure = diagnosis.evidence, diagnosis.measures[0]
+    if not diagnosis.is_judged or not diagnosis.row(measure)["diverged"]:
+        return
+    names = [
+        suspect.name
+        for suspect in diagnosis.suspects
+        if suspect.reference == diagnosis.name
+        and suspect.has_verdict(measure, "falls")
+        and not evidence.verdict(suspect.name, measure, END)["diverged"]
+    ]
+    if names:
+        yield f"No run diverged with {listed(evidence.study.titles(names))}."
+
+
 def split(diagnosis: Diagnosis) -> Iterator[str]:
     """How much of the rise of the reported loss is penalty."""
     if diagnosis.rising != REPORTED or math.isnan(penalty := diagnosis.penalty()):
@@ -289,21 +334,31 @@ def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
     """What explains most, apart from the penalty that was just told."""
     if diagnosis.causes and not diagnosis.causes[0].is_penalty:
         cause = diagnosis.causes[0]
-        yield f"What explains most of it: {cause.name} ({share_label(cause.share)})."
+        part = "What explains most of it" if cause.share >= MOST else "The largest part of it that was explained"
+        yield f"{part}: {cause.name} ({cause.share_words})."
     elif diagnosis.rising and diagnosis.suspects and not diagnosis.causes:
         yield "Nothing that was tried explains it for certain."
 
 
 def elsewhere(diagnosis: Diagnosis) -> Iterator[str]:
-    """Other circumstances in which the loss ends higher, where the study's own settings show no rise."""
+    """How the loss ends in other circumstances.
+
+    Told where the study's own settings show no rise: the circumstances with one. Without own settings, all are told.
+    """
     evidence, measure = diagnosis.evidence, diagnosis.measures[0]
-    others = [name for name in evidence.study.judged if name != diagnosis.name and evidence.knows(name, measure)]
-    rows = {name: evidence.verdict(name, measure, END) for name in others}
-    rising = [
-        f"{evidence.title(name)} ({change(row['change'])})" for name, row in rows.items() if row["verdict"] == "rises"
-    ]
-    if rising:
-        yield f"It does end higher with {listed(rising)}."
+    is_own = diagnosis.name == ROOT
+    if not diagnosis.is_judged or (is_own and diagnosis.rising):
+        return
+    found: dict[str, list[str]] = {}
+    for name in evidence.study.judged:
+        if name != diagnosis.name and evidence.knows(name, measure):
+            row = evidence.verdict(name, measure, END)
+            if not is_own or row["verdict"] == "rises":
+                known = "" if math.isnan(row["change"]) else f" ({bare_change(row)})"
+                found.setdefault(movement(row, "ends"), []).append(evidence.title(name) + known)
+    if found:
+        parts = "; it ".join(f"{words} with {listed(names)}" for words, names in found.items())
+        yield f"In larger networks the {MEASURES[measure]} {parts}."
 
 
 def numbers(diagnosis: Diagnosis) -> str:
@@ -344,7 +399,7 @@ def penalty_cells(diagnosis: Diagnosis, feature: str) -> tuple[str, str, str]:
 def notes(diagnosis: Diagnosis) -> str:
     """How to read the table of numbers."""
     sizes = (
-        "sizes in parameters" if size_name(diagnosis.evidence.study) == "parameters" else "sizes as the file has them"
+        "sizes in parameters" if diagnosis.evidence.study.size_name == "parameters" else "sizes as the file has them"
     )
     trend = (
         "*Change* is the least-squares trend over all sizes, with the interval that decides the verdict."
@@ -379,13 +434,11 @@ def explanation(diagnosis: Diagnosis) -> str:
 def ranked_causes(diagnosis: Diagnosis) -> Iterator[str]:
     """A line for each cause: its share, and the evidence for it."""
     for cause in diagnosis.causes:
-        words = (
-            f"**{capitalised(cause.name)}: {share_label(cause.share)}** of the rise of the {MEASURES[diagnosis.rising]}"
-        )
+        words = f"**{capitalised(cause.name)}: {cause.share_words}** of the rise of the {MEASURES[diagnosis.rising]}"
         others = [measure for measure in diagnosis.measures if measure != diagnosis.rising]
         for measure in others if cause.suspects else ():
             if cause.suspects[0].explains(measure):
-                words += f", {share_label(cause.suspects[0].shares[measure])} of the rise of the {MEASURES[measure]}"
+                words += f", {cause.suspects[0].share_words(measure)} of the rise of the {MEASURES[measure]}"
         words += "."
         if cause.is_penalty:
             reported, data = (change(diagnosis.change(measure)) for measure in (REPORTED, DATA))
@@ -397,24 +450,23 @@ def ranked_causes(diagnosis: Diagnosis) -> Iterator[str]:
 
 def suspect_words(diagnosis: Diagnosis, suspect: Suspect) -> str:
     """What a suspect does to the rise, in a sentence."""
-    measure, title = diagnosis.rising, diagnosis.evidence.title
+    measure = diagnosis.rising
     before, after = (
-        change(diagnosis.evidence.verdict(name, measure, END)["change"]) for name in (suspect.reference, suspect.name)
+        bare_change(diagnosis.evidence.verdict(name, measure, END)) for name in (suspect.reference, suspect.name)
     )
-    less = "" if suspect.reference == diagnosis.name else f" as with {title(suspect.reference)}"
     changed = factor_words(diagnosis.evidence, suspect.name, suspect.reference)
     return (
-        f"With {title(suspect.name)}{f' ({changed})' if changed else ''} the change with size is {after}, not {before}"
-        f"{less}: {change_words(suspect.contrasts[measure])}."
+        f"With {diagnosis.evidence.title(suspect.name)}{f' ({changed})' if changed else ''} the change with size is "
+        f"{after}, not {before}: {change_words(suspect.contrasts[measure])}."
     )
 
 
 def noise(diagnosis: Diagnosis) -> str:
-    """How far the seeds alone move the change, as a share of the rise."""
+    """How far the seeds alone move the change, as a share of the rise; not told of a bound."""
     if not diagnosis.rising:
         return ""
     row = diagnosis.row(diagnosis.rising)
-    reach = row["change"] - row["ci_low"]
+    reach = row["ci_high"] - row["change"]
     if not math.isfinite(reach):
         return ""
     seeds = counted(int(row["seeds"]), "seed")
@@ -440,22 +492,29 @@ def without_effect(diagnosis: Diagnosis) -> str:
         (f"{better}, but the largest does not end lower for certain: {{}}.", harmful),
         (f"{better}, and the largest ends lower: {{}}.", helpful),
     )
+    return " ".join(
+        text.format(listed(suspect_title(diagnosis, suspect) for suspect in found)) for text, found in told if found
+    )
+
+
+def suspect_title(diagnosis: Diagnosis, suspect: Suspect) -> str:
+    """The name of a suspect, with its reference where that is not what is diagnosed."""
     title = diagnosis.evidence.title
-    return " ".join(text.format(listed(title(suspect.name) for suspect in found)) for text, found in told if found)
+    against = "" if suspect.reference == diagnosis.name else f" against {title(suspect.reference)}"
+    return f"{title(suspect.name)}{against}"
 
 
 def suspect_table(diagnosis: Diagnosis) -> str:
     """What every suspect does to the change from the smallest to the largest size."""
-    rows, title = [], diagnosis.evidence.title
+    rows = []
     for suspect in diagnosis.suspects:
-        against = "" if suspect.reference == diagnosis.name else f" against {title(suspect.reference)}"
-        cells = {"suspect": f"{title(suspect.name)}{against}"}
+        cells = {"suspect": suspect_title(diagnosis, suspect)}
         if changed := factor_words(diagnosis.evidence, suspect.name, suspect.reference):
             cells["changed"] = changed
         for measure in diagnosis.measures:
             contrast = suspect.contrasts.get(measure)
             told = NO_VALUE if contrast is None else verdict_and_change(contrast)
-            share = f" ({share_label(suspect.shares[measure])})" if suspect.explains(measure) else ""
+            share = f" ({suspect.share_words(measure)})" if suspect.explains(measure) else ""
             cells[f"{MEASURES[measure]}, end"] = told + share
         rows.append(cells)
     words = "What one factor does to the change from the smallest to the largest size, paired by seed and size"
@@ -473,12 +532,14 @@ def remedies(diagnosis: Diagnosis) -> str:
     lines = []
     circumstances = diagnosis.evidence.study.circumstances
     for cause in diagnosis.causes:
-        names = [suspect.name for suspect in cause.suspects if circumstances[suspect.name].change]
-        if names:
-            text, title = sentence(circumstances[names[0]].change), circumstances[names[0]].title
-            lines.append(f"{text.removesuffix('.')} (tried: {title}).")
+        found = [circumstances[suspect.name] for suspect in cause.suspects]
+        tried = next((one for one in found if one.family == SUSPECTS and one.change), None)
+        if tried:
+            lines.append(f"{sentence(tried.change).removesuffix('.')} (tried: {tried.title}).")
         elif cause.is_penalty:
             lines.append("Compare sizes by data loss, which the penalty is no part of.")
+        else:
+            lines.append(f"As in: {found[0].title}.")
     if not lines:
         return ""
     numbered = "\n".join(f"{rank}. {line}" for rank, line in enumerate(lines, start=1))
@@ -492,18 +553,37 @@ def untold(diagnosis: Diagnosis) -> str:
 
 
 def open_contrasts(diagnosis: Diagnosis) -> Iterator[str]:
-    """The suspects whose contrasts are not decided, those with the same words together."""
+    """The suspects whose contrasts are not decided, those for the same reason together."""
+    if not diagnosis.is_judged:
+        return
+    found: dict[str, list[str]] = {}
     measure = diagnosis.rising or diagnosis.measures[0]
-    names: dict[str, list[str]] = {}
-    for suspect in diagnosis.suspects:
-        contrast = suspect.contrasts.get(measure)
-        if contrast is None:
-            names.setdefault("unknown, since their sizes differ", []).append(suspect.name)
-        elif contrast["verdict"] not in DECIDED:
-            names.setdefault(verdict_words(contrast), []).append(suspect.name)
-    yield from (
-        f"What these do is {words}: {listed(diagnosis.evidence.study.titles(found))}." for words, found in names.items()
-    )
+    suspects = {suspect.name: suspect for suspect in diagnosis.suspects if measure in suspect.contrasts}
+    for name, reference in diagnosis.evidence.study.references.items():
+        if name in suspects:
+            title, why = suspect_title(diagnosis, suspects[name]), why_undecided(suspects[name].contrasts[measure])
+        else:
+            title, why = diagnosis.evidence.title(name), why_not_compared(diagnosis.evidence, name, reference)
+        found.setdefault(why, []).append(title)
+    yield from (f"{why}: {listed(titles)}." for why, titles in found.items() if why)
+
+
+def why_undecided(contrast: Mapping) -> str:
+    """Why it is not known what a suspect does; nothing where that is decided."""
+    if contrast["verdict"] in DECIDED:
+        return ""
+    if math.isnan(contrast["change"]):
+        return "Unknown, since networks diverge"
+    if contrast["verdict"] == "mixed":
+        return "What these do depends on the size"
+    return f"What these do is {verdict_words(contrast)}"
+
+
+def why_not_compared(evidence: Evidence, name: str, reference: str) -> str:
+    """Why a circumstance has no contrast with its reference."""
+    if evidence.study.sizes(name) != evidence.study.sizes(reference):
+        return f"Unknown, since sizes are not those of {evidence.title(reference)}"
+    return f"Unknown, since a verdict needs {LEAST_SIZES} sizes"
 
 
 def not_tried(diagnosis: Diagnosis) -> Iterator[str]:
@@ -560,7 +640,7 @@ def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
     for name, group in diverged.groupby("circumstance", sort=False):
         parameters = sorted(group["parameters"].unique())
         sizes = listed(map(evidence.size_words, parameters))
-        if size_name(evidence.study) == "parameters":
+        if evidence.study.size_name == "parameters":
             where = f"{sizes} parameters"
         else:
             where = f"{'size' if len(parameters) == 1 else 'sizes'} {sizes}"

@@ -12,6 +12,7 @@ import numpy
 import pandas
 
 from widthwise.analysis.inference import seeds_to_halve
+from widthwise.analysis.learning_rates import EQUIVALENCE
 from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.analysis.tables import rows_with
 from widthwise.report.wording import (
@@ -36,7 +37,7 @@ from widthwise.report.wording import (
     span,
 )
 from widthwise.study.catalogue import ROOT, factors, flatten, resolve
-from widthwise.study.curves import AnyStudy, CurvesStudy, size_name, step_name
+from widthwise.study.curves import AnyStudy, CurvesStudy
 
 PENALTY_TABLES = ("penalties", "penalty_ratios")
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
@@ -116,16 +117,16 @@ class Evidence:
 
     def size_words(self, parameters: int) -> str:
         """One size: "2.61 M" parameters; where curves do not tell the parameters, its number as the file has it."""
-        return size_label(parameters) if size_name(self.study) == "parameters" else str(parameters)
+        return size_label(parameters) if self.study.size_name == "parameters" else str(parameters)
 
     def range_words(self, parameters: pandas.Series) -> str:
         """A range of sizes: "15.7 k to 2.61 M parameters"; where curves do not tell the parameters, "2 to 26"."""
-        unit = " parameters" if size_name(self.study) == "parameters" else ""
+        unit = " parameters" if self.study.size_name == "parameters" else ""
         return f"{self.size_words(parameters.min())} to {self.size_words(parameters.max())}{unit}"
 
     def steps_words(self, steps: Iterable[float]) -> str:
         """The smallest and the largest of some numbers of steps, or of epochs where curves have those."""
-        return f"{span(steps)} {step_name(self.study)}s"
+        return f"{span(steps)} {self.study.step_name}s"
 
     def runs(self, name: str) -> pandas.DataFrame:
         """The runs of a circumstance."""
@@ -172,7 +173,7 @@ class Evidence:
         return groups
 
     def are_the_same(self, one: str, other: str) -> bool:
-        """Whether two circumstances have the same sizes and, to rounding, the same losses."""
+        """Whether two circumstances have the same sizes and, to rounding, the same losses; never if a run diverged."""
         if self.reports_penalty(one) != self.reports_penalty(other):
             return False
         key = ["measure", "feature", "size"]
@@ -180,7 +181,7 @@ class Evidence:
             self.rows("features", circumstance=name).query("measure != 'printed'").set_index(key)["mean"].sort_index()
             for name in (one, other)
         )
-        return first.index.equals(second.index) and numpy.allclose(first, second, rtol=0, atol=ROUNDING, equal_nan=True)
+        return first.index.equals(second.index) and numpy.allclose(first, second, rtol=0, atol=ROUNDING)
 
     def plateaus(self, name: str, measure: str) -> dict[str, str | None]:
         """For each size of a circumstance, smallest first, what `verdicts.plateau` says of its end."""
@@ -309,7 +310,8 @@ def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> st
         why = NOT_ONE_WAY
     elif with_replicates and math.isfinite(row["ci_low"]) and math.isfinite(row["ci_high"]):
         why = f"about {replicates_to_halve(row)} would halve the interval"
-    return format_verdict(row["verdict"], slight=is_true(row["slight"]), diverged=row["diverged"] > 0, why=why)
+    slight, diverged = is_true(row.get("slight")), row.get("diverged", 0) > 0
+    return format_verdict(row["verdict"], slight=slight, diverged=diverged, why=why)
 
 
 def goes_against_its_trend(row: Mapping[str, Any]) -> bool:
@@ -319,8 +321,7 @@ def goes_against_its_trend(row: Mapping[str, Any]) -> bool:
 
 def verdict_and_change(row: Mapping[str, Any]) -> str:
     """A verdict with its change and interval, in a cell."""
-    words = f"undecided ({NOT_ONE_WAY})" if goes_against_its_trend(row) else row["verdict"]
-    return f"{words} {change_words(row)}"
+    return f"{verdict_words(row, with_replicates=False)} {change_words(row)}"
 
 
 def ratio_words(row: Mapping[str, Any]) -> str:
@@ -369,7 +370,7 @@ def write_evidence(evidence: Evidence) -> str:
 
 def circumstance_section(evidence: Evidence, name: str) -> str:
     """Verdicts, features by size, crossings and trends by step of one circumstance; what there is of them."""
-    by_step = "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name), step_name(evidence.study)))
+    by_step = "\n".join(stretches(evidence.rows("slopes_by_step", circumstance=name), evidence.study.step_name))
     parts = [
         f"## {capitalised(evidence.title(name))} (`{name}`)",
         f"Hypothesis: {hypothesis}" if (hypothesis := evidence.study.circumstances[name].hypothesis.strip()) else "",
@@ -438,7 +439,7 @@ def crossing_table(evidence: Evidence, name: str) -> str:
             "smaller": evidence.size_words(row["smaller"]),
             "larger crosses below in": f"{row['crossed']} of {counted(row['seeds'], 'seed')}",
             "is below throughout in": row["always_below"],
-            "median step": number(row["median_crossing"], 0),
+            f"median {evidence.study.step_name}": number(row["median_crossing"], 0),
         }
         for row in evidence.rows("crossings", circumstance=name).to_dict("records")
     )
@@ -578,4 +579,5 @@ def coordinates_section(evidence: Evidence) -> str:
 def literature_section(evidence: Evidence) -> str:
     """Every claim of the literature, with its source and what shows ours."""
     rows = evidence.rows("literature").rename(columns={"shown_by": "shown by"}).to_dict("records")
-    return f"## Literature\n\n{markdown_table(rows)}" if rows else ""
+    intro = f"A power of width is level, and a best rate stays, where the interval lies within ±{EQUIVALENCE:g}."
+    return f"## Literature\n\n{intro}\n\n{markdown_table(rows)}" if rows else ""

@@ -17,7 +17,7 @@ from widthwise.analysis.tables import make_table
 from widthwise.report.pages import page
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import MEASURES, NATS, number, size_label, size_title
-from widthwise.study.curves import AnyStudy, size_name, step_name
+from widthwise.study.curves import AnyStudy
 
 MOST_POINTS = 24_000  # of all curves together: about 0.7 MB
 MOST_STEPS, LEAST_STEPS = 100, 12  # of one curve
@@ -159,7 +159,7 @@ def explorer_page(
     row_measures = [measure for measure in ROW_MEASURES if measure in losses]
     if printed is None:
         printed = make_table("printed", [])
-    label = size_label if size_name(study) == "parameters" else str
+    label = size_label if study.size_name == "parameters" else str
     runs = len(losses[["circumstance", "size", "seed"]].drop_duplicates())
     means = runs * LEAST_STEPS > MOST_POINTS
     if means:
@@ -177,8 +177,8 @@ def explorer_page(
     shown = {
         "means": means,
         "guessing": None if classes is None else math.log(classes),
-        "step_name": step_name(study),
-        "size_name": size_name(study),
+        "step_name": study.step_name,
+        "size_name": study.size_name,
         "measures": measures,
         "circumstances": circumstances,
     }

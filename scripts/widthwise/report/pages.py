@@ -25,7 +25,7 @@ from widthwise.report.wording import (
     rate_label,
     size_title,
 )
-from widthwise.study.curves import AnyStudy, size_name
+from widthwise.study.curves import AnyStudy
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
@@ -128,7 +128,7 @@ def verdicts_page(study: AnyStudy, verdicts: pandas.DataFrame) -> str:
     """Returns verdicts.html, one row per verdict."""
     words = [
         "How each feature of the losses moves as networks grow. The change is from the smallest to the largest size, "
-        f"with the interval at the level that decides the verdict; the change per doubling of {size_name(study)} is "
+        f"with the interval at the level that decides the verdict; the change per doubling of {study.size_name} is "
         "the slope of the same trend. The catalogue's p is corrected after Holm, over all distinct circumstances; it "
         "decides no verdict."
     ]

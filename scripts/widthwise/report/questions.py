@@ -6,13 +6,13 @@ circumstances that they hold for.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from decimal import ROUND_CEILING, Context, Decimal
 
 import numpy
 
 from widthwise.analysis.gathering import budget_steps
 from widthwise.report.evidence import NOT_ONE_WAY, Evidence, goes_against_its_trend, is_true, mean_words
 from widthwise.report.wording import change, counted, listed, span, uncapitalised
-from widthwise.study.curves import step_name
 
 JUDGED_LOSSES = ("objective", "data_loss")
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
@@ -20,6 +20,8 @@ VERBS = {"starting_loss": "starts", "end_value": "ends"}
 OPEN = "is undecided "
 WHEN = {"starts": "at the start", "ends": "at the end", "is": "there"}
 EVERYWHERE = "every circumstance"
+DIVERGED = "No answer, since at some size every run diverged"
+BY_SIZE = "It depends on the size"
 NO_LATER = "No, the largest takes no more steps to midway"
 Answer = tuple[str, str]  # a statement, and a detail
 NESTED = (
@@ -107,9 +109,10 @@ def nested(evidence: Evidence, *names: str) -> str:
     rows = rows[whole]
     if rows.empty:
         return NESTED
-    difference = (rows["embedded_objective"] - rows["smaller_objective"]).abs().max()
+    difference = Decimal((rows["embedded_objective"] - rows["smaller_objective"]).abs().max())
     higher = int((rows["larger_data_loss"] > rows["embedded_data_loss"]).sum())
-    differ = f"differ by at most {difference:.0e} nats" if difference else "do not differ"
+    most = difference.normalize(Context(prec=1, rounding=ROUND_CEILING))
+    differ = f"differ by at most {most:.0e} nats" if difference else "do not differ"
     return (
         f"{NESTED} Each trained network was embedded in every wider one ({counted(len(rows), 'pair')}, none diverged): "
         f"the reported losses {differ}. In {counted(higher, 'pair')} the wider network, as trained, has the higher "
@@ -134,16 +137,23 @@ def guess(evidence: Evidence) -> str:
 def is_expected(evidence: Evidence, name: str) -> Answer:
     """Does the reported loss start and end higher in larger networks?"""
     start, end = (evidence.verdict(name, "objective", feature) for feature, _ in PRIMARY)
-    is_open = not {start["verdict"], end["verdict"]}.isdisjoint({"undecided", "diverged"})
+    verdicts = (start["verdict"], end["verdict"])
+    others = {
+        "diverged": DIVERGED,
+        "mixed": BY_SIZE,
+        "undecided": "Undecided, in larger networks the reported loss is not shown to start or to end higher",
+    }
     statement = {
         (True, True): "Yes, in larger networks the reported loss starts and ends higher",
         (True, False): "In part, in larger networks the reported loss starts higher, but is not shown to end higher",
         (False, True): "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
-        (False, False): "Undecided, in larger networks the reported loss is not shown to start or to end higher"
-        if is_open
-        else "No, in larger networks the reported loss neither starts nor ends higher",
-    }[start["verdict"] == "rises", end["verdict"] == "rises"]
+        (False, False): next(
+            (words for verdict, words in others.items() if verdict in verdicts),
+            "No, in larger networks the reported loss neither starts nor ends higher",
+        ),
+    }[verdicts[0] == "rises", verdicts[1] == "rises"]
     details = [f"start {bare_change(start)}, end {bare_change(end)}"]
+    details += [f"the reported loss {movements(start, end)}"] if "mixed" in verdicts else []
     if printed_differs(evidence, name):
         printed = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
         details.append(f"the printed loss {movements(*printed)}")
@@ -212,7 +222,7 @@ def penalty_shares(evidence: Evidence) -> str:
         if shares:
             rise = "the rise" if len(shares) == 1 else "each rise"
             parts.append(f"{share_span(shares)} of {rise} at the {when}")
-    return f"The penalty accounts for {listed(parts)}." if parts else ""
+    return f"The penalty, where the reported loss holds one, is {listed(parts)}." if parts else ""
 
 
 def share_span(shares: Iterable[float]) -> str:
@@ -224,10 +234,13 @@ def share_span(shares: Iterable[float]) -> str:
 def penalty_share(evidence: Evidence, name: str, feature: str) -> float:
     """The share of a rise of the reported loss that is penalty; the rest is data loss.
 
-    All of it where the data loss falls, and none where the penalty does.
+    All of it where the data loss falls, and none where the penalty does; NaN where runs diverged, since changes are
+    then bounds.
     """
-    reported, data = (evidence.verdict(name, measure, feature)["change"] for measure in JUDGED_LOSSES)
-    return float(numpy.clip(1 - data / reported, 0, 1))
+    reported, data = (evidence.verdict(name, measure, feature) for measure in JUDGED_LOSSES)
+    if reported["diverged"] or data["diverged"]:
+        return math.nan
+    return float(numpy.clip(1 - data["change"] / reported["change"], 0, 1))
 
 
 def takes_longer(evidence: Evidence, name: str) -> Answer:
@@ -248,8 +261,8 @@ def takes_longer(evidence: Evidence, name: str) -> Answer:
         "rises": "Yes, the largest takes more steps to midway",
         "falls": NO_LATER,
         "flat": NO_LATER,
-        "mixed": "It depends on the size",
-        "diverged": "No answer, since at some size every run diverged",
+        "mixed": BY_SIZE,
+        "diverged": DIVERGED,
         "undecided": "Undecided" + (f", since {NOT_ONE_WAY}" if goes_against_its_trend(row) else ""),
     }[row["verdict"]]
     return statement, "; ".join(details)
@@ -284,7 +297,10 @@ def starts_harder(evidence: Evidence, name: str) -> Answer:
 def answer_with_losses(evidence: Evidence, name: str, feature: str, openings: Mapping[str, str]) -> Answer:
     """The statement for a verdict on the data loss, else that there is none; with the smallest's and largest's loss."""
     row = evidence.verdict(name, "data_loss", feature)
-    losses = " → ".join(dict.fromkeys(map(mean_words, evidence.ends_of_range(name, "data_loss", feature))))
+    smallest, largest = evidence.ends_of_range(name, "data_loss", feature)
+    words = list(map(mean_words, (smallest, largest)))
+    is_same = words[0] == words[1] and not largest["diverged"]
+    losses = words[0] if is_same else " → ".join(words)
     if row["verdict"] in openings:
         return openings[row["verdict"]], losses
     return "No clear answer", f"{losses}; the data loss {movement(row, VERBS[feature])}"
@@ -325,12 +341,13 @@ def crossing_words(evidence: Evidence, name: str, measure: str) -> Answer:
     if row["always_below"] == row["seeds"]:
         return "The largest is below the smallest from the start", ""
     if row["crossed"] == row["seeds"]:
-        when = f"at {step_name(evidence.study)} {row['median_crossing']:.0f} in the median"
+        when = f"at {evidence.study.step_name} {row['median_crossing']:.0f} in the median"
         return "Yes, the largest crosses below the smallest in every seed", when
     if row["crossed"]:
         return "In some seeds the largest crosses below the smallest", f"{row['crossed']} of {row['seeds']}"
     diverged = runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].sum()
-    if diverged:
-        return "No, the largest diverged", f"{diverged} of {counted(row['seeds'], 'seed')}"
+    if diverged == row["seeds"]:
+        return "No, the largest diverged", f"in {counted(diverged, 'seed')}"
+    some = f"the largest diverged in {diverged} of {counted(row['seeds'], 'seed')}" if diverged else ""
     settled = "and every size has settled" if evidence.has_settled(name, measure) else "but not every size has settled"
-    return f"Not within {evidence.steps_words(runs['planned_steps'])}, {settled}", ""
+    return f"Not within {evidence.steps_words(runs['planned_steps'])}, {settled}", some

@@ -15,11 +15,17 @@ from widthwise.study.settings import plain
 
 ROOT = "baseline"
 SECTIONS = ("network", "training")
-# Settings that mean nothing apart from another one: together they are one factor.
-PARTS_OF_A_FACTOR = {
-    "network.activation": {"network.negative_slope"},
-    "network.initialisation": {"network.initial_std"},
-    "training.optimiser": {"training.learning_rate", "training.momentum"},
+# Settings without effect where another one has one of these values. They are no factors.
+WITHOUT_EFFECT = {
+    "network.negative_slope": ("network.activation", ("relu", "elu", "gelu")),
+    "network.initial_std": ("network.initialisation", ("glorot", "he", "default", "as_built")),
+    "network.normalisation_momentum": ("network.normalisation", ("none",)),
+    "network.normalisation_epsilon": ("network.normalisation", ("none",)),
+    "network.base_width": ("network.parametrisation", ("standard",)),
+    "training.betas": ("training.optimiser", ("sgd",)),
+    "training.epsilon": ("training.optimiser", ("sgd",)),
+    "training.momentum": ("training.optimiser", ("adam",)),
+    "training.l2_as": ("training.l2", (0,)),
 }
 
 
@@ -81,19 +87,22 @@ def is_number(value: Any) -> bool:
 
 
 def factors(base: dict, circumstance: dict, reference: dict) -> set[str]:
-    """What sets a circumstance apart from its reference: dotted keys, `depths` and `learning_rates` included."""
+    """What sets a circumstance apart from its reference: dotted keys, `depths` and `learning_rates` included.
+
+    A setting counts if it has an effect in both. An optimiser comes with a learning rate: together they are one factor.
+    """
     ours, theirs = flatten(resolve(base, circumstance)), flatten(resolve(base, reference))
     differing = {key for key in ours | theirs if ours.get(key) != theirs.get(key)}
+    for key, (other, values) in WITHOUT_EFFECT.items():
+        if ours.get(other) in values or theirs.get(other) in values:
+            differing.discard(key)
     for axis in ("depths", "learning_rates"):
         if circumstance.get(axis) != reference.get(axis):
             differing.add(axis)
-    if "learning_rates" in differing:
+    if differing & {"learning_rates", "training.optimiser"}:
         differing.discard("training.learning_rate")
     if circumstance.get("width") != reference.get("width") and "depths" not in differing:
         differing.add("width")
-    for leader, parts in PARTS_OF_A_FACTOR.items():
-        if leader in differing:
-            differing -= parts
     return differing
 
 
@@ -138,12 +147,23 @@ def changes_nothing(name: str, catalogue: dict, base: dict) -> bool:
     return reference in catalogue and not factors(base, catalogue[name], catalogue[reference])
 
 
-def grid_errors(name: str, circumstance: dict) -> list[str]:
+def reference_of(name: str, catalogue: dict, base: dict) -> str | None:
+    """What a circumstance is compared with: its reference, or, where that changes nothing, what it is the same as."""
+    return next((other for other in ancestors(name, catalogue) if not changes_nothing(other, catalogue, base)), None)
+
+
+def grid_errors(name: str, catalogue: dict) -> list[str]:
     """What is wrong with a circumstance's grid of learning rates."""
+    circumstance = catalogue[name]
     rates = circumstance.get("learning_rates", [])
     uneven = [b for a, b in itertools.pairwise(rates) if not math.isclose(b / a, 2, rel_tol=0.01)]
     errors = [
         f"circumstances.{name}.learning_rates: given {rate:g}; allowed: twice the rate before it" for rate in uneven
+    ]
+    errors += [
+        f"circumstances.{name}.learning_rates: one is to be called {member}, as another circumstance is; rename that"
+        for member in grid_members(name, circumstance)
+        if member != name and member in catalogue
     ]
     if rates and "depths" in circumstance:
         errors.append(f"circumstances.{name}.depths: given with learning_rates; allowed: one of the two")

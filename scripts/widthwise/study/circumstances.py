@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from widthwise.study.architecture import Task, parameter_count, stages_of_depth
-from widthwise.study.catalogue import resolve
+from widthwise.study.catalogue import reference_of, resolve
 from widthwise.study.factory import FACTORY_KEYS, FOLLOWED, Factory
+from widthwise.study.requirements import unjudged
 from widthwise.study.settings import FactorySettings, NetworkSettings, TrainingSettings
 
 # Training settings that decide a starting loss.
@@ -81,7 +82,7 @@ def circumstance_of(name: str, entry: dict, config: dict, factory: Factory | Non
         source=entry["source"],
         look_for=entry.get("look_for"),
         change=entry.get("change"),
-        reference=entry.get("reference"),
+        reference=reference_of(name, config["circumstances"] | {name: entry}, config),
         expected_contrast=contrast,
         expected_best_rate=expectation.pop("best_learning_rate", None),
         expected_penalty_ratio=ratios[0],
@@ -108,9 +109,13 @@ def page_name(family: str) -> str:
 
 
 class Naming:
-    """The names in words of what a study judges; for classes with `judged`, `circumstances` and `config`."""
+    """The names in words of what a study judges; for classes with `judged`, `circumstances` and `config`.
+
+    `step_name` and `size_name` are what steps and sizes are called.
+    """
 
     heading = ""
+    step_name, size_name = "step", "parameters"
     judged: list[str]
     circumstances: Mapping[str, Any]
     config: Mapping[str, Any]
@@ -127,11 +132,15 @@ class Naming:
 
     @property
     def families(self) -> dict[str, list[str]]:
-        """The judged circumstances by family, in the order of their first."""
-        families: dict[str, list[str]] = {}
+        """The judged circumstances by family, in the order of their first.
+
+        Families whose pages would have the same name are one.
+        """
+        families: dict[str, tuple[str, list[str]]] = {}
         for name in self.judged:
-            families.setdefault(self.circumstances[name].family, []).append(name)
-        return families
+            family = self.circumstances[name].family
+            families.setdefault(page_name(family), (family, []))[1].append(name)
+        return dict(families.values())
 
     def pages(self, names: Sequence[str]) -> list[str]:
         """The pages of a figure that shows these circumstances: "" is the only page; else one for each family."""
@@ -162,14 +171,40 @@ def contradictions_of_a_circumstance(entry: dict, config: dict, factory: Factory
         errors.append(f"training.l2_as: decoupled given with {training['optimiser']}; write optimiser, or use adam")
     if ("depths" in entry) != ("width" in entry):
         errors.append("width: write it where, and only where, `depths` says that depth grows at that width")
-    expectation = entry.get("expectation", {})
-    for key, found in (("expectation", expectation), ("expectation.contrast", expectation.get("contrast", {}))):
-        low, high = found.get("penalty_ratio", (1, 1))
-        if low > high:
-            errors.append(f"{key}.penalty_ratio: {low:g}, {high:g} given; write the lowest first")
     if factory:
         return errors + contradictions_with_a_factory(entry, resolved["network"], factory)
     return errors + contradictions_of_a_network(resolved["network"], entry.get("depths", []))
+
+
+def faults_of_expectations(chosen: Circumstance, reference: Circumstance | None) -> Iterator[str]:
+    """Yields a line for each thing that is expected of a circumstance and that nothing could show.
+
+    Args:
+        chosen: the circumstance, or a member of the grid.
+        reference: its reference, if the study judges both.
+    """
+    contrast = "expectation.contrast"
+    verdicts = (("expectation", chosen.expectation), (contrast, chosen.expected_contrast))
+    ratios = (("expectation", chosen.expected_penalty_ratio), (contrast, chosen.expected_penalty_contrast))
+    if chosen.learning_rates and any(found for _, found in verdicts + ratios):
+        yield "expectation: more than a best rate is given of a grid of learning rates; write best_learning_rate alone"
+        return
+    if chosen.expected_best_rate and not chosen.learning_rates:
+        yield "expectation.best_learning_rate: given without learning_rates, a grid of them; leave it out"
+    for key, measures in verdicts:
+        for measure, features in measures.items():
+            yield from (f"{key}.{measure}.{fault}" for feature in features if (fault := unjudged(measure, feature)))
+    for key, ratio in ratios:
+        compared = [chosen, *([reference] if reference and key == contrast else [])]
+        if ratio and ratio[0] > ratio[1]:
+            yield f"{key}.penalty_ratio: {ratio[0]:g}, {ratio[1]:g} given; write the lowest first"
+        if ratio and not all(one.reports_penalty for one in compared):
+            yield f"{key}.penalty_ratio: given where no penalty is reported; leave it out"
+    if chosen.expected_contrast or chosen.expected_penalty_contrast:
+        if chosen.reference is None:
+            yield f"{contrast}: given without a reference; leave it out"
+        elif reference and reference.sizes != chosen.sizes:
+            yield f"{contrast}: given, but {reference.name} has other sizes; leave it out"
 
 
 def contradictions_with_a_factory(entry: dict, network: dict, factory: Factory) -> list[str]:

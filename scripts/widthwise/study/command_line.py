@@ -5,20 +5,22 @@ For programs that people call by hand. They run where snakemake runs, in the che
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from widthwise.study.curves import study_of
 from widthwise.study.plan import SCHEMA, Study, StudyError
 
 SNAKEFILE = Path("Snakefile")
 
 
-def read_study(configfiles: Sequence[Path], assignments: Sequence[str] = ()) -> Study:
+def configured_study(configfiles: Sequence[Path], assignments: Sequence[str] = ()) -> Study:
     """Returns the study that snakemake would run with these files and these assignments, `key=value` as for --config.
 
     Exits with a line for each error in them.
@@ -27,30 +29,29 @@ def read_study(configfiles: Sequence[Path], assignments: Sequence[str] = ()) -> 
         sys.exit(f"{SNAKEFILE}: not found in {Path.cwd()}; run this in the checkout, where snakemake runs")
     defaults = re.findall(r'^configfile: "(.+)"$', SNAKEFILE.read_text(encoding="utf-8"), re.MULTILINE)
     config: dict = {}
-    try:
-        for file in [*defaults, *configfiles]:
-            update_config(config, load_layer(file))
-        if assignments:
-            from snakemake.cli import parse_config  # takes a second
+    for file in [*defaults, *configfiles]:
+        update_config(config, layer_of(str(file), load_configfile, file))
+    if assignments:
+        from snakemake.cli import parse_config  # takes a second
 
-            update_config(config, parse_config(assignments))
-        if config.get("curves") is not None:
-            sys.exit("curves: nothing is trained, so there is nothing to tell; call snakemake, or leave the key out")
-        return Study(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        sys.exit(f"{error.filename}: not found in {Path.cwd()}")
-    except (WorkflowError, StudyError) as error:
+        update_config(config, layer_of("--config", parse_config, assignments))
+    try:
+        study = study_of(config, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    except StudyError as error:
         sys.exit(f"The configuration has errors:\n{error}")
-    except ValueError as error:  # of parse_config
-        sys.exit(f"--config: {' '.join(str(error).split())}")
+    if not isinstance(study, Study):
+        sys.exit("curves: nothing is trained, so there is nothing to tell; call snakemake, or leave the key out")
+    return study
 
 
-def load_layer(file: Path | str) -> dict:
-    """The content of one configuration file. Raises WorkflowError that names it where it cannot be parsed."""
+def layer_of(name: str, read: Callable[[Any], dict], source: Any) -> dict:
+    """What one configuration file, or --config, says. Exits with a line that names it where it cannot be read."""
     try:
-        return load_configfile(file)
-    except WorkflowError as error:
-        raise WorkflowError(f"{file}: {' '.join(str(error).split())}") from error
+        return read(source)
+    except OSError as error:
+        sys.exit(f"{name}: {error.strerror} (paths are relative to {Path.cwd()})")
+    except (WorkflowError, ValueError) as error:
+        sys.exit(f"{name}: {' '.join(str(error).split())}")
 
 
 def results_folder(study: Study) -> Path:

@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,32 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
+def foreign_to_json(value: Any, key: str = "") -> Iterator[str]:
+    """Yields a line for each key that is no text, and for each value of a kind that JSON lacks, as a date."""
+    prefix = f"{key}." if key else ""
+    match value:
+        case dict():
+            for name, item in value.items():
+                if isinstance(name, str):
+                    yield from foreign_to_json(item, f"{prefix}{name}")
+                else:
+                    yield f"{prefix}{shorten(name)}: a key that YAML does not read as text; write it in quotes"
+        case list() | tuple():
+            for place, item in enumerate(value):
+                yield from foreign_to_json(item, f"{prefix}{place}")
+        case str() | int() | float() | None:
+            pass
+        case _:
+            yield f"{key}: {value} given, which YAML reads as a {type(value).__name__}; write it in quotes"
+
+
 def expanded_path(text: str) -> str:
-    """A path with `~` and environment variables replaced. A variable that is not set stays as it is."""
-    return str(Path(os.path.expandvars(text)).expanduser())
+    """A path with `~` and environment variables replaced. What is not known stays as it is."""
+    path = Path(os.path.expandvars(text))
+    try:
+        return str(path.expanduser())
+    except RuntimeError:  # no such user
+        return str(path)
 
 
 def with_defaults(config: dict, schema: dict) -> dict:

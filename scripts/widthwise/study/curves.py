@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from widthwise.study.catalogue import ROOT
 from widthwise.study.circumstances import OTHER_FAMILY, Naming, title_of
-from widthwise.study.configuration import expanded_path
 from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
 from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, raise_if_any
 from widthwise.study.requirements import DRIFT_SHARE, LEAST_ROWS_AT_THE_END, LEAST_SEEDS, LEAST_SIZES
@@ -107,10 +106,9 @@ class CurvesStudy(Naming):
     def of(cls, config: dict, schema: dict) -> Self:
         """The study of a configuration with `curves`. Raises StudyError with a line for each fault."""
         _, filled = checked_configuration(config, schema)
-        path = filled["curves"] = expanded_path(filled["curves"])
         if filled["dataset"]["path"]:
             raise StudyError(["curves: given with dataset.path; write one of them"])
-        file = CurvesFile.read(path)
+        file = CurvesFile.read(filled["curves"])
         analysis = AnalysisSettings.from_dict(filled["analysis"])
         raise_if_any(lost_at_once(file, filled["classes"]))
         return cls(
@@ -200,16 +198,6 @@ def read_study(path: Path) -> AnyStudy:
     """The study that a study.json holds."""
     record = json.loads(path.read_text(encoding="utf-8"))
     return CurvesStudy.read(record) if record.get("curves") else Study.read(path)
-
-
-def step_name(study: AnyStudy) -> str:
-    """What a step of the loss log is: a step, or an epoch."""
-    return study.step_name if isinstance(study, CurvesStudy) else "step"
-
-
-def size_name(study: AnyStudy) -> str:
-    """What sizes are compared by: parameters, or a size."""
-    return study.size_name if isinstance(study, CurvesStudy) else "parameters"
 
 
 def holds_a_penalty(file: CurvesFile, circumstance: str) -> bool:

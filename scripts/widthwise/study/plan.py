@@ -31,6 +31,7 @@ from widthwise.study.circumstances import (
     Naming,
     circumstance_of,
     contradictions_of_a_circumstance,
+    faults_of_expectations,
     size_value,
     sizes_alike,
     start_key,
@@ -38,13 +39,14 @@ from widthwise.study.circumstances import (
 from widthwise.study.configuration import (
     alternatives,
     expanded_path,
+    foreign_to_json,
     schema_errors,
     with_defaults,
     without_nulls,
 )
 from widthwise.study.cost import disk_mb, memory_mb, run_work
 from widthwise.study.factory import FACTORY_KEYS, FOLLOWED, Factory, FactoryError
-from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable, missing_data
+from widthwise.study.requirements import PUBLICATION_NEEDS, is_publishable, missing_data, unjudged
 from widthwise.study.settings import (
     AnalysisSettings,
     EvaluationSettings,
@@ -58,7 +60,7 @@ SCHEMA = Path(__file__).resolve().parents[3] / "config/schema.yaml"
 # Keys that say where a study is run and where its results go, not what it is.
 PLACES = ("pathvars", "device")
 # Keys that hold paths.
-PATHS = (("pathvars", "results"), ("dataset", "path"), ("network", "factory"))
+PATHS = (("pathvars", "results"), ("dataset", "path"), ("network", "factory"), ("curves",))
 AS_BUILT = "as_built"
 USED_WITH_A_FACTORY = ("factory", "options", "precision")
 # What Snakemake replaces in a path, or a variable that is not set.
@@ -66,6 +68,7 @@ UNFIT = "${}<>\n"
 # Keys of `dataset` that are about a user's own data.
 OWN_DATA_KEYS = ("path", "channels", "standardise", "names")
 OWN_DRAW = "own"
+CLAIMS_OF_A_FEATURE = ("verdict", "contrast")
 # What frameworks differ in most, and a study of own data or an own network must say.
 SAID = ("l2", "l2_as")
 
@@ -146,6 +149,8 @@ class Study(Naming):
         self.coordinate_checks = [name for name in followed_names if name in catalogue]
         entries = {name: entry for grid in members.values() for name, entry in grid.items()}
         followed = {name: catalogue[name] for name in self.coordinate_checks}
+        # Of the study's own settings; told once, however many circumstances they are a fault in.
+        own_faults = contradictions_of_a_circumstance({}, self.config, self.factory)
         raise_if_any(
             [
                 *unknown_names("study", self.config["study"], catalogue),
@@ -157,10 +162,10 @@ class Study(Naming):
                 *nothing_to_judge(self),
                 *([] if self.factory else contradictions_of_the_analysis(self.analysis)),
                 *catalogue_errors(catalogue, self.config, listed),
-                *(error for name in listed for error in grid_errors(name, catalogue[name])),
+                *(error for name in listed for error in grid_errors(name, catalogue)),
                 *([] if self.own_file else contradictions_of_a_generator(self.dataset)),
                 *(
-                    f"circumstances.{name}: {error}"
+                    error if error in own_faults else f"circumstances.{name}: {error}"
                     for name, entry in (followed | entries).items()
                     for error in contradictions_of_a_circumstance(entry, self.config, self.factory)
                 ),
@@ -170,6 +175,19 @@ class Study(Naming):
         self._followed = {name: self._circumstance(name, entry) for name, entry in followed.items()}
         raise_if_any(
             [
+                *(
+                    f"circumstances.{name}: {fault}"
+                    for name, (first, *_) in members.items()
+                    for fault in faults_of_expectations(
+                        self.circumstances[first], self.circumstances.get(self.references.get(name))
+                    )
+                ),
+                *(
+                    f"claims.{name}.{kind}.{fault}"
+                    for name, claim in self.claims.items()
+                    for kind in CLAIMS_OF_A_FEATURE
+                    if kind in claim and (fault := unjudged(claim[kind]["measure"], claim[kind]["feature"]))
+                ),
                 *(error for circumstance in self._every.values() for error in sizes_alike(circumstance)),
                 *([] if self.own_file else self.missing_data(self.synthetic_summary)),
             ]
@@ -302,16 +320,19 @@ class Study(Naming):
 
     @property
     def data_requirements(self) -> dict:
-        """What the study needs of its data, as `requirements.missing_data` takes it."""
+        """What the study needs of its data, as `requirements.missing_data` takes it.
+
+        Where the first steps alone are followed, there are no epochs.
+        """
         keys = ("batch_size", "epochs", "class_weights")
+        trainings = {name: circumstance.training for name, circumstance in self.circumstances.items()}
+        for name, circumstance in self._followed.items():
+            trainings.setdefault(name, replace(circumstance.training, epochs=0))
         return {
             "evaluation": self.config["evaluation"],
             "decay_step": self.analysis.decay_step,
             "end_window": self.analysis.end_window,
-            "training": {
-                name: {key: getattr(circumstance.training, key) for key in keys}
-                for name, circumstance in self.circumstances.items()
-            },
+            "training": {name: {key: getattr(training, key) for key in keys} for name, training in trainings.items()},
         }
 
     def missing_data(self, dataset: dict) -> list[str]:
@@ -388,10 +409,11 @@ class Study(Naming):
         Most circumstances change the training alone. Their starting losses are measured once, under the name nearest
         to the root of the catalogue.
         """
-        entries = self.config["circumstances"]
-        if self.factory:  # others may have overrides that it cannot follow
-            entries = {name: entries[name] for name in self.judged}
-        catalogue = {name: self._circumstance(name, entry) for name, entry in entries.items()}
+        catalogue = {
+            name: self._circumstance(name, entry)
+            for name, entry in self.config["circumstances"].items()
+            if not contradictions_of_a_circumstance(entry, self.config, self.factory)
+        }
         keys = self._nearest_first({name: start_key(circumstance) for name, circumstance in catalogue.items()})
         return {name: next(other for other in keys if keys[other] == keys[name]) for name in self.judged}
 
@@ -444,7 +466,9 @@ def checked_configuration(config: dict, schema: dict) -> tuple[dict, dict]:
 
     Raises StudyError with a line for each fault.
     """
-    given, errors = with_absolute_overrides(plain(without_nulls(config)), schema)
+    given = without_nulls(config)
+    raise_if_any(foreign_to_json(given))
+    given, errors = with_absolute_overrides(plain(given), schema)
     raise_if_any(errors + schema_errors(given, schema))
     filled = with_defaults(given, schema)
     raise_if_any(expand_paths(filled))
@@ -454,16 +478,20 @@ def checked_configuration(config: dict, schema: dict) -> tuple[dict, dict]:
 def expand_paths(config: dict) -> list[str]:
     """Expands `~` and variables in all paths, in place. Returns a line for each that cannot be used."""
     errors = []
-    for section, key in PATHS:
-        text = config[section].get(key)
+    for *sections, key in PATHS:
+        holder = config
+        for section in sections:
+            holder = holder[section]
+        text = holder.get(key)
         if text is None:
             continue
-        path = config[section][key] = expanded_path(text)
-        if path.startswith("-"):
-            errors.append(f"{section}.{key}: {text} given; write a path that does not begin with '-'")
+        name, path = ".".join([*sections, key]), expanded_path(text)
+        holder[key] = path
+        if path[0] in "-~":
+            errors.append(f"{name}: {text} given; write a path that does not begin with {path[0]!r}")
         elif unfit := [character for character in UNFIT if character in path]:
             remedy = ", or set the environment variable" if unfit[0] == "$" else ""
-            errors.append(f"{section}.{key}: {text!r} given; write a path without {unfit[0]!r}{remedy}")
+            errors.append(f"{name}: {text!r} given; write a path without {unfit[0]!r}{remedy}")
     return errors
 
 

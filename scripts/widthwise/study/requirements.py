@@ -9,6 +9,12 @@ from typing import Any
 
 from widthwise.study.settings import EvaluationSettings, end_window_start
 
+# What is judged of each loss; analysis/features.py defines it.
+FEATURES = {
+    "objective": ("starting_loss", "initial_decay", "end_value", "equal_compute"),
+    "data_loss": ("starting_loss", "initial_decay", "steps_to_midway", "end_value", "equal_compute"),
+    "printed": ("starting_loss", "initial_decay", "end_value"),
+}
 LEAST_ROWS_AT_THE_END = 4
 DRIFT_SHARE = 0.4  # of the steps, over which a loss' drift is read
 LEAST_SEEDS, LEAST_SIZES = 2, 3  # for a verdict
@@ -20,6 +26,12 @@ PUBLICATION_NEEDS = f"a published verdict needs {PUBLISHED_SEEDS} seeds and {PUB
 def is_publishable(seeds: int, sizes: int) -> bool:
     """Whether verdicts over so many seeds and sizes may be published."""
     return seeds >= PUBLISHED_SEEDS and sizes >= PUBLISHED_SIZES
+
+
+def unjudged(measure: str, feature: str) -> str:
+    """What is wrong with a feature of a loss; nothing if it is judged."""
+    judged = FEATURES[measure]
+    return "" if feature in judged else f"{feature}: not judged of this loss; write one of {', '.join(judged)}"
 
 
 def missing_data(requirements: Mapping[str, Any], train_counts: Sequence[int]) -> list[str]:
@@ -58,7 +70,7 @@ def missing_data_of(
         return errors
     steps_per_epoch = samples // batch_size
     steps = training["epochs"] * steps_per_epoch
-    return errors + missing_rows(requirements, evaluation, steps, steps_per_epoch)
+    return errors + (missing_rows(requirements, evaluation, steps, steps_per_epoch) if steps else [])
 
 
 def missing_rows(
