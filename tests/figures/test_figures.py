@@ -410,9 +410,11 @@ def test_two_losses_that_both_diverged_are_one(studies):
     nothing = {"verdict": "diverged", "change": numpy.nan, "ci_low": -numpy.inf, "ci_high": numpy.inf, "diverged": 3}
     verdicts = inputs["verdicts"].copy()
     verdicts.loc[lost, list(nothing)] = list(nothing.values())
-    seen = words(drawn("verdict_map", study, inputs | {"verdicts": verdicts.assign(expected=None, agrees=None)}))
-    assert seen.count("3 diverged") == 2  # of the data loss: at the start and at the end
-    assert "; in 1 all runs of some size diverge" in " ".join(seen.split())
+    inputs = inputs | {"verdicts": verdicts.assign(expected=None, agrees=None)}
+    # Of the data loss: at the start and at the end.
+    assert words(drawn("verdict_map", study, inputs)).count("3 diverged") == 2
+    for name in ("verdict_map", "loss_curves", "feature_trends"):
+        assert "; in 1 all runs of some size diverge" in " ".join(words(drawn(name, study, inputs)).split())
 
 
 def test_an_interval_without_bounds_is_not_written(studies):

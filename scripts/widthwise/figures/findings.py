@@ -66,7 +66,7 @@ def curve_finding(verdicts: pandas.DataFrame, circumstance: str, measure: str) -
 
 
 def ends_finding(verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
-    """Says in how many circumstances each loss ends higher in larger networks; of one, how it ends.
+    """Says in how many circumstances each loss ends higher in larger networks, or diverges; of one, how it ends.
 
     Nothing where no end has a verdict.
     """
@@ -78,13 +78,20 @@ def ends_finding(verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> st
     if len(circumstances) == 1:
         return "In larger networks " + listed(f"the {loss} {END[of_loss[0]]}" for loss, of_loss in found.items())
     higher = listed(f"a higher {loss} in {of_loss.count('rises') or 'none'}" for loss, of_loss in found.items())
-    return f"Of {len(circumstances)} circumstances, larger networks end with {higher}"
+    return f"Of {len(circumstances)} circumstances, larger networks end with {higher}{lost_words(ends)}"
+
+
+def lost_words(ends: pandas.DataFrame) -> str:
+    """Says in how many circumstances all runs of a size diverge, by their rows of ends; nothing if in none."""
+    lost = ends.loc[ends["verdict"] == "diverged", "circumstance"].nunique()
+    return f"; in {lost} all runs of some size diverge" if lost else ""
 
 
 def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str) -> str:
     """Says in how many circumstances a loss starts higher and ends higher in larger networks."""
     subject = f"In larger networks the {MEASURES[measure]}"
-    if verdicts[verdicts["circumstance"].isin(circumstances)].empty:
+    ours = verdicts[verdicts["circumstance"].isin(circumstances)]
+    if ours.empty:
         return f"The {MEASURES[measure]} as networks of every size train"
     if len(circumstances) == 1:
         return f"{subject} {curve_finding(verdicts, circumstances[0], measure).replace(', ', ' and ')}"
@@ -92,7 +99,7 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
         sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
         for feature in ("starting_loss", "end_value")
     )
-    of_all = f"{len(circumstances)} circumstances"
+    of_all, lost = f"{len(circumstances)} circumstances", lost_words(ours[ours["feature"] == "end_value"])
     if starts == ends == 0:
-        return f"{subject} starts or ends higher in none of {of_all}"
-    return f"{subject} starts higher in {starts or 'none'} of {of_all} and ends higher in {ends or 'none'}"
+        return f"{subject} starts or ends higher in none of {of_all}{lost}"
+    return f"{subject} starts higher in {starts or 'none'} of {of_all} and ends higher in {ends or 'none'}{lost}"

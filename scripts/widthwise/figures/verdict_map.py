@@ -4,7 +4,7 @@
 verdict being decided and the other not. The table of verdicts has all other features.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy
@@ -59,7 +59,7 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
     height = ROW_HEIGHT * (sum(row_heights(names)) + HEADING * len(headings)) + ABOVE_COLUMNS
     size = WIDTH, min(height, MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")
-    title(figure, finding(verdicts, [group[0] for group in groups]))
+    title(figure, ends_finding(verdicts, [group[0] for group in groups]))
     places = name_rows(axes, names, [HEADING * (group[0] in headings) for group in groups])
     for group, (top, height) in zip(groups, places, strict=True):
         if group[0] in headings:
@@ -138,14 +138,6 @@ def label_columns(axes: Axes, positions: Mapping[tuple[str, str], float]) -> Non
             va="bottom",
             fontweight="bold",
         )
-
-
-def finding(verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
-    """Says in how many circumstances larger networks end higher, and in how many all runs of a size diverge."""
-    ends = verdicts[(verdicts["feature"] == "end_value") & verdicts["circumstance"].isin(circumstances)]
-    lost = ends.loc[ends["verdict"] == "diverged", "circumstance"].nunique()
-    told = f"; in {lost} all runs of some size diverge" if lost and len(circumstances) > 1 else ""
-    return ends_finding(verdicts, circumstances) + told
 
 
 def note(verdicts: pandas.DataFrame) -> str:
