@@ -111,7 +111,9 @@ def test_penalties_are_those_of_the_formula(judged):
 
 
 def test_a_study_of_one_circumstance_is_judged_too(tmp_path):
-    study = make_study(study=["baseline"], training=STUDY.config["training"] | {"l2": 0}, claims={})
+    alone = {"baseline": {"hypothesis": "Alone.", "source": "None."}}
+    training = STUDY.config["training"] | {"l2": 0}
+    study = make_study(study=["baseline"], circumstances=alone, training=training, claims={})
     results = write_study(study, tmp_path)
     judge(results, study)
     names = {path.stem for path in (results / "tables").glob("*.csv")}
