@@ -152,7 +152,7 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
         cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
         comment = cluster.output("squeue", "-h", "-j", job, "-o", "%k")
         width = re.search(r"no_l2_(width\d+)", comment)[1]
-        cluster.run("pkill", "-STOP", "-f", f"python .*disturbed/runs/no_l2/{width}")
+        cluster.run("pkill", "-STOP", "-f", f"scripts/train.py .*disturbed/runs/no_l2/{width}")
 
     disturbed = []
     for disturb in (

@@ -134,7 +134,7 @@ def test_a_new_circumstance_is_yaml_only_and_diverged_runs_are_results(smoke):
             [
                 "study: unknown circumstance 'no_l3'; did you mean no_l2?",
                 "analysis.heads_per_backbone: 3 given for 4 initialisations; ",
-                "circumstances.baseline: network.multipliers: 3 given for 2 stages; ",
+                "network.multipliers: 3 given for 2 stages; ",
             ],
             id="contradictions",
         ),
