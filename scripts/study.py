@@ -101,9 +101,10 @@ def above_zero(kind: Callable[[str], float]) -> Callable[[str], float]:
     """Reads a number of a kind that is above 0."""
 
     def number(text: str) -> float:
-        if not kind(text) > 0:
+        value = kind(text)
+        if not value > 0:
             raise argparse.ArgumentTypeError(f"{text} given; write a number above 0")
-        return kind(text)
+        return value
 
     return number
 

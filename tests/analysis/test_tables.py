@@ -6,8 +6,8 @@ import numpy
 import pandas
 import pytest
 
-from widthwise.analysis.features import FEATURES
 from widthwise.analysis.tables import TABLES, make_table, read_table, write_table
+from widthwise.study.requirements import FEATURES
 
 ROW = {"circumstance": "a", "measure": "objective", "feature": "end_value", "verdict": "rises", "seeds": 3, "sizes": 4}
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables_of_runs import BACKBONES, SEEDS, SIZES, tables
 
-from widthwise.analysis.features import FEATURES
 from widthwise.analysis.inference import holm
 from widthwise.analysis.verdicts import (
     all_responses,
@@ -20,6 +19,7 @@ from widthwise.analysis.verdicts import (
     level_of,
     plateau,
 )
+from widthwise.study.requirements import FEATURES
 
 EXPECTATIONS = {
     "penalised": {

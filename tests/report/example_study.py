@@ -9,13 +9,13 @@ import numpy
 import pandas
 import yaml
 
-from widthwise.analysis.features import FEATURES
 from widthwise.analysis.penalties import penalties as penalty_table
 from widthwise.analysis.penalties import penalty_ratios
 from widthwise.analysis.tables import TABLES, make_table
 from widthwise.analysis.verdicts import LEVELS, level_of
 from widthwise.report.evidence import Evidence
 from widthwise.study.plan import SCHEMA, Run, Study
+from widthwise.study.requirements import FEATURES
 
 CONFIG = SCHEMA.parent
 ROOT = CONFIG.parent

@@ -64,7 +64,7 @@ def contrasts(
         theirs = responses.get((reference, measure, feature))
         if theirs is None or list(sizes[circumstance]) != list(sizes[reference]):
             continue
-        if ours.values.shape != theirs.values.shape:
+        if ours.values.shape != theirs.values.shape:  # known at other sizes
             continue
         level = level_of(measure, feature, levels)
         difference = ours.less(theirs)

@@ -129,7 +129,12 @@ def has_broken_down(curve: Curve, window: int, run: Mapping[str, Any]) -> bool:
     bound = loss_bound(curve, run["classes"])
     if run["diverged"] or not 0 < bound < math.inf:
         return False
-    return curve.mean(window, run["planned_steps"]) > BROKEN_DOWN * bound
+    return bool(is_far_above(curve.mean(window, run["planned_steps"]), bound))
+
+
+def is_far_above(end: float, bound: float) -> bool:
+    """Whether an end, or each of an array, lies so far above its bound that the run broke down."""
+    return end > BROKEN_DOWN * bound
 
 
 def loss_at(curve: Curve, step: float, bound: float, *, diverged: bool) -> float:

@@ -12,7 +12,7 @@ import numpy
 import pandas
 
 from widthwise.analysis.comparisons import Curves
-from widthwise.analysis.features import BROKEN_DOWN, Curve
+from widthwise.analysis.features import Curve, is_far_above
 from widthwise.analysis.inference import (
     END,
     UNKNOWN,
@@ -357,7 +357,7 @@ def on_steps(curves: Curves, steps: numpy.ndarray) -> Curves:
 def responses_by_budget(curves: Curves, bounds: numpy.ndarray, end_window: float) -> Iterator[tuple[int, Response]]:
     """Yields budgets, shortest first, each with the data loss' end.
 
-    `bounds` (seeds, sizes) stand in where a run diverged or, as `has_broken_down` has it, ended far above them.
+    `bounds` (seeds, sizes) stand in where a run diverged or ended far above them.
     Budgets are the logged steps at, or next below, the planned steps and their halves, quarters and so on.
     """
     wanted = [curves.steps[-1] / 2**halvings for halvings in reversed(range(BUDGETS))]
@@ -371,5 +371,5 @@ def responses_by_budget(curves: Curves, bounds: numpy.ndarray, end_window: float
         ends = bounds.copy()
         for run in numpy.argwhere(~diverged):
             ends[*run] = Curve(steps, values[*run]).mean(first, steps[-1])
-        diverged |= ends > BROKEN_DOWN * bounds
+        diverged |= is_far_above(ends, bounds)
         yield int(steps[-1]), Response(numpy.where(diverged, bounds, ends), diverged, curves.parameters, END)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas
 
-from widthwise.analysis.features import FEATURES, ROW_MEASURES
+from widthwise.analysis.features import ROW_MEASURES
 from widthwise.files import atomic_write
 from widthwise.study.identity import IDENTITY, NETWORK_IDENTITY
+from widthwise.study.requirements import FEATURES
 
 TEXT, WHOLE, REAL, FLAG = "str", "int64", "float64", "boolean"
 

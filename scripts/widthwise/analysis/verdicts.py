@@ -13,10 +13,10 @@ from dataclasses import asdict
 import numpy
 import pandas
 
-from widthwise.analysis.features import FEATURES, ROW_MEASURES
+from widthwise.analysis.features import ROW_MEASURES
 from widthwise.analysis.inference import DECAY, END, ROUNDING, START, TIME, Response, holm, judge, t_interval
 from widthwise.analysis.tables import classes_of, make_table
-from widthwise.study.requirements import LEAST_SIZES
+from widthwise.study.requirements import FEATURES, LEAST_SIZES
 
 LEVELS = {
     (measure, feature): level

@@ -9,7 +9,7 @@ from typing import Any
 
 from widthwise.study.settings import EvaluationSettings, end_window_start
 
-# What is judged of each loss; analysis/features.py defines it.
+# What is judged of each loss; analysis/features.py says what each feature is.
 FEATURES = {
     "objective": ("starting_loss", "initial_decay", "end_value", "equal_compute"),
     "data_loss": ("starting_loss", "initial_decay", "steps_to_midway", "end_value", "equal_compute"),
