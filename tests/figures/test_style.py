@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
+from PIL import Image
 
 from widthwise.figures.axes import log_axis, tick_ends, tick_log_ends
 from widthwise.figures.labels import spread
 from widthwise.figures.layout import MOST_HEIGHT, WIDTH, identical, panel_grid, row_grid
-from widthwise.figures.style import series_styles
+from widthwise.figures.style import save, series_styles
 from widthwise.report.palette import VERDICT_LOOKS, size_colours, verdict_look
 
 
@@ -128,3 +129,18 @@ def test_circumstances_are_identical_if_no_number_differs_by_more_than_a_thousan
     table = pandas.DataFrame(rows)
     groups = identical(table, ["a", "b", "c", "d", "e", "without", "rows"], ["step"], ["loss"])
     assert groups == [["a", "b"], ["c"], ["d", "e"], ["without"], ["rows"]]
+
+
+def test_a_picture_is_small_and_looks_as_drawn(tmp_path, axes):
+    generator = numpy.random.default_rng(0)
+    for colour in size_colours([1, 2, 3, 4, 5, 6]).values():  # bands over bands: thousands of colours
+        low, high = generator.random((2, 200))
+        axes.fill_between(range(200), low, low + high, color=colour, alpha=0.2, linewidth=0)
+    drawn = tmp_path / "drawn.png"
+    axes.figure.savefig(drawn, dpi=160)
+    saved = tmp_path / "saved.png"
+    with pyplot.rc_context({"savefig.dpi": 160}):
+        save(axes.figure, [saved])
+    assert saved.stat().st_size < drawn.stat().st_size
+    seen, meant = (numpy.asarray(Image.open(path).convert("RGB"), float) for path in (saved, drawn))
+    assert numpy.abs(seen - meant).mean() < 2  # of 255

@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from PIL import Image
 
 from widthwise.files import atomic_write
 
@@ -71,9 +72,19 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
         content = io.BytesIO()  # on a full disk, savefig itself may raise an AttributeError
         figure.savefig(content, format=path.suffix[1:], metadata=metadata)
+        if path.suffix == ".png":
+            content = with_palette(content)
         with atomic_write(path) as temporary:
             temporary.write_bytes(content.getvalue())
     pyplot.close(figure)
+
+
+def with_palette(picture: io.BytesIO) -> io.BytesIO:
+    """The same PNG in at most 256 colours: a third of the bytes for most figures, and no difference that one sees."""
+    content = io.BytesIO()
+    with Image.open(picture) as image:
+        image.convert("RGB").quantize(dither=Image.Dither.NONE).save(content, format="png", optimize=True)
+    return content
 
 
 def series_styles(count: int) -> list[dict]:
