@@ -37,6 +37,7 @@ RATES = (
     [
         "learning_rates",
         "learning_rate_slopes",
+        "learning_rate_choices",
         "learning_rate_verdicts",
         "learning_rate_budgets",
     ]

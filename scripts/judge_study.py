@@ -78,10 +78,11 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         )
     grids = {name: learning_rates.Grid.of(runs, members) for name, members in study.grids.items()}
     if grids:
-        expected = {name: study.circumstances[members[0]].expected_best_rate for name, members in study.grids.items()}
+        expected = {name: study.circumstances[members[0]].expected_rates for name, members in study.grids.items()}
         judged["learning_rates"] = learning_rates.rates_table(grids)
         judged["learning_rate_slopes"] = learning_rates.slopes_table(grids, expected)
-        judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, base_width_of(study))
+        judged["learning_rate_choices"] = learning_rates.choices_table(grids)
+        judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, expected, base_width_of(study))
         data_losses = data_losses_of(losses, runs, [name for members in study.grids.values() for name in members])
         judged["learning_rate_budgets"] = learning_rates.budgets_table(
             grids,

@@ -97,14 +97,14 @@ def test_censored_rates_leave_a_claim_open():
     censored = replace(EMPTY, grids={"standard": Grid.of(runs_of(), MEMBERS[:4]), "mup": grid_of(slope=0.0)})
     for kind in ({"grid": "standard"}, {"grid": "mup", "less": "standard"}):
         judged = claim(censored, "falls", best_rate=kind)
-        assert (judged.agrees, judged.ours) == ("undecided", "unknown: 3 of the best rates lie at the grid's edge")
+        assert (judged.agrees, judged.ours) == ("undecided", "unknown: 3 of the best rates do not lie inside the grid")
 
 
 @pytest.mark.parametrize(
     ("other", "agrees"), [("undecided", "undecided"), ("rises", "no"), ("flat", "no"), ("falls", "yes")]
 )
 def test_the_order_is_asked_of_the_rates_up_to_the_best_alone(other, agrees):
-    facts = {"grid": "mup", "base_width": 8, "seeds": 3, "learning_rate": 1e-3}
+    facts = {"grid": "mup", "base_width": 8, "seeds": 3, "learning_rate": 1e-3, "diverged": 0, "at_edge": 0}
     found = [("falls", True), (other, True), ("rises", False), ("mixed", None)]
     rates = make_table(
         "learning_rate_verdicts", [facts | {"verdict": verdict, "at_or_below_best": below} for verdict, below in found]
@@ -115,7 +115,7 @@ def test_the_order_is_asked_of_the_rates_up_to_the_best_alone(other, agrees):
 
 
 def test_the_order_at_rates_of_a_whole_grid():
-    evidence = replace(GRIDS, rate_verdicts=verdicts_table(GRIDS.grids, 8))
+    evidence = replace(GRIDS, rate_verdicts=verdicts_table(GRIDS.grids, {grid: {} for grid in GRIDS.grids}, 8))
     assert claim(evidence, "falls", order_at_rates={"grid": "standard"}).agrees == "yes"
     assert claim(evidence, "rises", order_at_rates={"grid": "standard"}).agrees == "no"
 

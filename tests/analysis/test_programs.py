@@ -82,14 +82,16 @@ def test_the_claims_of_the_catalogue_are_judged(judged):
 
 def test_a_grid_is_judged_by_its_members(judged):
     slopes = read_table(judged / "learning_rate_slopes.csv").set_index("quantity")
-    assert (slopes.loc["best", "verdict"], slopes.loc["best", "agrees"]) == ("falls", True)
+    assert (slopes.loc["best", "verdict"], slopes.loc["best", "agrees"]) == ("falls", "yes")
     assert len(read_table(judged / "learning_rates.csv")) == 4
     verdicts = read_table(judged / "learning_rate_verdicts.csv").set_index("learning_rate")
     assert len(verdicts) == 9
     budgets = read_table(judged / "learning_rate_budgets.csv")
-    assert set(budgets["steps"]) == {12, 24, 48, 100, 200}
+    assert set(budgets["steps"]) == {48, 100, 200}
     last = budgets[budgets["steps"] == 200].set_index("learning_rate")
-    pandas.testing.assert_frame_equal(last[["verdict", "change"]], verdicts.dropna()[["verdict", "change"]])
+    pandas.testing.assert_frame_equal(
+        last[["verdict", "change"]], verdicts[verdicts.index.notna()][["verdict", "change"]]
+    )
 
 
 def test_penalties_are_those_of_the_formula(judged):
@@ -188,7 +190,7 @@ def test_runs_that_diverged_are_counted_and_not_dropped(tmp_path):
     penalties = read_table(results / "tables/penalties.csv")
     assert penalties["size"].to_list() == ["width2", "width3", "width5"] * 2
     budgets = read_table(results / "tables/learning_rate_budgets.csv").set_index("learning_rate")
-    assert budgets.loc[2.0**-5, "verdict"].to_list() == ["diverged"] * 5
+    assert budgets.loc[2.0**-5, "verdict"].to_list() == ["diverged"] * 3
     assert budgets.loc[2.0**-5, "steps"].to_list() == budgets.loc[2.0**-6, "steps"].to_list()
 
 

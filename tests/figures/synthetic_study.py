@@ -269,14 +269,15 @@ def make_learning_rates(study) -> tuple[pandas.DataFrame, pandas.DataFrame]:
     rates = [
         {"grid": grid, "width": width, "parameters": count, "log2_rate": best,
          "ci_low": -numpy.inf if width == 2 else best - 0.3, "ci_high": numpy.inf if width == 2 else best + 0.3,
-         "loss": 0.2, "censored": width == 2, "log2_highest_stable": best + 1}
+         "lowest_loss": 0.2, "optimum": "upper edge" if width == 2 else "inside",
+         "log2_highest_stable": best + 1, "all_stable": width == 2, "diverged": 3 * (width == 26)}
         for grid in study.grids
         for width, count in WIDTHS.items()
         for best in [numpy.log2(2e-3 / width)]
     ]  # fmt: skip
     slopes = [
         {"grid": grid, "quantity": quantity, "slope": -1.0, "ci_low": -1.2, "ci_high": -0.8, "seeds": 3,
-         "censored": 1, "verdict": "falls", "expected": "falls", "agrees": True}
+         "censored": 1, "verdict": "falls", "expected": "falls", "agrees": "yes"}
         for grid in study.grids
         for quantity in ("best", "highest_stable")
     ]  # fmt: skip

@@ -165,7 +165,7 @@ def test_a_title_says_the_finding(figure_of):
     assert titles["depth_trend"] == "As depth grows, the data loss ends lower in deep plain"
     assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (Adam)"
     assert titles["rate_budgets"] == (
-        "Larger networks end with a higher data loss at 4 of 20 pairs of learning rate and steps"
+        "Larger networks end with a higher data loss at 1 of 4 learning rates; at 1 all runs of some size diverge"
     )
     assert titles["coordinate_check"] == (
         "After 1 step at 1e-4 the logits have changed in proportion to width^0.90 (rate of 1e-2) and width^0.00 (mup)"
@@ -456,7 +456,10 @@ def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, 
     assert found[-8::4] == ["↑ ≥ +0.22", "×"]
     assert len(found) == len(studies["default"][1]["budgets"])
     assert "rises in 4 of 20, falls in 7, flat in 7, diverged in 1, undecided in 1" in words(figure)
-    assert "3 seeds, descriptive, at 5%. ≥: some runs diverged" in words(figure)
+    told = "3 seeds, descriptive, at 5%: without any effect, about 0 of 20 would rise. ≥: some runs diverged"
+    assert told in words(figure)
+    title = "Larger networks end with a higher data loss at 1 of 4 learning rates; at 1 all runs of some size diverge"
+    assert figure.get_suptitle() == title
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["4e-5", "2e-4", "1e-3", "4e-3"]
 
 
@@ -571,8 +574,8 @@ def test_the_task_shows_samples_of_any_shape(studies, classes, shape, volume, no
 
 def test_a_width_without_a_best_rate_has_no_mark(studies):
     study, inputs = studies["default"]
-    unknown = inputs["optima"].assign(log2_rate=numpy.nan, ci_low=numpy.nan, ci_high=numpy.nan, loss=numpy.nan)
-    unknown = unknown.assign(censored=True, log2_highest_stable=numpy.nan)
+    unknown = inputs["optima"].assign(log2_rate=numpy.nan, ci_low=numpy.nan, ci_high=numpy.nan, lowest_loss=numpy.nan)
+    unknown = unknown.assign(optimum="no rate", log2_highest_stable=numpy.nan, all_stable=False)
     slopes = inputs["slopes"].assign(slope=numpy.nan, verdict="undecided")
     figure = drawn("best_learning_rates", study, inputs | {"optima": unknown, "slopes": slopes})
     assert figure.get_suptitle() == "As width grows, the best learning rate is undecided (Adam)"

@@ -772,17 +772,18 @@ def test_it_says_what_it_is_conditional_on():
 def test_learning_rates_are_told_with_their_intervals():
     grid = {"grid": "learning_rates"}
     rates = [
-        grid | {"width": width, "parameters": parameters, "log2_rate": rate, "censored": False}
-        for width, parameters, rate in ((2, 15_708, -8.0), (26, 2_613_444, -10.0))
+        grid | {"width": width, "parameters": parameters, "log2_rate": rate, "optimum": place, "diverged": 0}
+        for width, parameters, rate, place in ((2, 15_708, -8.0, "inside"), (26, 2_613_444, -10.0, "lower edge"))
     ]
     slopes = [
         {"quantity": "best", "slope": -0.55, "ci_low": -0.7, "ci_high": -0.4, "censored": 0, "verdict": "falls"}
-        | {"expected": "falls", "agrees": True},
+        | {"expected": "falls", "agrees": "yes"},
         {"quantity": "highest_stable", "censored": 2, "verdict": "undecided", "expected": None},
     ]
     by_rate = [
         {"learning_rate": rate, "verdict": verdict, "change": -0.1, "ci_low": -0.2, "ci_high": -0.05}
-        | {"at_or_below_best": below, "base_width": 8, "seeds": 5}
+        | {"at_or_below_best": below, "base_width": 8, "seeds": 5, "diverged": 0, "at_edge": 0}
+        | ({} if rate else {"expected": "no higher", "agrees": "yes"})
         for rate, verdict, below in (
             (1e-3, "falls", True), (2e-3, "falls", True), (4e-3, "rises", False), (None, "flat", None),
         )
@@ -795,14 +796,14 @@ def test_learning_rates_are_told_with_their_intervals():
     study = example_study(study=["baseline", "learning_rates"])
     answer = write_answer(example_evidence(study, AS_EXPECTED, **tables))
     assert row_of(answer, "The learning rate", "rates with BatchNorm") == [
-        "3.9e-3 → 9.8e-4",
+        "3.9e-3 → ≤ 9.8e-4",
         "falls −0.55 [−0.70, −0.40]",
-        "undecided: 2 widths at the grid's edge",
+        "undecided (2 widths at the grid's edge)",
         "width 8: falls at 1e-3, 2e-3",
         "rises at 4e-3",
-        "flat −0.100 [−0.200, −0.050]",
+        "flat −0.100 [−0.200, −0.050]; no higher, up to 0.05",
     ]
-    assert "1 of 1 learning rates" in answer
+    assert "2 of 2 learning rates" in answer
     assert "Whether another learning rate" not in answer
     assert "Whether another learning rate" in write_answer(example_evidence(example_study(), {}))
 

@@ -163,16 +163,25 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         "learning_rates",
         [
             {"grid": "learning_rates", "width": 2, "parameters": 15_708, "log2_rate": -8, "ci_low": -9, "ci_high": -7}
-            | {"loss": 0.2, "censored": False, "log2_highest_stable": -6},
-            {"grid": "learning_rates", "width": 8, "parameters": 248_154, "censored": True},
+            | {"lowest_loss": 0.2, "optimum": "inside", "log2_highest_stable": -6, "all_stable": False, "diverged": 3},
+            {"grid": "learning_rates", "width": 8, "parameters": 248_154, "log2_rate": -12}
+            | {"optimum": "lower edge", "log2_highest_stable": -5, "all_stable": True, "diverged": 0},
         ],
     )
     by_rate = make_table(
         "learning_rate_verdicts",
         [
             {"grid": "learning_rates", "learning_rate": rate, "verdict": "falls", "change": -0.1, "ci_low": -0.2}
-            | {"ci_high": -0.05, "at_or_below_best": True, "base_width": 8, "seeds": 5}
+            | {"ci_high": -0.05, "at_or_below_best": True, "base_width": 8, "seeds": 5, "diverged": 1, "at_edge": 0}
             for rate in (4e-5, None)
+        ],
+    )
+    choices = make_table(
+        "learning_rate_choices",
+        [
+            {"grid": "learning_rates", "width": 2, "parameters": 15_708, "seed": seed, "learning_rate": 4e-5}
+            | {"at_edge": seed > 0, "end_value": 0.2, "diverged": False}
+            for seed in range(3)
         ],
     )
     powers = make_table(
@@ -192,7 +201,12 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         ],
     )
     evidence = example_evidence(
-        study, {}, learning_rates=rates, learning_rate_verdicts=by_rate, coordinate_powers=powers
+        study,
+        {},
+        learning_rates=rates,
+        learning_rate_choices=choices,
+        learning_rate_verdicts=by_rate,
+        coordinate_powers=powers,
     )
     page = write_evidence(evidence)
     for name in study.judged:
@@ -201,9 +215,11 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
         assert f"## {title} (`{name}`)\n\nHypothesis: {circumstance.hypothesis.strip()}\n\n|" in page
     for measure, feature in evidence.tables["verdicts"][["measure", "feature"]].itertuples(index=False):
         assert page.count(f"| {measured(measure, feature)} |") >= 2
-    assert "| rates with BatchNorm | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 |" in page
-    assert "| rates with BatchNorm | 8 | at the grid's edge |" in page
-    assert "| rates with BatchNorm | each width's best | falls | −0.100 [−0.200, −0.050] | 5 |" in page
+    assert "| rates with BatchNorm | 2 | 3.9e-3 [2e-3, 7.8e-3] | 0.200 | 1.6e-2 | 3 |" in page
+    assert "| rates with BatchNorm | 8 | ≤ 2.4e-4 (lower edge) | – | ≥ 3.1e-2 | 0 |" in page
+    by_rate = "falls by at least | −0.100 [−0.200, −0.050] | 1 | 5 |"
+    assert f"| rates with BatchNorm | each width's best | {by_rate}" in page
+    assert "of which 2 of 3 lie at the grid's edge" in page
     for layer in ("b1, c2", "logits"):
         power = "+0.50 [+0.40, +0.60]"
         assert f"| BatchNorm at 1e-2 under mup | {layer} | {power} | {power} |" in page

@@ -101,10 +101,10 @@ def test_shares_and_p_values():
 def test_verdicts_in_words():
     assert format_verdict("rises") == "rises"
     assert format_verdict("falls", slight=True) == "slightly falls"
-    assert format_verdict("rises", diverged=True) == "rises by at least"
+    assert format_verdict("rises", bounded=True) == "rises by at least"
     assert format_verdict("undecided", why="one size goes back") == "undecided (one size goes back)"
     assert format_verdict("undecided") == "undecided"
-    assert format_verdict("flat", why="one size goes back", diverged=True) == "flat"
+    assert format_verdict("flat", why="one size goes back", bounded=True) == "flat"
 
 
 def test_plurals_and_lists():

@@ -98,7 +98,7 @@ DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}
             (
                 f"circumstances.learning_rates.expectation.{key}",
                 value,
-                "circumstances.learning_rates: expectation: more than a best rate is given of a grid of learning ",
+                "circumstances.learning_rates: expectation: given of a grid of learning rates; allowed of one: best_le",
             )
             for key, value in {
                 "data_loss": {"end_value": "falls"},
@@ -245,7 +245,7 @@ def test_expectations_are_told_apart():
     circumstance = study_with(change).circumstances["fixed_std_init"]
     assert circumstance.expectation == {"data_loss": {"end_value": "falls"}}
     assert circumstance.expected_contrast == {"objective": {"starting_loss": "falls"}}
-    assert circumstance.expected_best_rate is None
+    assert circumstance.expected_rates == {}
     assert (circumstance.expected_penalty_ratio, circumstance.expected_penalty_contrast) == ((2, 4), (0.5, 0.5))
 
 

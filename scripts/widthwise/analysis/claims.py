@@ -99,11 +99,11 @@ def of_best_rate(evidence: Evidence, expected: str, grid: str, less: str | None 
     for other in others:
         slope = slope.less(other)
     ours = (
-        f"unknown: {slope.censored} of the best rates lie at the grid's edge"
+        f"unknown: {slope.censored} of the best rates do not lie inside the grid"
         if slope.censored
         else f"{with_interval(slope.interval, 2)} doublings per doubling of width, {len(slope.without)} seeds"
     )
-    return Finding(ours, agreement(slope.interval, expected), "learning_rates")
+    return Finding(ours, agreement(slope.interval, expected), "learning_rate_slopes")
 
 
 def of_order_at_rates(evidence: Evidence, expected: str, grid: str) -> Finding | None:

@@ -1,8 +1,9 @@
 """The best learning rate of every width, the highest stable one, and how both move with width.
 
 The best rate is the lowest point of a parabola in log2 of the rate, through the seeds' mean of the log of the data
-loss' end: its lowest value on the grid and the two neighbours. At the grid's edge it is censored, since the best rate
-lies outside. Its interval is a jackknife over seeds. A rate at which a run diverged cannot be the best.
+loss' end: its lowest value on the grid and the two neighbours. Its interval is a jackknife over seeds. A rate at which
+a run diverged cannot be the best; beside one the best is the grid's point, since a diverged run's loss is only a bound.
+At the grid's edge the best rate is censored, since it lies outside.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,10 @@ from widthwise.study.settings import end_window_start
 EQUIVALENCE = 0.25  # doublings per doubling of width, within which a rate, or another power of width, stays
 LEAST_LOSS = 1e-12  # nats; below it a logarithm is rounding
 BUDGETS = 6  # the planned steps, and as often halved as makes so many
+LONGEST_END = 1 / 3  # of a budget's steps; a mean over more of them is no end
+
+INSIDE, LOWER_EDGE, UPPER_EDGE, NO_RATE = "inside", "lower edge", "upper edge", "no rate"
+EDGE_WITHOUT_A_SEED = "edge without a seed"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Grid:
     """
 
     rates: numpy.ndarray
+    seeds: numpy.ndarray
     widths: numpy.ndarray
     parameters: numpy.ndarray
     losses: numpy.ndarray
@@ -66,6 +72,7 @@ class Grid:
         sizes = of_grid.drop_duplicates("width").sort_values("width")
         return cls(
             rates=axes[0],
+            seeds=axes[1],
             widths=axes[2],
             parameters=sizes["parameters"].to_numpy(),
             losses=filled(of_grid["data_loss_end_value"]),
@@ -79,11 +86,6 @@ class Grid:
         return numpy.log2(self.rates)
 
     @property
-    def seeds(self) -> int:
-        """How many seeds there are."""
-        return self.losses.shape[1]
-
-    @property
     def doublings(self) -> numpy.ndarray:
         """Log2 of the widths."""
         return numpy.log2(self.widths)
@@ -95,58 +97,68 @@ class Grid:
 
     def others(self) -> list[list[int]]:
         """For each seed, all others."""
-        return [[other for other in range(self.seeds) if other != seed] for seed in range(self.seeds)]
+        places = range(len(self.seeds))
+        return [[other for other in places if other != seed] for seed in places]
 
 
-def optimum(log2_rates: Sequence[float], logs: Sequence[float], usable: Sequence[bool]) -> tuple[float, float, bool]:
-    """The parabola's lowest point: log2 of its rate, its log loss, and whether it is censored.
+def optimum(log2_rates: Sequence[float], logs: Sequence[float], usable: Sequence[bool]) -> tuple[float, float, str]:
+    """The parabola's lowest point: log2 of its rate, its log loss, and where on the grid it lies.
 
-    The lowest value is sought among the usable ones. If a neighbour is not higher, the grid's point itself is taken.
+    The lowest value is sought among the usable ones. If a neighbour is not usable, or not higher, the grid's point
+    itself is taken.
     """
     if not numpy.any(usable):
-        return numpy.nan, numpy.nan, True
+        return numpy.nan, numpy.nan, NO_RATE
     lowest = int(numpy.argmin(numpy.where(usable, logs, numpy.inf)))
     x, y = numpy.asarray(log2_rates, dtype=float), numpy.asarray(logs, dtype=float)
     if lowest in (0, len(x) - 1):
-        return float(x[lowest]), float(y[lowest]), True
+        return float(x[lowest]), float(y[lowest]), UPPER_EDGE if lowest else LOWER_EDGE
     x0, x1, x2 = x[lowest - 1 : lowest + 2]
     before, after = numpy.diff(y[lowest - 1 : lowest + 2]) / (x1 - x0, x2 - x1)
-    if not before < 0 < after:
-        return float(x1), float(y[lowest]), False
+    if not (numpy.all(usable[lowest - 1 : lowest + 2]) and before < 0 < after):
+        return float(x1), float(y[lowest]), INSIDE
     curvature = (after - before) / (x2 - x0)
     best = (x0 + x1) / 2 - before / (2 * curvature)
-    return float(best), float(y[lowest - 1] + before * (best - x0) + curvature * (best - x0) * (best - x1)), False
+    return float(best), float(y[lowest - 1] + before * (best - x0) + curvature * (best - x0) * (best - x1)), INSIDE
 
 
 @dataclass(frozen=True)
 class BestRates:
     """The best rate of each width, over all seeds and without each one of them.
 
-    `log2_rates`, `losses` and `censored` have shape (widths,), `without` (seeds, widths). A width is censored if its
-    optimum is at the grid's edge, over all seeds or without one of them.
+    `log2_rates` and `losses` have shape (widths,), `without` (seeds, widths). `places` say where on the grid each
+    optimum lies; EDGE_WITHOUT_A_SEED if it leaves the inside where one seed is left out.
     """
 
     log2_rates: numpy.ndarray
     losses: numpy.ndarray
-    censored: numpy.ndarray
+    places: list[str]
     without: numpy.ndarray
+
+    @property
+    def censored(self) -> numpy.ndarray:
+        """Which widths' optima are not inside the grid."""
+        return numpy.array(self.places) != INSIDE
 
 
 def best_rates(grid: Grid) -> BestRates:
     """The best rate of every width of a grid."""
-    found = numpy.array([optima(grid, seeds) for seeds in [list(range(grid.seeds)), *grid.others()]])
+    over_all = optima(grid, list(range(len(grid.seeds))))
+    left_out = [optima(grid, others) for others in grid.others() if others]
+    places = [
+        EDGE_WITHOUT_A_SEED if place == INSIDE and any(found[width][2] != INSIDE for found in left_out) else place
+        for width, (_, _, place) in enumerate(over_all)
+    ]
     return BestRates(
-        log2_rates=found[0, :, 0],
-        losses=numpy.exp(found[0, :, 1]),
-        censored=found[:, :, 2].astype(bool).any(axis=0),
-        without=found[1:, :, 0],
+        log2_rates=numpy.array([rate for rate, _, _ in over_all]),
+        losses=numpy.exp([log for _, log, _ in over_all]),
+        places=places,
+        without=numpy.array([[rate for rate, _, _ in found] for found in left_out]).reshape(-1, len(grid.widths)),
     )
 
 
-def optima(grid: Grid, seeds: Sequence[int]) -> list[tuple[float, float, bool]]:
-    """The optimum of every width over these seeds; none is known without seeds."""
-    if not seeds:
-        return [(numpy.nan, numpy.nan, True)] * len(grid.widths)
+def optima(grid: Grid, seeds: Sequence[int]) -> list[tuple[float, float, str]]:
+    """The optimum of every width over these seeds."""
     logs, usable = grid.mean_logs(seeds)
     return [optimum(grid.log2_rates, *columns) for columns in zip(logs.T, usable.T, strict=True)]
 
@@ -155,7 +167,8 @@ def optima(grid: Grid, seeds: Sequence[int]) -> list[tuple[float, float, bool]]:
 class RateSlope:
     """Doublings of the best rate per doubling of width.
 
-    `estimate` is over all seeds, `without` (seeds,) leaves each one out, `censored` counts the widths that are.
+    `estimate` is over all seeds, `without` (seeds,) leaves each one out and is empty if there is only one, `censored`
+    counts the widths that are.
     """
 
     estimate: float
@@ -197,29 +210,73 @@ def stable_rate_slope(grid: Grid) -> tuple[Interval, int]:
     """Doublings of the highest stable rate per doubling of width, at 95%, and how many widths are censored.
 
     The t interval of the seeds' slopes, wider by what the grid leaves open: the limit lies between the highest stable
-    rate and the next one. A width is censored, and the slope unknown, where in some seed all rates are stable, or none.
+    rate and the next one. A width is censored where in some seed all rates are stable, or none: its limit lies above
+    or below the grid. The slope is then bounded on one side, or unknown if the widths would bound it on both.
     """
     counts = stable_rates(grid)
-    censored = int(((counts == 0) | (counts == len(grid.log2_rates))).any(axis=0).sum())
-    if censored:
-        return UNKNOWN, censored
-    slopes = least_squares_slope(grid.doublings, grid.log2_rates[counts - 1])
-    weights = grid.doublings - grid.doublings.mean()
     step = numpy.diff(grid.log2_rates).max()
+    limits = numpy.append(grid.log2_rates[0] - step, grid.log2_rates)[counts]
+    beyond = numpy.subtract(counts == len(grid.log2_rates), counts == 0, dtype=int)  # 1 above the grid, -1 below
+    weights = grid.doublings - grid.doublings.mean()
+    sides = {int(side) for side in (numpy.sign(weights) * beyond)[beyond != 0]}
+    censored = int(beyond.any(axis=0).sum())
+    if len(sides) > 1 or sides == {0}:
+        return UNKNOWN, censored
+    slopes = least_squares_slope(grid.doublings, limits)
     left_open = step / 2 * numpy.abs(weights).sum() / (weights @ weights)
     interval = t_interval(slopes, DESCRIPTIVE_LEVEL) if numpy.ptp(slopes) > 0 else Interval(*[slopes.mean()] * 3)
-    return Interval(interval.estimate, interval.low - left_open, interval.high + left_open), 0
+    return Interval(
+        interval.estimate,
+        -numpy.inf if -1 in sides else interval.low - left_open,
+        numpy.inf if 1 in sides else interval.high + left_open,
+    ), censored
 
 
-def own_best_response(grid: Grid) -> Response:
-    """Each width's end at its own best rate of the grid, chosen on the other seeds, evaluated on the seed left out."""
-    values, diverged = numpy.empty(grid.losses.shape[1:]), numpy.empty(grid.losses.shape[1:], dtype=bool)
-    columns = numpy.arange(len(grid.widths))
-    for seed, others in enumerate(grid.others()):
-        logs, usable = grid.mean_logs(others)
-        chosen = numpy.where(usable, logs, numpy.inf).argmin(axis=0)
-        values[seed], diverged[seed] = grid.losses[chosen, seed, columns], grid.diverged[chosen, seed, columns]
-    return Response(values, diverged, grid.parameters, END)
+@dataclass(frozen=True)
+class OwnBest:
+    """Each width at its own best rate of the grid, chosen on the other seeds: arrays of shape (seeds, widths).
+
+    `ends` and `diverged` are those of the seed left out, at the rate chosen without it. `at_edge` marks choices at the
+    grid's edge.
+    """
+
+    rates: numpy.ndarray
+    at_edge: numpy.ndarray
+    ends: numpy.ndarray
+    diverged: numpy.ndarray
+
+    @classmethod
+    def of(cls, grid: Grid) -> "OwnBest":
+        """The choices in a grid of two seeds or more."""
+        chosen = numpy.empty(grid.losses.shape[1:], dtype=int)
+        for seed, others in enumerate(grid.others()):
+            logs, usable = grid.mean_logs(others)
+            chosen[seed] = numpy.where(usable, logs, numpy.inf).argmin(axis=0)
+        seeds, widths = numpy.indices(chosen.shape)
+        return cls(
+            rates=grid.rates[chosen],
+            at_edge=(chosen == 0) | (chosen == len(grid.rates) - 1),
+            ends=grid.losses[chosen, seeds, widths],
+            diverged=grid.diverged[chosen, seeds, widths],
+        )
+
+    def response(self, parameters: numpy.ndarray) -> Response:
+        """The ends, as a response to size.
+
+        At the grid's edge a better rate may lie outside, so that the end bounds the true one from above. The choices
+        share seeds, so the ends are not independent: their spread over n seeds is widened, as if the variance of their
+        mean were 1/n + 1/(n - 1) of theirs and not 1/n (Nadeau and Bengio 2003, corrected resampled t test).
+        """
+        count = len(self.ends)
+        mean = self.ends.mean(axis=0)
+        return Response(
+            mean + (self.ends - mean) * (1 + count / (count - 1)) ** 0.5,
+            self.diverged | self.at_edge,
+            parameters,
+            END,
+            bounds=numpy.subtract(self.diverged, self.at_edge, dtype=int),
+            lost=self.diverged,
+        )
 
 
 def movement(slope: Interval) -> str:
@@ -236,6 +293,11 @@ def agreement(slope: Interval, expected: str) -> str:
         return equivalence(slope, EQUIVALENCE)
     way = direction(slope) * {"falls": -1, "rises": 1}[expected]
     return {1: "yes", -1: "no", 0: "undecided"}[int(way)]
+
+
+def is_no_higher(change: Interval) -> str:
+    """Whether the widest ends higher than the narrowest by less than the margin of ends: yes, no or undecided."""
+    return "yes" if change.high < END.margin else "no" if change.low > END.margin else "undecided"
 
 
 def rates_table(grids: Mapping[str, Grid]) -> pandas.DataFrame:
@@ -255,27 +317,29 @@ def rates_table(grids: Mapping[str, Grid]) -> pandas.DataFrame:
                     "log2_rate": best.log2_rates[index],
                     "ci_low": UNKNOWN.low if censored else intervals.low[index],
                     "ci_high": UNKNOWN.high if censored else intervals.high[index],
-                    "loss": best.losses[index],
-                    "censored": censored,
+                    "lowest_loss": best.losses[index],
+                    "optimum": best.places[index],
                     "log2_highest_stable": grid.log2_rates[counts[index] - 1] if counts[index] else numpy.nan,
+                    "all_stable": counts[index] == len(grid.rates),
+                    "diverged": grid.diverged[:, :, index].sum(),
                 }
             )
     return make_table("learning_rates", rows)
 
 
-def slopes_table(grids: Mapping[str, Grid], expectations: Mapping[str, str | None]) -> pandas.DataFrame:
+def slopes_table(grids: Mapping[str, Grid], expectations: Mapping[str, Mapping[str, str]]) -> pandas.DataFrame:
     """Makes the table of slopes: how the best and the highest stable rate move with width.
 
-    `expectations` map a grid to what its best rate is expected to do.
+    `expectations` map a grid to what is expected of it.
     """
     rows = []
     for name, grid in grids.items():
         best = best_rate_slope(grid)
-        expected = expectations.get(name)
-        for quantity, (slope, censored), wanted in (
-            ("best", (best.interval, best.censored), expected),
-            ("highest_stable", stable_rate_slope(grid), None),
+        for quantity, key, (slope, censored) in (
+            ("best", "best_learning_rate", (best.interval, best.censored)),
+            ("highest_stable", "highest_stable_rate", stable_rate_slope(grid)),
         ):
+            expected = expectations[name].get(key)
             rows.append(
                 {
                     "grid": name,
@@ -283,49 +347,64 @@ def slopes_table(grids: Mapping[str, Grid], expectations: Mapping[str, str | Non
                     "slope": slope.estimate,
                     "ci_low": slope.low,
                     "ci_high": slope.high,
-                    "seeds": grid.seeds,
+                    "seeds": len(grid.seeds),
                     "censored": censored,
                     "verdict": movement(slope),
-                    "expected": wanted,
-                    "agrees": None if wanted is None else agreement(slope, wanted) == "yes",
+                    "expected": expected,
+                    "agrees": expected and agreement(slope, expected),
                 }
             )
     return make_table("learning_rate_slopes", rows)
 
 
-def verdicts_table(grids: Mapping[str, Grid], base_width: int) -> pandas.DataFrame:
+def choices_table(grids: Mapping[str, Grid]) -> pandas.DataFrame:
+    """Makes the table of choices: each width's best rate without one seed, and where that seed ends at it."""
+    rows = []
+    for name, grid in grids.items():
+        if len(grid.seeds) < 2:
+            continue
+        own = OwnBest.of(grid)
+        for seed, width in numpy.ndindex(own.ends.shape):
+            rows.append(
+                {
+                    "grid": name,
+                    "width": grid.widths[width],
+                    "parameters": grid.parameters[width],
+                    "seed": grid.seeds[seed],
+                    "learning_rate": own.rates[seed, width],
+                    "at_edge": own.at_edge[seed, width],
+                    "end_value": own.ends[seed, width],
+                    "diverged": own.diverged[seed, width],
+                }
+            )
+    return make_table("learning_rate_choices", rows)
+
+
+def verdicts_table(
+    grids: Mapping[str, Grid], expectations: Mapping[str, Mapping[str, str]], base_width: int
+) -> pandas.DataFrame:
     """Makes the table of verdicts on the data loss' end: at every rate of a grid, and at each width's own best rate.
 
-    The last has no learning rate. "Larger ends lower" is claimed of rates at and below the base width's best; the
-    narrowest width stands in where the study does not train the base width. An optimum at the grid's lower edge has no
-    rates below it.
+    The last has no learning rate; "no higher" may be expected of it. "Larger ends lower" is claimed of rates at and
+    below the base width's best; the narrowest width stands in where the study does not train the base width. An optimum
+    at the grid's lower edge has no rates below it.
     """
     rows = []
     for name, grid in grids.items():
         base = int(numpy.argmax(grid.widths == base_width))  # the narrowest if there is none
+        of_grid = {"grid": name, "base_width": grid.widths[base]}
         best = best_rates(grid).log2_rates[base]
-        responses = [
-            (
-                rate,
-                bool(grid.log2_rates[0] < best and log2_rate <= best),
-                Response(losses, diverged, grid.parameters, END),
-            )
-            for rate, log2_rate, losses, diverged in zip(
-                grid.rates, grid.log2_rates, grid.losses, grid.diverged, strict=True
-            )
-        ]
-        if grid.seeds > 1:
-            responses.append((numpy.nan, None, own_best_response(grid)))
-        for rate, at_or_below_best, response in responses:
-            rows.append(
-                {
-                    "grid": name,
-                    "learning_rate": rate,
-                    "at_or_below_best": at_or_below_best,
-                    "base_width": grid.widths[base],
-                    **asdict(judge(response, DESCRIPTIVE_LEVEL)),
-                }
-            )
+        for rate, losses, diverged in zip(grid.rates, grid.losses, grid.diverged, strict=True):
+            outcome = judge(Response(losses, diverged, grid.parameters, END), DESCRIPTIVE_LEVEL)
+            below = bool(grid.log2_rates[0] < best and numpy.log2(rate) <= best)
+            rows.append(of_grid | asdict(outcome) | {"learning_rate": rate, "at_or_below_best": below, "at_edge": 0})
+        if len(grid.seeds) > 1:
+            own = OwnBest.of(grid)
+            outcome = judge(own.response(grid.parameters), DESCRIPTIVE_LEVEL)
+            expected = expectations[name].get("end_at_own_best_rate")
+            no_higher = is_no_higher(Interval(outcome.change, outcome.ci_low, outcome.ci_high))
+            found = {"diverged": own.diverged.sum(), "at_edge": own.at_edge.sum()}
+            rows.append(of_grid | asdict(outcome) | found | {"expected": expected, "agrees": expected and no_higher})
     return make_table("learning_rate_verdicts", rows)
 
 
@@ -358,7 +437,8 @@ def responses_by_budget(curves: Curves, bounds: numpy.ndarray, end_window: float
     """Yields budgets, shortest first, each with the data loss' end.
 
     `bounds` (seeds, sizes) stand in where a run diverged or ended far above them.
-    Budgets are the logged steps at, or next below, the planned steps and their halves, quarters and so on.
+    Budgets are the logged steps at, or next below, the planned steps and their halves, quarters and so on. Those whose
+    rows are too far apart for an end are left out.
     """
     wanted = [curves.steps[-1] / 2**halvings for halvings in reversed(range(BUDGETS))]
     places = numpy.unique(numpy.searchsorted(curves.steps, wanted, side="right") - 1)
@@ -367,6 +447,8 @@ def responses_by_budget(curves: Curves, bounds: numpy.ndarray, end_window: float
         first = end_window_start(int(steps[-1]), end_window)
         if steps[-LEAST_ROWS_AT_THE_END] <= first:  # rows are too far apart for so short a window
             first = steps[-LEAST_ROWS_AT_THE_END - 1]
+        if steps[-1] - first > LONGEST_END * steps[-1] and place < len(curves.steps) - 1:
+            continue
         diverged = ~numpy.isfinite(values[:, :, -1])
         ends = bounds.copy()
         for run in numpy.argwhere(~diverged):

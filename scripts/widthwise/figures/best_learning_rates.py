@@ -14,6 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from widthwise.analysis.learning_rates import INSIDE
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, rate_axis, tick_log_ends
 from widthwise.figures.curves import DIVERGED, by_seed
 from widthwise.figures.findings import together
@@ -26,6 +27,7 @@ from widthwise.study.plan import Study
 
 OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linestyle": "none"}
 CENSORED = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
+ALL_STABLE = {"marker": "$\\uparrow$", "markersize": 8, "linestyle": "none"}
 MOST_SHOWN = 3  # doublings of an interval on either side of a best rate
 
 
@@ -54,7 +56,8 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
     explain(
         figure,
         f"Labels: parameters. Lines: geometric mean over {counted(seeds, 'seed')}; bands: lowest to highest seed. "
-        "Powers: best rate in proportion to width^power, with its 95% interval.",
+        "Powers: best rate in proportion to width^power, with its 95% interval. Stable: no run up to this rate "
+        f"diverges or ends above guessing. Intervals are cut {MOST_SHOWN} doublings from the best rate.",
         [*mark_key(optima, runs[in_grids]), *guessing_key(classes), *series],
     )
     label_lines(figure, ends)
@@ -63,9 +66,13 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
 
 def mark_key(optima: pandas.DataFrame, runs: pandas.DataFrame) -> list[Artist]:
     """Returns the keys of those marks that occur."""
-    handles = [pyplot.Line2D([], [], color="#000000", **OPTIMUM, label="best rate and loss there, 95% interval")]
-    if optima["censored"].any():
-        handles.append(pyplot.Line2D([], [], color="#000000", **CENSORED, label="at the grid's edge: a bound"))
+    handles = [pyplot.Line2D([], [], color="#000000", **OPTIMUM, label="best rate, 95% interval, and lowest loss")]
+    if (optima["optimum"] != INSIDE).any():
+        handles.append(
+            pyplot.Line2D([], [], color="#000000", **CENSORED, label="best rate at the grid's edge: a bound")
+        )
+    if optima["all_stable"].any():
+        handles.append(pyplot.Line2D([], [], color="#000000", **ALL_STABLE, label="all rates stable: a bound"))
     if runs["diverged"].any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a seed diverged"))
     return handles
@@ -97,11 +104,11 @@ def draw_grid(axes: Axes, runs: pandas.DataFrame, rates: pandas.DataFrame) -> di
 
 def draw_best(axes: Axes, row: dict, colour: str) -> None:
     """Marks a size's best rate and the loss there."""
-    if row["censored"] or not math.isfinite(row["log2_rate"]):
-        axes.plot(2.0 ** row["log2_rate"], row["loss"], color=colour, **CENSORED)
+    if row["optimum"] != INSIDE:
+        axes.plot(2.0 ** row["log2_rate"], row["lowest_loss"], color=colour, **CENSORED)
         return
     rate, low, high = 2.0 ** row["log2_rate"], *interval_shown(row["log2_rate"], row["ci_low"], row["ci_high"])
-    axes.errorbar(rate, row["loss"], xerr=[[rate - low], [high - rate]], color=colour, elinewidth=0.8, **OPTIMUM)
+    axes.errorbar(rate, row["lowest_loss"], xerr=[[rate - low], [high - rate]], color=colour, elinewidth=0.8, **OPTIMUM)
 
 
 def interval_shown(log2_rate: Any, low: Any, high: Any) -> tuple[Any, Any]:
@@ -114,10 +121,18 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist
     handles = []
     for style, grid in zip(series_styles(len(study.grids)), study.grids, strict=True):
         rows = rates[rates["grid"] == grid].sort_values("width")
-        best, (low, high) = 2.0 ** rows["log2_rate"], interval_shown(rows["log2_rate"], rows["ci_low"], rows["ci_high"])
-        axes.errorbar(rows["width"], best, yerr=[best - low, high - best], capsize=2, elinewidth=0.8, **style)
-        stable = style | {"linestyle": "none", "markerfacecolor": "white"}
-        axes.plot(rows["width"], 2.0 ** rows["log2_highest_stable"], **stable)
+        axes.plot(rows["width"], 2.0 ** rows["log2_rate"], **style | {"marker": "none"})
+        inside = rows["optimum"] == INSIDE
+        found, bounds = rows[inside], rows[~inside]
+        best = 2.0 ** found["log2_rate"]
+        low, high = interval_shown(found["log2_rate"], found["ci_low"], found["ci_high"])
+        points = style | {"linestyle": "none"}
+        axes.errorbar(found["width"], best, yerr=[best - low, high - best], elinewidth=0.8, **points)
+        axes.plot(bounds["width"], 2.0 ** bounds["log2_rate"], color=style["color"], **CENSORED)
+        stable = points | {"markerfacecolor": "white"}
+        for is_bound, marks in rows.groupby("all_stable"):
+            look = {"color": style["color"], **ALL_STABLE} if is_bound else stable
+            axes.plot(marks["width"], 2.0 ** marks["log2_highest_stable"], **look)
         handles.append(pyplot.Line2D([], [], **style, label=f"{study.title(grid)}: best"))
         handles.append(pyplot.Line2D([], [], **stable, label=f"{study.title(grid)}: highest stable"))
     widths = numpy.array(sorted(rates["width"].unique()))
@@ -134,7 +149,7 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist
 def slope_words(row: pandas.Series) -> str:
     """Says how a rate goes with width: "width^−1.00 [−1.20, −0.80], falls"."""
     if not math.isfinite(row["slope"]):
-        return "no slope, as one lies at the grid's edge"
+        return "no slope, as one does not lie inside the grid"
     interval = f"[{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
     return f"width^{number(row['slope'], 2)} {interval}, {row['verdict']}"
 

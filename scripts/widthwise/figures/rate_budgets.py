@@ -47,7 +47,8 @@ def draw(study: Study, budgets: pandas.DataFrame) -> Figure:
     explain(
         figure,
         "Change of the data loss' end from the smallest to the largest network (nats), had training stopped after so "
-        f"many steps; {counted(len(study.seeds), 'seed')}, descriptive, at {percentage(DESCRIPTIVE_LEVEL)}. "
+        f"many steps; {counted(len(study.seeds), 'seed')}, descriptive, at {percentage(DESCRIPTIVE_LEVEL)}: without "
+        f"any effect, about {len(budgets) * DESCRIPTIVE_LEVEL / 2:.0f} of {len(budgets)} would rise. "
         f"{bounds_note(budgets)}",
         handles,
     )
@@ -94,6 +95,8 @@ def tally(budgets: pandas.DataFrame) -> str:
 
 
 def finding(budgets: pandas.DataFrame) -> str:
-    """Says at how many rates and budgets larger networks end higher."""
-    rises = int((budgets["verdict"] == "rises").sum())
-    return f"Larger networks end with a higher data loss at {rises} of {len(budgets)} pairs of learning rate and steps"
+    """Says at how many learning rates larger networks end higher after all steps, and how many break down."""
+    last = budgets[budgets["steps"] == budgets["steps"].max()]
+    rises, diverged = (int((last["verdict"] == verdict).sum()) for verdict in ("rises", "diverged"))
+    broken = f"; at {diverged} all runs of some size diverge" if diverged else ""
+    return f"Larger networks end with a higher data loss at {rises} of {counted(len(last), 'learning rate')}{broken}"

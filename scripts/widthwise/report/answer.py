@@ -9,18 +9,21 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
+from typing import Any
 
 import pandas
 
+from widthwise.analysis.inference import END, Interval
+from widthwise.analysis.learning_rates import is_no_higher
 from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.report import diagnosis
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
 from widthwise.report.evidence import (
     Evidence,
     Prediction,
+    bound_of_rate,
     factor_words,
     mean_words,
-    rate_words,
     ratio_words,
     verdict_and_change,
 )
@@ -260,8 +263,9 @@ def learning_rates(evidence: Evidence) -> str:
     return f"""\
 ## The learning rate
 
-Slopes are doublings of the rate for each doubling of width, with 95% intervals. The verdicts say how the data loss \
-ends as networks grow (descriptive, at 5%).
+Slopes are doublings of the rate for each doubling of width, with 95% intervals; ≤ and ≥ mark the grid's edge. The \
+verdicts say how the data loss ends as networks grow (descriptive, at 5%). Each width's best rate is chosen on the \
+other seeds.
 
 {markdown_table(grid_row(evidence, grid) for grid in evidence.study.grids)}"""
 
@@ -269,7 +273,7 @@ ends as networks grow (descriptive, at 5%).
 def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
     """The row of one grid of learning rates."""
     best = evidence.rows("learning_rates", grid=grid).sort_values("width")
-    narrowest, widest = (rate_words(best["log2_rate"].iloc[end]) for end in (0, -1))
+    narrowest, widest = (bound_of_rate(best.iloc[end]) for end in (0, -1))
     verdicts = evidence.rows("learning_rate_verdicts", grid=grid)
     by_rate = verdicts[verdicts["learning_rate"].notna()]
     own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
@@ -282,16 +286,29 @@ def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
         "slope of the highest stable rate": slope_words(evidence, grid, "highest_stable"),
         "up to the base width's best rate": f"width {base}: {verdicts_by_rate(by_rate[low])}",
         "above it": verdicts_by_rate(by_rate[~low]),
-        "each width at its best": "".join(verdict_and_change(row) for row in own_best),
+        "each width at its best": "".join(own_best_words(row) for row in own_best),
     }
+
+
+def own_best_words(row: Mapping[str, Any]) -> str:
+    """How the data loss ends where each width has its own best rate."""
+    bound = (
+        f"; no higher, up to {END.margin}"
+        if is_no_higher(Interval(row["change"], row["ci_low"], row["ci_high"])) == "yes"
+        else ""
+    )
+    return verdict_and_change(row) + bound
 
 
 def slope_words(evidence: Evidence, grid: str, quantity: str) -> str:
     """How a rate of a grid goes with width, in words."""
     row = evidence.rows("learning_rate_slopes", grid=grid, quantity=quantity).iloc[0]
+    parts = [row["verdict"]]
+    if not pandas.isna(row["slope"]):
+        parts.append(change_with_interval(row["slope"], row["ci_low"], row["ci_high"], digits=2))
     if row["censored"]:
-        return f"{row['verdict']}: {counted(row['censored'], 'width')} at the grid's edge"
-    return f"{row['verdict']} {change_with_interval(row['slope'], row['ci_low'], row['ci_high'], digits=2)}"
+        parts.append(f"({counted(row['censored'], 'width')} at the grid's edge)")
+    return " ".join(parts)
 
 
 def verdicts_by_rate(rows: pandas.DataFrame) -> str:

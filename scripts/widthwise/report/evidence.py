@@ -12,7 +12,7 @@ import numpy
 import pandas
 
 from widthwise.analysis.inference import seeds_to_halve
-from widthwise.analysis.learning_rates import EQUIVALENCE
+from widthwise.analysis.learning_rates import EQUIVALENCE, INSIDE, LOWER_EDGE, UPPER_EDGE
 from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.analysis.tables import rows_with
 from widthwise.report.wording import (
@@ -41,8 +41,15 @@ from widthwise.study.curves import AnyStudy, CurvesStudy
 
 PENALTY_TABLES = ("penalties", "penalty_ratios")
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
-RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_verdicts")
+RATE_TABLES = (
+    "learning_rates",
+    "learning_rate_slopes",
+    "learning_rate_choices",
+    "learning_rate_verdicts",
+    "learning_rate_budgets",
+)
 COORDINATE_TABLES = ("coordinate_powers",)
+RATE_BOUNDS = {LOWER_EDGE: "≤ ", UPPER_EDGE: "≥ "}
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
 NOT_ONE_WAY = "the sizes do not go one way"
 # What `analysis.verdicts.plateau` says, in words.
@@ -239,11 +246,22 @@ class Evidence:
         return [found for found in [*made, *self.rate_predictions()] if found.found is not None]
 
     def rate_predictions(self) -> list[Prediction]:
-        """What the catalogue expects of the best rate of each grid."""
-        rows = self.rows("learning_rate_slopes", quantity="best").to_dict("records")
+        """What the catalogue expects of each grid of learning rates."""
+        slopes, verdicts = (
+            self.rows(name).to_dict("records") for name in ("learning_rate_slopes", "learning_rate_verdicts")
+        )
+        rows = [(f"{row['quantity'].replace('_', ' ')} rate", row) for row in slopes]
+        rows += [("data loss, end, each width at its best rate", row) for row in verdicts]
         return [
-            prediction("learning rates", self.title(row["grid"]), "best rate", row["expected"], row)
-            for row in rows
+            Prediction(
+                kind="learning rates",
+                subject=self.title(row["grid"]),
+                feature=feature,
+                expected=row["expected"],
+                found="undecided" if row["agrees"] == "undecided" else row["verdict"],
+                held=row["agrees"] == "yes",
+            )
+            for feature, row in rows
             if not pandas.isna(row["expected"])
         ]
 
@@ -310,8 +328,8 @@ def verdict_words(row: Mapping[str, Any], *, with_replicates: bool = True) -> st
         why = NOT_ONE_WAY
     elif with_replicates and math.isfinite(row["ci_low"]) and math.isfinite(row["ci_high"]):
         why = f"about {replicates_to_halve(row)} would halve the interval"
-    slight, diverged = is_true(row.get("slight")), row.get("diverged", 0) > 0
-    return format_verdict(row["verdict"], slight=slight, diverged=diverged, why=why)
+    bounded = row.get("diverged", 0) > 0 or row.get("at_edge", 0) > 0
+    return format_verdict(row["verdict"], slight=is_true(row.get("slight")), bounded=bounded, why=why)
 
 
 def goes_against_its_trend(row: Mapping[str, Any]) -> bool:
@@ -518,13 +536,16 @@ def rates_section(evidence: Evidence) -> str:
     verdicts = evidence.rows("learning_rate_verdicts").to_dict("records")
     if not rates:
         return ""
+    choices = evidence.rows("learning_rate_choices")
+    on_edge, chosen = int(choices["at_edge"].sum()), len(choices)
     by_width = markdown_table(
         {
             "grid": evidence.title(row["grid"]),
             "width": row["width"],
             "best rate [95%]": best_rate_words(row),
-            "loss": number(row["loss"]),
-            "highest stable rate": rate_words(row["log2_highest_stable"]),
+            "lowest loss": number(row["lowest_loss"]),
+            "highest stable rate": stable_rate_words(row),
+            "diverged": row["diverged"],
         }
         for row in rates
     )
@@ -532,13 +553,19 @@ def rates_section(evidence: Evidence) -> str:
         {
             "grid": evidence.title(row["grid"]),
             "learning rate": rate_cell(row["learning_rate"]),
-            "data loss, end": row["verdict"],
+            "data loss, end": verdict_words(row, with_replicates=False),
             "change [95%]": change_words(row),
+            "diverged": row["diverged"],
             "seeds": row["seeds"],
         }
         for row in verdicts
     )
-    return f"## Learning rates\n\n{by_width}\n\n{by_rate}"
+    words = (
+        "The lowest loss is chosen and measured on the same seeds. A rate is stable if no run up to it diverges, or "
+        "ends above guessing. Each width's best rate is chosen on the other seeds; learning_rate_choices.csv has all "
+        f"choices, of which {on_edge} of {chosen} lie at the grid's edge and are bounds."
+    )
+    return f"## Learning rates\n\n{words}\n\n{by_width}\n\n{by_rate}"
 
 
 def rate_cell(rate: float) -> str:
@@ -552,10 +579,20 @@ def rate_words(log2_rate: float) -> str:
 
 
 def best_rate_words(row: Mapping[str, Any]) -> str:
-    """The best learning rate of one width with its interval."""
-    if is_true(row["censored"]):
-        return "at the grid's edge"
+    """The best learning rate of one width with its interval, or which bound it is."""
+    if row["optimum"] != INSIDE:
+        return f"{bound_of_rate(row)} ({row['optimum']})"
     return f"{rate_words(row['log2_rate'])} [{rate_words(row['ci_low'])}, {rate_words(row['ci_high'])}]"
+
+
+def bound_of_rate(row: Mapping[str, Any]) -> str:
+    """The best learning rate of one width, marked where it is a bound."""
+    return f"{RATE_BOUNDS.get(row['optimum'], '')}{rate_words(row['log2_rate'])}"
+
+
+def stable_rate_words(row: Mapping[str, Any]) -> str:
+    """The highest stable rate of one width, marked where all rates of the grid are stable."""
+    return f"{'≥ ' if row['all_stable'] else ''}{rate_words(row['log2_highest_stable'])}"
 
 
 def coordinates_section(evidence: Evidence) -> str:

@@ -174,7 +174,7 @@ def table_of_verdicts(study: AnyStudy, verdicts: pandas.DataFrame) -> pandas.Dat
 def verdict_mark(row: Mapping) -> str:
     """Writes a verdict with its arrow and colours."""
     arrow, fill, ink = verdict_look(row["verdict"], slight=row["slight"])
-    words = format_verdict(row["verdict"], slight=row["slight"], diverged=row["diverged"] > 0)
+    words = format_verdict(row["verdict"], slight=row["slight"], bounded=row["diverged"] > 0)
     return f'<span class="verdict" style="background: {fill}; color: {ink}">{arrow} {words}</span>'
 
 

@@ -101,17 +101,17 @@ def p_value_label(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
-def format_verdict(verdict: str, *, slight: bool = False, diverged: bool = False, why: str = "") -> str:
+def format_verdict(verdict: str, *, slight: bool = False, bounded: bool = False, why: str = "") -> str:
     """Writes a verdict in words.
 
     Args:
         verdict: rises, falls, flat, mixed, diverged or undecided.
         slight: every size is within the margin of the smallest.
-        diverged: some runs diverged, so that the true change is larger than the one shown.
+        bounded: the true change is larger than the one shown, since some runs diverged or a rate is at its grid's edge.
         why: why it is undecided, or what would narrow it; shown in brackets where the verdict is undecided.
     """
     if verdict in ("rises", "falls"):
-        return ("slightly " if slight else "") + verdict + (" by at least" if diverged else "")
+        return ("slightly " if slight else "") + verdict + (" by at least" if bounded else "")
     return f"undecided ({why})" if verdict == "undecided" and why else verdict
 
 

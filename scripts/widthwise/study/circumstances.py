@@ -17,6 +17,8 @@ from widthwise.study.settings import FactorySettings, NetworkSettings, TrainingS
 
 # Training settings that decide a starting loss.
 START_KEYS = ("batch_size", "random_labels", "class_weights")
+# What may be expected of a grid of learning rates.
+RATE_EXPECTATIONS = ("best_learning_rate", "highest_stable_rate", "end_at_own_best_rate")
 OTHER_FAMILY = "other circumstances"
 MOST_ON_A_PAGE = 8  # circumstances with a panel, or a row of panels, each
 # Sizes are compared before a user's own data have told what the task is.
@@ -30,7 +32,8 @@ class Circumstance:
     `title` is its name in words, `family` the heading under which figures show it. `base_network` has every setting of
     its networks except the size: `width` and, where depth grows, `stages`. `expectation` and `expected_contrast` map
     measure -> feature -> verdict. The expected penalty ratios are the lowest and the highest: at the end, the largest
-    size over the smallest, and this circumstance over its reference.
+    size over the smallest, and this circumstance over its reference. `expected_rates` is what is expected of a grid of
+    learning rates.
     """
 
     name: str
@@ -43,7 +46,7 @@ class Circumstance:
     reference: str | None
     expectation: dict[str, dict[str, str]]
     expected_contrast: dict[str, dict[str, str]]
-    expected_best_rate: str | None
+    expected_rates: dict[str, str]
     expected_penalty_ratio: tuple[float, float] | None
     expected_penalty_contrast: tuple[float, float] | None
     learning_rates: tuple[float, ...] | None
@@ -84,7 +87,7 @@ def circumstance_of(name: str, entry: dict, config: dict, factory: Factory | Non
         change=entry.get("change"),
         reference=reference_of(name, config["circumstances"] | {name: entry}, config),
         expected_contrast=contrast,
-        expected_best_rate=expectation.pop("best_learning_rate", None),
+        expected_rates={key: expectation.pop(key) for key in RATE_EXPECTATIONS if key in expectation},
         expected_penalty_ratio=ratios[0],
         expected_penalty_contrast=ratios[1],
         expectation=expectation,
@@ -187,10 +190,11 @@ def faults_of_expectations(chosen: Circumstance, reference: Circumstance | None)
     verdicts = (("expectation", chosen.expectation), (contrast, chosen.expected_contrast))
     ratios = (("expectation", chosen.expected_penalty_ratio), (contrast, chosen.expected_penalty_contrast))
     if chosen.learning_rates and any(found for _, found in verdicts + ratios):
-        yield "expectation: more than a best rate is given of a grid of learning rates; write best_learning_rate alone"
+        yield f"expectation: given of a grid of learning rates; allowed of one: {', '.join(RATE_EXPECTATIONS)}"
         return
-    if chosen.expected_best_rate and not chosen.learning_rates:
-        yield "expectation.best_learning_rate: given without learning_rates, a grid of them; leave it out"
+    if not chosen.learning_rates:
+        for key in chosen.expected_rates:
+            yield f"expectation.{key}: given without learning_rates, a grid of them; leave it out"
     for key, measures in verdicts:
         for measure, features in measures.items():
             yield from (f"{key}.{measure}.{fault}" for feature in features if (fault := unjudged(measure, feature)))

@@ -41,7 +41,6 @@ class CurvesCircumstance:
     change: str | None = None
     expectation: Mapping[str, Any] = field(default_factory=dict)
     expected_contrast: Mapping[str, Any] = field(default_factory=dict)
-    expected_best_rate: None = None
     expected_penalty_ratio: None = None
     expected_penalty_contrast: None = None
     learning_rates: None = None
