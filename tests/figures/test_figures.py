@@ -165,7 +165,7 @@ def test_a_title_says_the_finding(figure_of):
     assert titles["depth_trend"] == "As depth grows, the data loss ends lower in deep plain"
     assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (Adam)"
     assert titles["rate_budgets"] == (
-        "Larger networks end with a higher data loss at 1 of 4 learning rates; at 1 all runs of some size diverge"
+        "Larger networks end with a higher data loss at 0 of 4 learning rates; at 1 all runs of some size diverge"
     )
     assert titles["coordinate_check"] == (
         "After 1 step at 1e-4 the logits have changed in proportion to width^0.90 (rate of 1e-2) and width^0.00 (mup)"
@@ -458,7 +458,7 @@ def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, 
     assert "rises in 4 of 20, falls in 7, flat in 7, diverged in 1, undecided in 1" in words(figure)
     told = "3 seeds, descriptive, at 5%: without any effect, about 0 of 20 would rise. ≥: some runs diverged"
     assert told in words(figure)
-    title = "Larger networks end with a higher data loss at 1 of 4 learning rates; at 1 all runs of some size diverge"
+    title = "Larger networks end with a higher data loss at 0 of 4 learning rates; at 1 all runs of some size diverge"
     assert figure.get_suptitle() == title
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["4e-5", "2e-4", "1e-3", "4e-3"]
 
