@@ -36,6 +36,12 @@ CLAIMS = []
 STARTED = time.time()
 FAILED = {}
 
+# Snakemake would take the last one alone, without a word.
+if sum(bool(re.match("--configfiles?(=|$)", word)) for word in sys.argv) > 1:
+    raise WorkflowError(
+        "--configfile is given twice: give all files behind one, as in --configfile first.yaml mine.yaml"
+    )
+
 try:
     STUDY = study_of(config, yaml.safe_load(Path("config/schema.yaml").read_text()))
 except StudyError as error:

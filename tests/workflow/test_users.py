@@ -97,6 +97,11 @@ def test_numbers_in_a_list_of_config_are_text_and_the_error_says_so(clean_checko
     )
 
 
+def test_files_behind_two_configfiles_are_refused(clean_checkout):
+    output = refusal(clean_checkout, "--dry-run", *SMOKE, "--configfile", "config/studies/rates.yaml")
+    assert "--configfile is given twice: give all files behind one" in output
+
+
 def test_study_takes_the_config_that_snakemake_takes(finished_smoke):
     def status(*values):
         return run_program(finished_smoke, "study.py", "status", *SMOKE, "--config", *values)
