@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import tracemalloc
+import zipfile
 from unittest.mock import patch
 
 import generate_dataset
@@ -317,6 +318,17 @@ def test_images_that_seem_unfinished_are_warned_of(split, images, line, tmp_path
     assert any(re.match(line, note) for note in notes), notes
 
 
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [((12, 12), None), ((14, 10), None), ((20, 4), "0.451 nats, not log(2) = 0.693"), ((20, 2, 2), "0.566 nats, not")],
+)
+def test_unbalanced_classes_are_warned_of_with_the_cost_of_a_constant_answer(counts, line, tmp_path):
+    notes = read_own_data(save_npz(tmp_path / "file.npz", own_arrays(counts, (2,) * len(counts)))).notes
+    told = [note for note in notes if "unbalanced" in note]
+    assert len(told) == (line is not None)
+    assert all(f"without class weights, the best constant answer costs {line}" in note for note in told)
+
+
 @given(
     scale=st.sampled_from([1e-9, 1.0, 1e9]),
     shift=st.sampled_from([0.0, 1.0, -1e3]),
@@ -374,6 +386,12 @@ class Trap:
 def single_npy(path):
     with path.open("wb") as stream:
         numpy.save(stream, IMAGES)
+
+
+def zipped_pickle(path):
+    """As torch.save writes it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
 
 
 def cut_short(path):
@@ -491,6 +509,7 @@ REPLACE = "replace it with a finite number$"
         (lambda path: path.mkdir(), "test_images and val_images are missing, found no arrays: save it"),
         (cut_short, "is neither HDF5, .*; or it is damaged: copy it again$"),
         (lambda path: path.write_text("0,1,2\n"), r"is neither HDF5, \.npz nor a table .*: save it with h5py or"),
+        (zipped_pickle, r"is neither HDF5, \.npz nor a table .*: save it with h5py or `numpy\.savez_compressed`"),
         (single_npy, r"is neither HDF5, .* or give a folder with train/CLASS/"),
         (without("train_images"), "train_images is missing, found test_images, test_labels, train_labels: save it, or"),
         (without("test_labels"), "test_labels is missing, found "),

@@ -101,10 +101,11 @@ def test_photographs_are_imported_and_val_is_the_test_split(tmp_path):
     assert "there is no test split: val is the test split" in read_own_data(folder).notes
 
 
-@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
-def test_a_table_of_volumes_is_imported(ending, tmp_path):
+@pytest.mark.parametrize(("ending", "comma"), [("nii", ","), ("nii.gz", ", "), ("nii.gz", " ,")])
+def test_a_table_of_volumes_is_imported(ending, comma, tmp_path):
     volumes = GENERATOR.normal(size=(8, 6, 5, 7)).astype("f4")
     path = save_volumes(tmp_path, volumes, ending)
+    path.write_text(path.read_text().replace(",", comma))
     arrays, own = import_whole(path, tmp_path / "d.h5", standardise=False)
     assert (own.shape, own.classes) == ((1, 6, 5, 7), ["0", "1"])
     assert numpy.array_equal(arrays["train/images"][:, 0], volumes[::2])

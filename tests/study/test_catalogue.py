@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,28 @@ def test_an_unknown_circumstance_is_the_only_error():
 def test_a_study_whose_circumstances_all_change_nothing_is_refused():
     (error,) = errors_of(("study", ["no_l2"]), ("training.l2", 0))
     assert error == "study: with these settings, the same as their reference: no_l2; write baseline besides"
+
+
+@pytest.mark.parametrize(
+    "references", [{"one": "one"}, {"one": "two", "two": "one"}, {"one": "two", "two": "three", "three": "two"}]
+)
+def test_references_that_lead_back_are_errors_even_if_nothing_changes(references):
+    entries = [
+        (f"circumstances.{name}", {"hypothesis": "a", "source": "b", "reference": reference})
+        for name, reference in references.items()
+    ]
+    errors = errors_of(("study", ["baseline", "one"]), *entries)
+    assert errors
+    assert all(re.search(r"^circumstances\.(\w+)\.reference: given .* leads back to \1;", error) for error in errors)
+
+
+def test_a_study_says_which_circumstances_of_its_own_it_does_not_run():
+    entry = {"hypothesis": "a", "source": "b", "reference": "baseline", "overrides": {"training": {"l2": 1}}}
+    changes = [(f"circumstances.{name}", entry) for name in ("listed", "forgotten", "followed")]
+    study = study_with(
+        ("study", ["baseline", "listed"]), ("analysis.coordinate_check.circumstances", ["followed"]), *changes
+    )
+    assert next(iter(study.limitations)) == "Not run, since `study` does not list them: forgotten."
 
 
 def test_a_study_says_which_circumstances_stand_alone_and_which_are_left_out():
@@ -253,7 +276,7 @@ def test_depths_and_rates_do_not_go_together():
     assert "circumstances.deep_plain.depths: given with learning_rates; allowed: one of the two" in errors
 
 
-@pytest.mark.parametrize("given", ["1e-4", float("inf"), float("nan"), 10**400, [1]])
+@pytest.mark.parametrize("given", ["1e-4", float("inf"), float("nan"), 10**400, [1], -1.0])
 def test_a_setting_that_is_no_number_is_one_error_however_many_are_relative_to_it(given):
     (error,) = errors_of(("training.l2", given), ("study", ["baseline", "strong_l2"]))
     assert error.startswith("training.l2: given")
@@ -262,15 +285,42 @@ def test_a_setting_that_is_no_number_is_one_error_however_many_are_relative_to_i
 @pytest.mark.parametrize("factor", [0.1, 3, 10])
 def test_a_relative_override_is_so_many_times_the_studys_own_setting(factor):
     overrides = {"training": {"learning_rate": {"times": factor}, "batch_size": {"times": 2}}}
-    config = changed(("training.learning_rate", 3e-4), ("circumstances.no_l2.overrides", overrides))
+    overrides["network"] = {"options": {"norm": "group", "groups": {"times": factor}, "block": {"depth": {"times": 2}}}}
+    config = changed(
+        ("training.learning_rate", 3e-4),
+        ("network.options", {"groups": 30, "block": {"depth": 2}}),
+        ("circumstances.no_l2.overrides", overrides),
+    )
     absolute, errors = with_absolute_overrides(config, SCHEMA)
     assert errors == []
-    found = absolute["circumstances"]["no_l2"]["overrides"]["training"]
-    assert found == {"learning_rate": pytest.approx(3e-4 * factor, rel=1e-12), "batch_size": 16}
+    found = absolute["circumstances"]["no_l2"]["overrides"]
+    assert found["training"] == {"learning_rate": pytest.approx(3e-4 * factor, rel=1e-12), "batch_size": 16}
+    assert found["network"]["options"] == {"norm": "group", "groups": 30 * factor, "block": {"depth": 4}}
 
 
-def test_a_factor_is_a_number_and_so_is_what_it_multiplies():
-    key = "circumstances.strong_l2.overrides.training"
-    for setting in ({"l2": {"times": "ten"}}, {"optimiser": {"times": 2}}):
-        (error,) = errors_of((key, setting), ("study", ["baseline", "strong_l2"]))
-        assert error.startswith(f"{key}.{next(iter(setting))}: times"), error
+@pytest.mark.parametrize(
+    ("setting", "factor", "line"),
+    [
+        ("training.l2", "ten", 'training.l2: times "ten" given; write a number'),
+        (
+            "training.l2",
+            "1e-1",
+            'training.l2: times "1e-1" given; write a number (YAML reads 1e-1 as text: write 1.0e-1)',
+        ),
+        (
+            "training.optimiser",
+            2,
+            "training.optimiser: times 2 given, but the study's own setting is no number; write ",
+        ),
+        ("network.options.k", 2, "network.options.k: times 2 given, but the study's own setting is no number; write "),
+        ("training.l_2", 2, 'training.l_2: unknown key, given {"times": 2}; did you mean l2? allowed: '),
+    ],
+)
+def test_a_factor_is_a_number_and_so_is_what_it_multiplies(setting, factor, line):
+    key = "circumstances.strong_l2.overrides"
+    section, *keys = setting.split(".")
+    override = {"times": factor}
+    for name in reversed(keys):
+        override = {name: override}
+    (error,) = errors_of((f"{key}.{section}", override), ("study", ["baseline", "strong_l2"]))
+    assert error.startswith(f"{key}.{line}"), error

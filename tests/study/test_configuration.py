@@ -66,8 +66,10 @@ HUGE = 10**40
             [1, 10**9],
             "network.stages.1: given 1000000000; allowed: an integer at least 1 and at most ",
         ),
-        ("training.l2", float("nan"), "training.l2: given NaN; allowed: a number at least 0"),
-        ("training.l2", float("inf"), "training.l2: given Infinity; allowed: a number at least 0"),
+        ("training.l2", float("nan"), "training.l2: given NaN; allowed: a finite number"),
+        ("training.l2", float("inf"), "training.l2: given Infinity; allowed: a finite number"),
+        ("training.l2", "nan", 'training.l2: given "nan"; allowed: a number at least 0'),
+        ("network.options", {"x": [float("nan")]}, "network.options.x.0: given NaN; allowed: a finite number"),
         ("training.batch_size", True, "training.batch_size: given true; allowed: an integer at least 2"),
         ("training.betas", [0.9], "training.betas: given [0.9]; allowed: a list of at least 2 entries and of at "),
         ("network.residual", "yes", 'network.residual: given "yes"; allowed: '),
@@ -125,6 +127,16 @@ HUGE = 10**40
             "claims.bad",
             CLAIM | {"verdict": VERDICT["verdict"] | {"measure": "printed", "feature": "steps_to_midway"}},
             "claims.bad.verdict.steps_to_midway: not judged of this loss; write one of starting_loss, initial_decay, ",
+        ),
+        (
+            "claims.bad",
+            CLAIM | {"verdict": VERDICT["verdict"] | {"circumstance": "no_l1"}},
+            "claims.bad.verdict.circumstance: unknown circumstance 'no_l1'; did you mean no_l2? allowed: ",
+        ),
+        (
+            "claims.bad",
+            CLAIM | {"expected": "falls", "best_rate": {"grid": "learning_rates", "less": "learning_rate"}},
+            "claims.bad.best_rate.less: unknown circumstance 'learning_rate'; did you mean learning_rates? allowed: ",
         ),
         ("training", {True: 1}, "training.true: a key that YAML does not read as text; write it in quotes"),
         ("circumstances", {2024: ENTRY}, "circumstances.2024: a key that YAML does not read as text; write it in "),
@@ -187,13 +199,14 @@ def test_null_takes_back_a_circumstance_an_override_and_a_setting():
     study = study_with(
         ("study", ["baseline", "no_l2", "time_lapse"]),
         ("circumstances.he_init", None),
+        ("circumstances.reduced_precision", None),  # a claim names it
         ("circumstances.time_lapse.overrides.training.learning_rate", None),
         ("circumstances.time_lapse.overrides.training.batch_size", 4),
         ("training.epsilon", None),
-        ("claims.bfloat16", None),
+        ("claims.degradation", None),
     )
     assert "he_init" not in study.config["circumstances"]
-    assert "bfloat16" not in study.claims
+    assert "degradation" not in study.claims
     training = study.circumstances["time_lapse"].training
     assert (training.learning_rate, training.batch_size, training.epsilon) == (1e-5, 4, 1e-7)
 

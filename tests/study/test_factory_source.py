@@ -63,7 +63,14 @@ def test_what_is_no_file_and_function_is_refused(text, line, tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("definition", "line"),
     [
-        ("def make(width): ...", r"network\.py has no function build; write def build\(width, classes, shape\)$"),
+        *(
+            (
+                definition,
+                r"network\.py has no function build at the top level of the file; "
+                r"write def build\(width, classes, shape\) there$",
+            )
+            for definition in ("def make(width): ...", "if True:\n    def build(width, classes, shape): ...")
+        ),
         (
             "def build(width, *, classes): ...",
             r"network\.py: build does not accept shape; write def build\(",
@@ -76,7 +83,15 @@ def test_what_is_no_file_and_function_is_refused(text, line, tmp_path, monkeypat
         ("import broken_module\ndef build(width, classes, shape): ...", r"/broken_module\.py, line 2: "),
         ("import binary_module\ndef build(width, classes, shape): ...", r"network\.py or what it imports is no Python"),
     ],
-    ids=["no function", "no shape", "width by position only", "syntax", "syntax of an import", "no text"],
+    ids=[
+        "no function",
+        "no function at the top level",
+        "no shape",
+        "width by position only",
+        "syntax",
+        "syntax of an import",
+        "no text",
+    ],
 )
 def test_a_file_that_cannot_be_called_is_refused(definition, line, tmp_path):
     (tmp_path / "broken_module.py").write_text("\nif:\n")

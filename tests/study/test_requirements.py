@@ -62,6 +62,12 @@ def test_data_need_not_be_balanced(counts):
             "circumstances.no_l2: evaluation.row_interval: 4 given, which leaves 3 rows in the last 9 of 18 steps, "
             "over which the end value is a mean; at least 4 are needed: write a smaller one, or train for more epochs",
         ),
+        (
+            {"row_interval": 1, "end_window": 0.1},
+            (12, 12),
+            "circumstances.no_l2: evaluation.row_interval: 1 given, which leaves 2 rows in the last 2 of 18 steps, "
+            "over which the end value is a mean; at least 4 are needed: train for more epochs",
+        ),
     ],
 )
 def test_an_error_is_one_line_that_names_the_key(changes, counts, line):

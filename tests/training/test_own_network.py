@@ -30,6 +30,10 @@ NOT_REPEATED = (
     "two passes from the same random state differ; in forward, draw from torch without a generator of your own, and "
     "keep what changes in buffers"
 )
+NOT_TRAINED = (
+    "has gradients but is no parameter of the network, so it is never trained; hold modules in nn.ModuleList or "
+    "nn.ModuleDict, tensors in nn.Parameter"
+)
 
 REFUSED = {
     "wrong shape": (
@@ -100,6 +104,18 @@ REFUSED = {
         "in eval mode a sample's logits depend on the rest of its batch; use running statistics "
         "(track_running_stats=True), or a normalisation without batches",
     ),
+    "sigmoid": (
+        {"forward": "return self.last(self.first(x)).sigmoid()"},
+        "its network returns numbers within 0 and 1 whatever its weights; return logits, without the sigmoid",
+    ),
+    "layers in a list": (
+        {"init": "self.layers = [nn.Linear(6, 6)]", "forward": "x = self.layers[0](x)"},
+        NOT_TRAINED,
+    ),
+    "a tensor that is no parameter": (
+        {"init": "self.scale = torch.ones(6, requires_grad=True)", "forward": "x = self.scale * x"},
+        NOT_TRAINED,
+    ),
     "nothing for the penalty": (
         {"build": "return nn.Sequential(nn.Flatten(), nn.LayerNorm(6), nn.AdaptiveAvgPool1d(2))"},
         "its network has no convolution or linear module, whose weights the penalty covers; write training.l2: 0, or "
@@ -119,6 +135,13 @@ def test_what_cannot_be_trained_is_refused_with_what_to_do(name, tmp_path):
         trial(write_factory(tmp_path, **statements))
     assert str(caught.value).startswith(f"{tmp_path}/network.py:build")
     assert "\n" not in str(caught.value)
+
+
+def test_an_initialisation_that_draws_nothing_is_refused(tmp_path):
+    layers = "nn.Flatten(), nn.LayerNorm(6), nn.AdaptiveAvgPool1d(2), nn.LayerNorm(2)"
+    factory = write_factory(tmp_path, build=f"return nn.Sequential({layers})")
+    with pytest.raises(OwnNetworkError, match=r"whose weights network\.initialisation draws; take \w+ out of `study`$"):
+        trial(factory, l2=0, network={"initialisation": "he"})
 
 
 @pytest.mark.parametrize(
@@ -169,6 +192,12 @@ ACCEPTED = {
         "init": "self.register_buffer('mean', torch.zeros(6))",
         "forward": "x = x - self.mean; self.mean = self.mean + x.mean(0).detach() * self.training",
     },
+    "a frozen tensor": {"init": "self.scale = torch.full((6,), 2.0)", "forward": "x = self.scale * x"},
+    "a leaf that is made in forward": {"forward": "x = x + torch.zeros(6, requires_grad=True)"},
+    "logits within 0 and 1 at first": {
+        "init": "nn.init.zeros_(self.last.weight); nn.init.constant_(self.last.bias, 0.3)"
+    },
+    "logits that are bounded": {"forward": "return nn.functional.normalize(self.last(self.first(x).relu()))"},
     "log probabilities": {"forward": "return self.last(self.first(x)).log_softmax(1)"},
     "data parallel": {"build": "return nn.DataParallel(Net(width, classes))"},
     "a frozen start of another kind": {"init": "nn.init.zeros_(self.last.weight)"},

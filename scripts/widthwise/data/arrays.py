@@ -31,6 +31,8 @@ LEAST_GAP = 30
 # Of all values, in standard deviations of the rest: float32 tells that much apart, not much more.
 MOST_DEVIATION = 1e6
 VOLUME = ("volume/image", "volume/mask")
+# Of log(classes): classes are called unbalanced where the entropy of the training labels is less.
+BALANCED_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,20 @@ def open_arrays(path: Path, names: Mapping[str, str]) -> ArrayFile:
         path.open("rb").close()
         if h5py.is_hdf5(path):
             return HDF5Arrays(path, names)
-        if zipfile.is_zipfile(path):
+        if is_npz(path):
             return NpzArrays(path, names)
     raise SourceError(
         f"{path} is neither HDF5, .npz nor a table with the ending .csv: save it with h5py or "
         f"`numpy.savez_compressed`, or give a folder with {LAYOUTS}; or it is damaged: copy it again"
     )
+
+
+def is_npz(path: Path) -> bool:
+    """Returns whether a file is a zip archive with arrays; files of torch and of Office are zip archives too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith(".npy") for name in archive.namelist())
 
 
 def read_own_data(
@@ -159,6 +169,10 @@ def read_own_data(
     for split, called in splits.items():
         arrays[f"{split}/images"] = scaled(file, f"{called}/images", images[split], mean, deviation)
         arrays[f"{split}/labels"] = labels.of_split[split]
+    counts = {
+        split: numpy.bincount(of_split, minlength=len(labels.classes)).tolist()
+        for split, of_split in labels.of_split.items()
+    }
     shape = images["train"].shape[1:]
     if len(shape) == 4 and shape[0] == 1 and any(map(file.has, VOLUME)):
         image, mask = volume_and_mask(file, shape[1:])
@@ -167,8 +181,7 @@ def read_own_data(
         arrays,
         shape,
         labels.classes,
-        {split: numpy.bincount(of_split, minlength=len(labels.classes)).tolist()
-         for split, of_split in labels.of_split.items()},
+        counts,
         statistics,
         {"mean": mean.tolist(), "standard_deviation": deviation.tolist()} if standardise else None,
         [
@@ -177,6 +190,7 @@ def read_own_data(
             *labels.notes,
             *split_notes(splits, raw),
             *image_notes(measured, standardise=standardise),
+            *balance_notes(counts["train"]),
         ],
     )  # fmt: skip
 
@@ -226,6 +240,18 @@ def image_notes(measured: dict[str, Statistics], *, standardise: bool) -> list[s
     if not (standardise or measured["train"].near_standardised):
         notes.append("warning: training images are far from standardised: leave out dataset.standardise, or scale them")
     return notes
+
+
+def balance_notes(counts: list[int]) -> list[str]:
+    """Returns a warning if the best constant answer costs clearly less than log(classes)."""
+    shares = [count / sum(counts) for count in counts if count]
+    constant, guessing = -sum(share * math.log(share) for share in shares), math.log(len(counts))
+    if constant >= BALANCED_SHARE * guessing:
+        return []
+    return [
+        f"warning: classes are unbalanced: without class weights, the best constant answer costs {constant:.3g} nats, "
+        f"not log({len(counts)}) = {guessing:.3g}, which the study calls guessing"
+    ]
 
 
 def in_channel(statistics: Statistics, channel: int) -> str:

@@ -63,9 +63,10 @@ def samples_of_table(path: Path) -> Samples:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
-            if absent := {"file", "label", "split"} - set(rows.fieldnames or ()):
+            rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+            if absent := {"file", "label", "split"} - set(rows.fieldnames):
                 raise SourceError(
-                    f"{path} has no column {' or '.join(sorted(absent))}, but {', '.join(rows.fieldnames or ())}; "
+                    f"{path} has no column {' or '.join(sorted(absent))}, but {', '.join(rows.fieldnames)}; "
                     "write file, label and split, separated by commas"
                 )
             for row in rows:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from widthwise.study.configuration import alternatives
+from widthwise.study.configuration import Validator, alternatives, hint, shorten
 from widthwise.study.settings import plain
 
 ROOT = "baseline"
@@ -50,22 +50,39 @@ def with_absolute_overrides(config: dict, schema: dict) -> tuple[dict, list[str]
     """
     config, errors = copy.deepcopy(config), []
     for name, section, overrides in each_override(config):
-        for key, value in list(overrides.items()):
-            if not (isinstance(value, dict) and set(value) == {"times"}):
-                continue
-            default = schema["$defs"][section]["properties"].get(key, {}).get("default")
-            own = config[section].get(key, default) if isinstance(config.get(section), dict) else default
-            if not is_number(own):  # that is an error of its own
-                own = default
-            if not (is_number(own) and is_number(value["times"])):
-                errors.append(
-                    f"circumstances.{name}.overrides.{section}.{key}: times {value['times']} given; write a factor, "
-                    "and of a setting that is a number"
-                )
-                del overrides[key]
-                continue
-            overrides[key] = plain(float(f"{own * value['times']:.12g}"))
+        properties = schema["$defs"][section]["properties"]
+        errors += make_absolute(f"circumstances.{name}.overrides.{section}", overrides, config.get(section), properties)
     return config, errors
+
+
+def make_absolute(prefix: str, overrides: dict, base: Any, properties: dict | None) -> Iterator[str]:
+    """Replaces each override `{times: factor}`, in place. Yields a line for each one that cannot be, and removes it.
+
+    Args:
+        prefix: the key of the overrides.
+        base: the study's own settings, not yet checked.
+        properties: the schema of each setting; None where any are allowed.
+    """
+    base = base if isinstance(base, dict) else {}
+    for name, value in list(overrides.items()):
+        if not isinstance(value, dict) or (properties is not None and name not in properties):
+            continue
+        key, setting = f"{prefix}.{name}", (properties or {}).get(name, {})
+        own = base.get(name, setting.get("default"))
+        if set(value) != {"times"}:
+            yield from make_absolute(key, value, own, None)
+            continue
+        factor = value["times"]
+        if name in base and not Validator(setting).is_valid(own):  # that is an error of its own
+            del overrides[name]
+        elif not is_number(factor):
+            yield f"{key}: times {shorten(factor)} given; write a number{hint(factor)}"
+            del overrides[name]
+        elif not is_number(own):
+            yield f"{key}: times {factor} given, but the study's own setting is no number; write the value itself"
+            del overrides[name]
+        else:
+            overrides[name] = plain(float(f"{float(own) * factor:.12g}"))
 
 
 def each_override(config: dict) -> Iterator[tuple[str, str, dict]]:
@@ -142,9 +159,12 @@ def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> lis
 
 
 def changes_nothing(name: str, catalogue: dict, base: dict) -> bool:
-    """Whether a circumstance is, with these base settings, the same as its reference."""
-    reference = catalogue[name].get("reference")
-    return reference in catalogue and not factors(base, catalogue[name], catalogue[reference])
+    """Whether a circumstance is, with these base settings, the same as its reference.
+
+    One whose references do not lead to the root is an error instead: `catalogue_errors`.
+    """
+    above = ancestors(name, catalogue)
+    return name != ROOT and above[-1:] == [ROOT] and not factors(base, catalogue[name], catalogue[above[0]])
 
 
 def reference_of(name: str, catalogue: dict, base: dict) -> str | None:

@@ -47,7 +47,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def foreign_to_json(value: Any, key: str = "") -> Iterator[str]:
-    """Yields a line for each key that is no text, and for each value of a kind that JSON lacks, as a date."""
+    """Yields a line for each key that is no text, and for each value that JSON lacks, as a date or .nan."""
     prefix = f"{key}." if key else ""
     match value:
         case dict():
@@ -59,6 +59,8 @@ def foreign_to_json(value: Any, key: str = "") -> Iterator[str]:
         case list() | tuple():
             for place, item in enumerate(value):
                 yield from foreign_to_json(item, f"{prefix}{place}")
+        case float() if not math.isfinite(value):
+            yield f"{key}: given {shorten(value)}; allowed: a finite number"
         case str() | int() | float() | None:
             pass
         case _:
@@ -131,7 +133,8 @@ def describe(error: ValidationError) -> list[str]:
         case "pattern":
             name = error.instance
             return [f"{prefix}{name}: not a name; allowed: lower-case letters, digits and _, a letter first"]
-    return [f"{key}: given {shorten(error.instance)}; allowed: {allowed_values(error.schema)}{hint(error)}"]
+    wrong_type = hint(error.instance) if error.validator == "type" else ""
+    return [f"{key}: given {shorten(error.instance)}; allowed: {allowed_values(error.schema)}{wrong_type}"]
 
 
 def allowed_values(schema: dict) -> str:
@@ -142,23 +145,25 @@ def allowed_values(schema: dict) -> str:
     return f"{TYPE_NAMES[schema['type']]} {' and '.join(bounds)}".rstrip()
 
 
-def hint(error: ValidationError) -> str:
-    """What to write instead, where a number or a truth value was read as text."""
-    if error.validator != "type" or not isinstance(error.instance, str):
+def hint(value: Any) -> str:
+    """What to write instead of a value of the wrong type, where a number or a truth value was read as text."""
+    if not isinstance(value, str):
         return ""
-    if YAML_VALUE.fullmatch(error.instance):
+    if YAML_VALUE.fullmatch(value):
         return (
-            f" (text: write {error.instance} without quotes, and in a file for --configfile: in lists and mappings of "
+            f" (text: write {value} without quotes, and in a file for --configfile: in lists and mappings of "
             "--config, snakemake reads it as text)"
         )
     try:
-        number = float(error.instance)
+        number = float(value)
     except ValueError:
+        return ""
+    if not math.isfinite(number):
         return ""
     # YAML 1.1 takes an exponent for a number's only behind a point and before a sign.
     mantissa, exponent = f"{number:.6e}".split("e")
     mantissa = mantissa.rstrip("0") + ("0" if mantissa.rstrip("0").endswith(".") else "")
-    return f" (YAML reads {error.instance} as text: write {mantissa}e{int(exponent):+d})"
+    return f" (YAML reads {value} as text: write {mantissa}e{int(exponent):+d})"
 
 
 def alternatives(name: str, allowed: Iterable[str]) -> str:

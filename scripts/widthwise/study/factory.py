@@ -61,7 +61,7 @@ class Factory:
             raise FactoryError(f"{path} or what it imports is no Python source: {error}") from error
         definition = next((node for node in reversed(tree.body) if defines(node, name)), None)
         if definition is None:
-            raise FactoryError(f"{path} has no function {name}; write {signature}")
+            raise FactoryError(f"{path} has no function {name} at the top level of the file; write {signature} there")
         arguments = arguments_of(definition)
         if arguments is None:
             return cls(file, name, None, (), code)

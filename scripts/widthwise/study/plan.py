@@ -7,7 +7,7 @@ circumstance, its size and its seed, as in "baseline/width8/seed1"; where files 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,6 +57,7 @@ from widthwise.study.settings import (
 )
 
 SCHEMA = Path(__file__).resolve().parents[3] / "config/schema.yaml"
+SHIPPED_CATALOGUE = SCHEMA.with_name("circumstances.yaml")
 # Keys that say where a study is run and where its results go, not what it is.
 PLACES = ("pathvars", "device")
 # Keys that hold paths.
@@ -69,6 +70,8 @@ UNFIT = "${}<>\n"
 OWN_DATA_KEYS = ("path", "channels", "standardise", "names")
 OWN_DRAW = "own"
 CLAIMS_OF_A_FEATURE = ("verdict", "contrast")
+# Keys of a claim's subject that name circumstances.
+NAMES_IN_CLAIMS = ("circumstance", "grid", "less", "fast", "slow")
 # What frameworks differ in most, and a study of own data or an own network must say.
 SAID = ("l2", "l2_as")
 
@@ -158,6 +161,12 @@ class Study(Naming):
                     "analysis.coordinate_check.circumstances",
                     self.analysis.coordinate_check.circumstances,
                     catalogue,
+                ),
+                *(
+                    error
+                    for key, name in circumstances_of_claims(self.claims)
+                    if name not in shipped_circumstances()  # which a study may take out
+                    for error in unknown_names(key, [name], catalogue)
                 ),
                 *nothing_to_judge(self),
                 *([] if self.factory else contradictions_of_the_analysis(self.analysis)),
@@ -358,6 +367,9 @@ class Study(Naming):
         """Sentences that say what of the configuration has no effect, and what the study cannot tell."""
         if self.left_out:
             yield f"Left out, the same as their reference with these settings: {', '.join(self.left_out)}."
+        expected = shipped_circumstances() | {*self.config["study"], *self.coordinate_checks}
+        if own := [name for name in self.config["circumstances"] if name not in expected]:
+            yield f"Not run, since `study` does not list them: {', '.join(own)}."
         missing = {name: self.circumstances[name].reference for name in self.judged if name not in self.references}
         if alone := [f"{name} (against {reference})" for name, reference in missing.items() if reference]:
             yield f"Not compared, since the reference is not in `study`: {', '.join(alone)}."
@@ -531,6 +543,20 @@ def unknown_names(key: str, names: Iterable[str], catalogue: dict) -> list[str]:
         for name in names
         if name not in catalogue
     ]
+
+
+@cache
+def shipped_circumstances() -> frozenset[str]:
+    """The circumstances of the shipped catalogue, most of which a study leaves out."""
+    return frozenset(yaml.safe_load(SHIPPED_CATALOGUE.read_text(encoding="utf-8"))["circumstances"])
+
+
+def circumstances_of_claims(claims: Mapping[str, dict]) -> Iterator[tuple[str, str]]:
+    """Each circumstance or grid that a claim names, after the key that holds it."""
+    for name, claim in claims.items():
+        for kind, subject in claim.items():
+            if isinstance(subject, dict):
+                yield from ((f"claims.{name}.{kind}.{key}", subject[key]) for key in NAMES_IN_CLAIMS if key in subject)
 
 
 def contradictions_of_the_analysis(analysis: AnalysisSettings) -> list[str]:

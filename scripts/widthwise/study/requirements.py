@@ -90,9 +90,11 @@ def missing_rows(
     every_row = (step for step in range(start + 1, steps + 1) if evaluation.has_row(step, steps_per_epoch))
     rows = len(list(islice(every_row, LEAST_ROWS_AT_THE_END)))
     if rows < LEAST_ROWS_AT_THE_END:
+        # Not even a row for each step would be enough in a shorter window.
+        smaller = "write a smaller one, or " if steps - start >= LEAST_ROWS_AT_THE_END else ""
         errors.append(
             f"evaluation.row_interval: {evaluation.row_interval} given, which leaves {rows} rows in the last "
             f"{steps - start} of {steps} steps, over which the end value is a mean; at least "
-            f"{LEAST_ROWS_AT_THE_END} are needed: write a smaller one, or train for more epochs"
+            f"{LEAST_ROWS_AT_THE_END} are needed: {smaller}train for more epochs"
         )
     return errors

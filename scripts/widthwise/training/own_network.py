@@ -27,6 +27,8 @@ PASSES = 3
 PEAK_OVER_SAVED = 2
 # Logits of one sample may differ by rounding with the samples around it.
 TOLERANCE = 1e-3
+# By chance logits lie within 0 and 1 for some weights, not for so many.
+DRAWS = 10
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,18 @@ def try_network(run: RunSettings, arrays: Mapping[str, numpy.ndarray], task: Tas
     again = new_network(run, task)
     check_same(factory, first, again)
     check_penalty(factory, first, run)
-    check_seeds(factory, first, new_network(run, task, run.seed + 1))
+    check_initialisation(factory, first, run)
+    another = new_network(run, task, run.seed + 1)
+    check_seeds(factory, first, another)
     training = Training(first, images, labels, run)
     batch, batch_labels = training.batch(0)
     with users_code(factory.rpartition(":")[0]):
         check_forward(factory, first, batch, run, task)
+        check_range(factory, another, batch)
         check_eval_mode(factory, first, batch, task)
         flops = forward_flops(first, batch)
         saved = saved_numbers(lambda: data_loss(first(batch).float(), batch_labels).backward(), first, run)
-        check_gradients(factory, first)
+        check_gradients(factory, first, batch)
         check_resuming(factory, training, Training(again, images, labels, run))
     return Trial(
         Complexity(
@@ -117,6 +122,15 @@ def check_penalty(factory: str, network: nn.Module, run: RunSettings) -> None:
         )
 
 
+def check_initialisation(factory: str, network: nn.Module, run: RunSettings) -> None:
+    """Checks that an initialisation has something to draw."""
+    if run.network.initialisation != "as_built" and not kernels(network):
+        raise OwnNetworkError(
+            f"{factory}: its network has no convolution or linear module, whose weights network.initialisation draws; "
+            f"take {run.circumstance} out of `study`"
+        )
+
+
 def without_penalty(network: nn.Module) -> list[str]:
     """The parameters of two or more dimensions that are no kernels."""
     covered = {id(kernel) for kernel in kernels(network)}
@@ -145,6 +159,22 @@ def check_forward(factory: str, network: nn.Module, batch: Tensor, run: RunSetti
         )
     if (logits >= 0).all() and torch.allclose(logits.float().sum(1), torch.ones(len(batch)), atol=TOLERANCE):
         raise OwnNetworkError(f"{factory}: its network returns probabilities; return logits, without the softmax")
+
+
+def check_range(factory: str, network: nn.Module, batch: Tensor) -> None:
+    """Checks that logits are not held within 0 and 1, as by a sigmoid. Draws the network's weights anew."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _ in range(DRAWS):
+            logits = network(batch)
+            if not ((logits >= 0) & (logits <= 1)).all() or not logits.any():
+                return
+            for parameter in network.parameters():
+                parameter.normal_(generator=generator)
+    raise OwnNetworkError(
+        f"{factory}: its network returns numbers within 0 and 1 whatever its weights; return logits, without the "
+        "sigmoid"
+    )
 
 
 def check_logits(factory: str, logits: object, batch: Tensor, task: Task) -> None:
@@ -181,13 +211,36 @@ def check_eval_mode(factory: str, network: nn.Module, batch: Tensor, task: Task)
         )
 
 
-def check_gradients(factory: str, network: nn.Module) -> None:
-    """Checks that every parameter takes part in the loss."""
+def check_gradients(factory: str, network: nn.Module, batch: Tensor) -> None:
+    """Checks that every parameter takes part in the loss, and that no other tensor would be trained."""
     for name, parameter in network.named_parameters():
         if parameter.grad is None:
             raise OwnNetworkError(f"{factory}: {name} takes no part in the logits; leave it out of the network")
         if not parameter.grad.isfinite().all():
             raise OwnNetworkError(f"{factory}: the first gradient of {name} is not finite; check its initial weights")
+    # A leaf that forward itself makes, as a first hidden state, is another tensor in each pass.
+    leaves, again = (leaves_of(network(batch.clone())) for _ in range(2))
+    held = {id(value) for value in chain(network.parameters(), network.buffers())}
+    unknown = next((leaf for key, leaf in leaves.items() if key in again and key not in held), None)
+    if unknown is not None:
+        raise OwnNetworkError(
+            f"{factory}: a tensor of shape {tuple(unknown.shape)} has gradients but is no parameter of the network, so "
+            "it is never trained; hold modules in nn.ModuleList or nn.ModuleDict, tensors in nn.Parameter"
+        )
+
+
+def leaves_of(logits: Tensor) -> dict[int, Tensor]:
+    """The tensors at which the gradients of the logits end, by their ids."""
+    leaves, seen, nodes = {}, set(), [logits.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name() == "torch::autograd::AccumulateGrad":
+            leaves[id(node.variable)] = node.variable
+        nodes += [following for following, _ in node.next_functions]
+    return leaves
 
 
 def check_resuming(factory: str, training: Training, other: Training) -> None:
