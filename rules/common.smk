@@ -244,7 +244,7 @@ EXTENSIONS = ["svg", "pdf", "png"]
 # Figures with a panel for each of these circumstances: too many for one page get a page for each family.
 PAGED = {
     "loss_curves": STUDY.judged,
-    "loss_parts": STUDY.penalised or STUDY.judged[:1],
+    "loss_parts": STUDY.penalised,
     "feature_trends": STUDY.judged,
 }
 

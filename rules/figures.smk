@@ -9,8 +9,7 @@ the study has something to show in.
 FIGURES = [
     *([] if STUDY.curves else ["task"]),
     "loss_curves",
-    *(["loss_parts"] if not STUDY.curves or STUDY.has_parts else []),
-    *(["penalty_left"] if STUDY.penalised else []),
+    *(["loss_parts", "penalty_left"] if STUDY.penalised else []),
     "feature_trends",
     *(["verdict_map"] if not STUDY.curves or STUDY.has_verdicts else []),
     "crossing",
@@ -23,8 +22,6 @@ FIGURES = [
 
 localrules:
     loss_curves,
-    loss_parts,
-    penalty_left,
     feature_trends,
     verdict_map,
     crossing,
@@ -36,6 +33,7 @@ rule loss_curves:
         **PRINTED,
         study="<results>/study.json",
         losses="<results>/tables/losses.csv",
+        features="<results>/tables/features.csv",
         verdicts="<results>/tables/verdicts.csv",
         runs="<results>/tables/runs.csv",
     output:
@@ -63,38 +61,43 @@ rule loss_curves:
         " > {log:q} 2>&1"
 
 
-use rule loss_curves as loss_parts with:
-    """Objective, data loss and penalty side by side."""
-    input:
-        study="<results>/study.json",
-        losses="<results>/tables/losses.csv",
-        features="<results>/tables/features.csv",
-        runs="<results>/tables/runs.csv",
-    output:
-        **figure("loss_parts", "2 Loss curves"),
-    log:
-        "<logs>/figures/loss_parts.log",
-    benchmark:
-        "<benchmarks>/figures/loss_parts.tsv"
-    params:
-        **drawing("loss_parts"),
+if STUDY.penalised:
 
+    localrules:
+        loss_parts,
+        penalty_left,
 
-use rule loss_curves as penalty_left with:
-    """The penalty at the start and at the end, against parameters and against steps."""
-    input:
-        study="<results>/study.json",
-        losses="<results>/tables/losses.csv",
-        penalties="<results>/tables/penalties.csv",
-        penalty_ratios="<results>/tables/penalty_ratios.csv",
-    output:
-        **figure("penalty_left", "2 Loss curves"),
-    log:
-        "<logs>/figures/penalty_left.log",
-    benchmark:
-        "<benchmarks>/figures/penalty_left.tsv"
-    params:
-        **drawing("penalty_left"),
+    use rule loss_curves as loss_parts with:
+        """Objective, data loss and penalty side by side."""
+        input:
+            study="<results>/study.json",
+            losses="<results>/tables/losses.csv",
+            features="<results>/tables/features.csv",
+            runs="<results>/tables/runs.csv",
+        output:
+            **figure("loss_parts", "2 Loss curves"),
+        log:
+            "<logs>/figures/loss_parts.log",
+        benchmark:
+            "<benchmarks>/figures/loss_parts.tsv"
+        params:
+            **drawing("loss_parts"),
+
+    use rule loss_curves as penalty_left with:
+        """The penalty at the start and at the end, against parameters and against steps."""
+        input:
+            study="<results>/study.json",
+            losses="<results>/tables/losses.csv",
+            penalties="<results>/tables/penalties.csv",
+            penalty_ratios="<results>/tables/penalty_ratios.csv",
+        output:
+            **figure("penalty_left", "2 Loss curves"),
+        log:
+            "<logs>/figures/penalty_left.log",
+        benchmark:
+            "<benchmarks>/figures/penalty_left.tsv"
+        params:
+            **drawing("penalty_left"),
 
 
 use rule loss_curves as feature_trends with:
@@ -119,6 +122,7 @@ use rule loss_curves as verdict_map with:
     input:
         study="<results>/study.json",
         verdicts="<results>/tables/verdicts.csv",
+        features="<results>/tables/features.csv",
     output:
         **figure("verdict_map", "3 Features and verdicts"),
     log:
@@ -134,6 +138,7 @@ use rule loss_curves as crossing with:
     input:
         study="<results>/study.json",
         crossings="<results>/tables/crossings.csv",
+        features="<results>/tables/features.csv",
     output:
         **figure("crossing", "3 Features and verdicts"),
     log:
@@ -152,7 +157,6 @@ if not STUDY.curves:
         coordinate_check,
         best_learning_rates,
         rate_budgets,
-        depth_trend,
         speed,
 
     use rule loss_curves as task with:
@@ -229,22 +233,6 @@ if not STUDY.curves:
         params:
             **drawing("rate_budgets"),
 
-    use rule loss_curves as depth_trend with:
-        """The data loss' end against depth, plain and with shortcuts."""
-        input:
-            study="<results>/study.json",
-            features="<results>/tables/features.csv",
-            verdicts="<results>/tables/verdicts.csv",
-            runs="<results>/tables/runs.csv",
-        output:
-            **figure("depth_trend", "3 Features and verdicts"),
-        log:
-            "<logs>/figures/depth_trend.log",
-        benchmark:
-            "<benchmarks>/figures/depth_trend.tsv"
-        params:
-            **drawing("depth_trend"),
-
     use rule loss_curves as speed with:
         """Throughput against the machine's limit, and the seconds of a run against parameters, steps and data."""
         input:
@@ -262,3 +250,25 @@ if not STUDY.curves:
             "<benchmarks>/figures/speed.tsv"
         params:
             **drawing("speed"),
+
+
+if "depth_trend" in FIGURES:
+
+    localrules:
+        depth_trend,
+
+    use rule loss_curves as depth_trend with:
+        """The data loss' end against depth, plain and with shortcuts."""
+        input:
+            study="<results>/study.json",
+            features="<results>/tables/features.csv",
+            verdicts="<results>/tables/verdicts.csv",
+            runs="<results>/tables/runs.csv",
+        output:
+            **figure("depth_trend", "3 Features and verdicts"),
+        log:
+            "<logs>/figures/depth_trend.log",
+        benchmark:
+            "<benchmarks>/figures/depth_trend.tsv"
+        params:
+            **drawing("depth_trend"),

@@ -83,18 +83,22 @@ rule gather_study:
         runtime="10m",
     params:
         tables=subpath(output.runs, parent=True),
-        circumstances=lambda wildcards, input: [str(Path(path).parent) for path in input.runs],
+        parts=lambda wildcards, input: [
+            "--circumstances",
+            *(str(Path(path).parent) for path in input.runs),
+            "--starts",
+            *input.starts,
+        ],
         code=code("gather_study"),
     shell:
         "python scripts/gather_study.py"
         " --study {input.study:q}"
-        " --circumstances {params.circumstances:q}"
-        " --starts {input.starts:q}"
         " --tables {params.tables:q}"
+        " {params.parts:q}"
         " > {log:q} 2>&1"
 
 
-rule gather_coordinates:
+use rule gather_study as gather_coordinates with:
     """Puts the networks' first steps together."""
     input:
         study="<results>/study.json",
@@ -110,24 +114,12 @@ rule gather_coordinates:
         "<logs>/gather_coordinates.log",
     benchmark:
         "<benchmarks>/gather_coordinates.tsv"
-    conda:
-        "../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     params:
         tables=subpath(output.coordinates, parent=True),
-        code=code("gather_study"),
-    shell:
-        "python scripts/gather_study.py"
-        " --study {input.study:q}"
-        " --coordinates {input.coordinates:q}"
-        " --tables {params.tables:q}"
-        " > {log:q} 2>&1"
+        parts=lambda wildcards, input: ["--coordinates", *input.coordinates],
 
 
-rule gather_nesting:
+use rule gather_study as gather_nesting with:
     """Puts the embedded networks together."""
     input:
         study="<results>/study.json",
@@ -140,18 +132,6 @@ rule gather_nesting:
         "<logs>/gather_nesting.log",
     benchmark:
         "<benchmarks>/gather_nesting.tsv"
-    conda:
-        "../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
     params:
         tables=subpath(output.nesting, parent=True),
-        code=code("gather_study"),
-    shell:
-        "python scripts/gather_study.py"
-        " --study {input.study:q}"
-        " --nesting {input.nesting:q}"
-        " --tables {params.tables:q}"
-        " > {log:q} 2>&1"
+        parts=lambda wildcards, input: ["--nesting", *input.nesting],

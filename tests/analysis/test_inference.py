@@ -18,10 +18,10 @@ from widthwise.analysis.inference import (
     Interval,
     Response,
     direction,
-    equivalence,
     holm,
     jackknife_interval,
     judge,
+    lies_between,
     seeds_to_halve,
     t_interval,
     t_p_value,
@@ -90,10 +90,10 @@ def test_the_jackknife_of_a_mean_is_its_t_interval():
     ("low", "high", "way", "equal"),
     [(0.1, 0.2, 1, "yes"), (-0.2, -0.1, -1, "yes"), (-0.1, 0.3, 0, "undecided"), (0.3, 0.4, 1, "no")],
 )
-def test_direction_and_equivalence_are_read_off_the_interval(low, high, way, equal):
+def test_a_direction_and_where_a_value_lies_are_read_off_the_interval(low, high, way, equal):
     interval = Interval((low + high) / 2, low, high)
     assert direction(interval) == way
-    assert equivalence(interval, 0.25) == equal
+    assert lies_between(interval, -0.25, 0.25) == equal
 
 
 @pytest.mark.parametrize("level", [0.0025, 0.0225, 0.05])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from widthwise.analysis.penalties import penalties, penalty_ratios
+from widthwise.analysis.penalties import end_penalties, penalties, penalty_ratios
 
 PARAMETERS = (100, 800, 6400)  # each 8 times the one before
 SEEDS = 4
@@ -53,8 +53,14 @@ def runs_of(ends, *, start_factor=2.0, diverged=()):
 
 def ratios_of(runs, expected=None):
     """The table of ratios, by circumstance and reference ("" for the ratio of sizes)."""
-    table = penalty_ratios(runs, runs["circumstance"].unique(), REFERENCES, expected or {})
+    ends = end_penalties(runs, runs["circumstance"].unique())
+    table = penalty_ratios(runs, ends, REFERENCES, expected or {})
     return table.assign(reference=table["reference"].fillna("")).set_index(["circumstance", "reference"])
+
+
+def penalties_of(runs, circumstance="plain"):
+    """One circumstance's rows of the table of penalties."""
+    return penalties(runs, end_penalties(runs, [circumstance]))
 
 
 def test_a_known_ratio_power_and_contrast_are_found():
@@ -74,7 +80,7 @@ def test_a_known_ratio_power_and_contrast_are_found():
 
 
 def test_a_table_of_penalties_has_start_and_end_of_every_size():
-    table = penalties(runs_of({"plain": scattered(CUBE_ROOT)}), ["plain"])
+    table = penalties_of(runs_of({"plain": scattered(CUBE_ROOT)}))
     assert table["end"].to_list() == pytest.approx(CUBE_ROOT)
     assert table["start"].to_list() == pytest.approx(2 * CUBE_ROOT)
     assert ((table["ci_low"] < CUBE_ROOT) & (table["ci_high"] > CUBE_ROOT)).all()
@@ -105,7 +111,7 @@ def test_a_factor_of_all_penalties_is_one_of_the_contrast_and_of_no_ratio_of_siz
 def test_sizes_of_which_a_run_diverged_are_left_out():
     ends = {"plain": scattered(CUBE_ROOT), "strong": scattered([0.03, 0.08, 0.32])}
     runs = runs_of(ends, diverged=[("strong", 2, 6400)])
-    assert penalties(runs, ["strong"])["parameters"].to_list() == [100, 800]
+    assert penalties_of(runs, "strong")["parameters"].to_list() == [100, 800]
     assert list(ratios_of(runs).index) == [("plain", "")]  # nothing stands in for the largest
     middle = runs_of(ends, diverged=[("strong", 2, 800)])
     assert ratios_of(middle).loc[("strong", ""), "ratio"] == pytest.approx(0.32 / 0.03)
@@ -113,7 +119,7 @@ def test_sizes_of_which_a_run_diverged_are_left_out():
     smallest = runs_of(ends, diverged=[("strong", 2, 100)])
     assert list(ratios_of(smallest).index) == [("plain", ""), ("strong", "plain")]
     lost = [("strong", seed, size) for seed, size in itertools.product(range(SEEDS), PARAMETERS)]
-    assert penalties(runs_of(ends, diverged=lost), ["strong"]).empty
+    assert penalties_of(runs_of(ends, diverged=lost), "strong").empty
     assert list(ratios_of(runs_of(ends, diverged=lost)).index) == [("plain", "")]
 
 
@@ -121,9 +127,9 @@ def test_where_there_is_no_penalty_there_is_no_ratio():
     ends = scattered(CUBE_ROOT)
     ends[:, 0] = 0
     assert ratios_of(runs_of({"plain": ends})).empty
-    assert penalties(runs_of({"plain": ends}), ["plain"])["parameters"].to_list() == [800, 6400]
+    assert penalties_of(runs_of({"plain": ends}))["parameters"].to_list() == [800, 6400]
     # A penalty may be too small to be told before training, and has an end.
-    table = penalties(runs_of({"plain": scattered(CUBE_ROOT)}, start_factor=0), ["plain"])
+    table = penalties_of(runs_of({"plain": scattered(CUBE_ROOT)}, start_factor=0))
     assert table["end"].to_list() == pytest.approx(CUBE_ROOT)
     assert table["start"].isna().all()
 

@@ -12,6 +12,7 @@ from tables_of_runs import BACKBONES, SEEDS, SIZES, tables
 
 from widthwise.analysis.inference import holm
 from widthwise.analysis.verdicts import (
+    LEVELS,
     all_responses,
     catalogue_p_values,
     feature_means,
@@ -19,7 +20,7 @@ from widthwise.analysis.verdicts import (
     level_of,
     plateau,
 )
-from widthwise.study.requirements import FEATURES
+from widthwise.study.requirements import FEATURES, LEAST_SIZES
 
 EXPECTATIONS = {
     "penalised": {
@@ -33,12 +34,12 @@ ROWS = sum(len(features) for features in FEATURES.values())
 
 
 def judged(runs=RUNS, starts=STARTS, circumstances=("plain", "penalised")):
-    verdicts = judge_study(all_responses(runs, starts, circumstances), EXPECTATIONS)
+    verdicts = judge_study(all_responses(runs, starts, circumstances, LEAST_SIZES), EXPECTATIONS, LEVELS)
     return verdicts.set_index(["circumstance", "measure", "feature"]).sort_index()
 
 
 def test_there_is_a_verdict_for_every_circumstance_measure_and_feature():
-    verdicts = judge_study(all_responses(RUNS, STARTS, ["plain", "penalised"]), EXPECTATIONS)
+    verdicts = judge_study(all_responses(RUNS, STARTS, ["plain", "penalised"], LEAST_SIZES), EXPECTATIONS, LEVELS)
     assert len(verdicts) == 2 * ROWS
     assert list(verdicts["circumstance"].unique()) == ["plain", "penalised"]
 
@@ -88,8 +89,8 @@ def test_a_verdict_depends_on_no_other_circumstance():
     pandas.testing.assert_frame_equal(together.loc[["plain"], same], alone[same])
 
 
-OWN = all_responses(RUNS, STARTS, ["plain"])
-ALONE = judge_study(OWN, EXPECTATIONS)["verdict"].tolist()
+OWN = all_responses(RUNS, STARTS, ["plain"], LEAST_SIZES)
+ALONE = judge_study(OWN, EXPECTATIONS, LEVELS)["verdict"].tolist()
 
 
 @given(st.lists(st.floats(-0.5, 0.5), max_size=5))
@@ -100,7 +101,7 @@ def test_no_neighbour_changes_a_verdict(shifts):
         for i, shift in enumerate(shifts)
         for key, response in OWN.items()
     }
-    assert judge_study(OWN | neighbours, EXPECTATIONS)["verdict"].tolist()[: len(ALONE)] == ALONE
+    assert judge_study(OWN | neighbours, EXPECTATIONS, LEVELS)["verdict"].tolist()[: len(ALONE)] == ALONE
 
 
 def table_of(table, name, shift, columns):
@@ -124,7 +125,7 @@ def test_holm_runs_over_the_primary_rows_of_distinct_circumstances():
 
 
 def test_a_circumstance_that_repeats_another_counts_once():
-    repeated = pandas.concat([RUNS, table_of(RUNS, "again", 1e-8, ["objective_end_value"])])
+    repeated = pandas.concat([RUNS, table_of(RUNS, "again", 0, [])])
     starts = pandas.concat([STARTS, table_of(STARTS, "again", 0, [])])
     verdicts = judged(repeated, starts, ["plain", "penalised", "again"])
     before = judged()
@@ -137,11 +138,10 @@ def test_a_circumstance_that_repeats_another_counts_once():
 def test_other_runs_that_diverged_are_other_runs():
     copy = table_of(RUNS, "again", 0, [])
     copy.loc[copy.index[0], "diverged"] = True
-    responses = all_responses(
-        pandas.concat([RUNS, copy]), pandas.concat([STARTS, table_of(STARTS, "again", 0, [])]), ["plain", "again"]
-    )
-    p_values = {key: 0.001 if key[0] == "plain" else 0.5 for key in responses}
-    adjusted = catalogue_p_values(responses, p_values)
+    starts = pandas.concat([STARTS, table_of(STARTS, "again", 0, [])])
+    responses = all_responses(pandas.concat([RUNS, copy]), starts, ["plain", "again"], LEAST_SIZES)
+    p_values = {key: 0.5 if key[::2] == ("again", "end_value") else 0.001 for key in responses}
+    adjusted = catalogue_p_values(responses, p_values, LEVELS)
     # Without a penalty, starts are the same test in both losses and circumstances; ends are two.
     assert set(adjusted.values()) == {0.003, 0.5}
     assert adjusted["again", "data_loss", "starting_loss"] == adjusted["plain", "objective", "starting_loss"] == 0.003
@@ -206,7 +206,7 @@ def test_means_by_size():
     some = RUNS.assign(diverged=(RUNS["parameters"] == 800) & (RUNS["seed"] == 0))
     horizon = some["data_loss_steps_to_midway"].where(some["parameters"] > 100, 10.0)
     some = some.assign(data_loss_steps_to_midway=horizon)
-    means = feature_means(all_responses(some, STARTS, ["plain"]), some)
+    means = feature_means(all_responses(some, STARTS, ["plain"], LEAST_SIZES), some)
     means = means.set_index(["measure", "feature", "parameters"])
     assert len(means) == (ROWS - 2) * len(SIZES) + 2 * 3
     row = means.loc["objective", "end_value", 200]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy
 import pandas
 
-from widthwise.analysis.penalties import penalties, penalty_ratios
+from widthwise.analysis.penalties import end_penalties, penalties, penalty_ratios
 from widthwise.study.circumstances import Naming, title_of
 
 WIDTHS = {2: 15_708, 3: 35_144, 5: 97_182, 8: 248_154, 14: 758_592, 26: 2_613_444}
@@ -353,6 +353,7 @@ def make_tables(study) -> dict[str, pandas.DataFrame]:
     features = make_features(runs)
     rates, slopes = make_learning_rates(study)
     coordinates, powers = make_coordinates()
+    ends = end_penalties(runs, study.penalised)
     references = {name: "baseline" for name in study.penalised if name != "baseline"}
     return {
         "losses": losses,
@@ -366,6 +367,6 @@ def make_tables(study) -> dict[str, pandas.DataFrame]:
         "learning_rates": rates,
         "learning_rate_slopes": slopes,
         "learning_rate_budgets": make_budgets(study),
-        "penalties": penalties(runs, study.penalised),
-        "penalty_ratios": penalty_ratios(runs, study.penalised, references, {}),
+        "penalties": penalties(runs, ends),
+        "penalty_ratios": penalty_ratios(runs, ends, references, {}),
     }

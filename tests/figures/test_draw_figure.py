@@ -27,13 +27,15 @@ def test_every_figure_is_a_module_that_draws(name):
 def test_inputs_are_read_by_their_endings(tmp_path):
     study = synthetic.make_study()
     tables = synthetic.make_tables(study)
-    tables["verdicts"].to_csv(tmp_path / "verdicts.csv", index=False)
+    for name in ("verdicts", "features"):
+        tables[name].to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "summary.json").write_text('{"class_counts": {"train": [1, 2]}}')
     numpy.savez(tmp_path / "predictions.npz", **synthetic.make_predictions())
     with h5py.File(tmp_path / "seed0.h5", "w") as file:
         file["train/images"] = numpy.ones((2, 1, 3, 3, 3), "float32")
     figure = importlib.import_module("widthwise.figures.verdict_map")
-    table = draw_figure.read_inputs(figure, {"verdicts": tmp_path / "verdicts.csv"})["verdicts"]
+    paths = {name: tmp_path / f"{name}.csv" for name in ("verdicts", "features")}
+    table = draw_figure.read_inputs(figure, paths)["verdicts"]
     assert len(table) == len(tables["verdicts"])
     assert table["agrees"].dtype == "boolean"
     assert draw_figure.read_json(tmp_path / "summary.json")["class_counts"]["train"] == [1, 2]
@@ -43,7 +45,7 @@ def test_inputs_are_read_by_their_endings(tmp_path):
 
 def test_an_unknown_input_is_named_with_those_that_are_known(tmp_path):
     figure = importlib.import_module("widthwise.figures.verdict_map")
-    with pytest.raises(ValueError, match=r"unknown runs; widthwise\.figures\.verdict_map reads verdicts"):
+    with pytest.raises(ValueError, match=r"unknown runs; widthwise\.figures\.verdict_map reads features, verdicts"):
         draw_figure.read_inputs(figure, {"verdicts": tmp_path / "verdicts.csv", "runs": tmp_path / "runs.csv"})
 
 
@@ -87,7 +89,7 @@ def test_many_circumstances_get_a_page_for_each_family(tmp_path):
     names = ["baseline", *(f"other_{place}" for place in range(8))]
     study = synthetic.make_study(judged=names, families=3)
     tables = synthetic.make_tables(study)
-    inputs = {name: tables[name] for name in ("losses", "verdicts", "runs")}
+    inputs = {name: tables[name] for name in ("losses", "features", "verdicts", "runs")}
     pages = study.pages(study.judged)
     assert pages == [family.replace(" ", "_") for family in study.families]
     figure = importlib.import_module("widthwise.figures.loss_curves")

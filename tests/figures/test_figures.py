@@ -86,6 +86,11 @@ def words(figure) -> str:
     return " ".join(" ".join(text.get_text() for text in texts(figure)).split())
 
 
+def row_names(figure) -> list[str]:
+    """The names of the rows of a figure that is a table."""
+    return [" ".join(label.get_text().split()) for axes in figure.axes for label in axes.get_yticklabels()]
+
+
 def shown_axes(figure):
     return [axes for axes in figure.axes if axes.axison]
 
@@ -303,8 +308,23 @@ def test_identical_circumstances_are_drawn_once(studies):
     assert len(shown_axes(drawn("loss_curves", same, inputs))) == 5
     assert "no L2 = no l2 again" in words(drawn("loss_curves", same, inputs))
     assert len(shown_axes(drawn("feature_trends", same, inputs))) == 15
-    labels = [label.get_text() for label in drawn("verdict_map", same, inputs).axes[0].get_yticklabels()]
-    assert "no L2, no l2 again" in [" ".join(label.split()) for label in labels]
+    for name in ("verdict_map", "crossing"):
+        assert "no L2, no l2 again" in row_names(drawn(name, same, inputs))
+    # What was predicted of the two has a mark each.
+    verdicts = inputs["verdicts"]
+    is_again = (verdicts["circumstance"] == "no_l2_again") & (verdicts["verdict"] == "falls")
+    unlike = verdicts.assign(agrees=verdicts["agrees"].mask(is_again & verdicts["agrees"].notna(), other=False))
+    figure = drawn("verdict_map", same, inputs | {"verdicts": unlike})
+    assert {"no L2", "no l2 again"} <= set(row_names(figure))
+    assert words(figure).count("✗") == words(drawn("verdict_map", same, inputs)).count("✗") + 2
+
+
+def test_circumstances_that_cross_alike_are_not_the_same(studies):
+    study, inputs = studies["default"]
+    alike = inputs["crossings"].assign(crossed=2, median_crossing=64.0)
+    names = row_names(drawn("crossing", study, inputs | {"crossings": alike}))
+    assert [name for panel in names for name in panel.split(", ")] == names
+    assert len(names) == len(study.judged)
 
 
 @pytest.mark.parametrize(("name", "count"), [("depth_trend", 7), ("best_learning_rates", 6)])
@@ -332,14 +352,6 @@ def test_parts_of_a_loss_share_a_scale_from_zero(figure_of):
         assert row[0].get_ylim()[0] == 0
 
 
-def test_a_study_without_penalty_says_so(studies):
-    study, inputs = studies["default"]
-    losses = inputs["losses"].assign(penalty=0.0, objective=inputs["losses"]["data_loss"])
-    features = inputs["features"].assign(mean=0.3)
-    figure = drawn("loss_parts", study, inputs | {"losses": losses, "features": features})
-    assert figure.get_suptitle() == "No circumstance's reported loss holds a penalty"
-
-
 # Single figures
 
 
@@ -352,7 +364,7 @@ def test_a_verdict_that_lost_runs_is_a_bound(figure_of):
 
 
 @pytest.mark.parametrize(("sizes", "measures", "pairs"), [(7, 3, 7), (10, 2, 10), (11, 2, 1), (40, 3, 1)])
-def test_of_many_sizes_the_extremes_alone_are_compared(sizes, measures, pairs):
+def test_of_many_sizes_the_extremes_alone_are_compared(studies, sizes, measures, pairs):
     name, counts = "a_circumstance_of_a_long_name", [int(123_456 * 1.5**size) for size in range(sizes)]
     study = synthetic.make_study(judged=(name,), grids=())
     row = {"circumstance": name, "seeds": 3, "crossed": 2, "median_crossing": 12_345.0}
@@ -362,7 +374,7 @@ def test_of_many_sizes_the_extremes_alone_are_compared(sizes, measures, pairs):
         for measure in list(synthetic.FEATURES)[:measures]
         for pair, smaller, larger in compared
     )
-    figure = drawn("crossing", study, {"crossings": table})
+    figure = drawn("crossing", study, {"crossings": table, "features": studies["default"][1]["features"]})
     headings = [text.get_window_extent() for text in figure.axes[0].texts if "below" in text.get_text()]
     assert len(headings) == pairs * measures
     assert not [pair for pair in itertools.pairwise(headings) if pair[0].overlaps(pair[1])]
@@ -459,7 +471,7 @@ def test_each_budget_has_its_verdict_and_what_diverged_has_no_number(figure_of, 
     told = "3 seeds, descriptive, at 5%: without any effect, about 0 of 20 would rise. ≥: some runs diverged"
     assert told in words(figure)
     title = "Larger networks end with a higher data loss at 0 of 4 learning rates; at 1 all runs of some size diverge"
-    assert figure.get_suptitle() == title
+    assert finding_of(figure) == title
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["4e-5", "2e-4", "1e-3", "4e-3"]
 
 
@@ -537,8 +549,9 @@ def test_a_figure_with_nothing_to_draw_says_what_to_add(studies):
         with pytest.raises(ValueError, match="`learning_rates`"):
             drawn(name, study, inputs)
     without = synthetic.make_study(judged=("no_l2",), grids=())
-    with pytest.raises(ValueError, match="no circumstance's reported loss holds a penalty"):
-        drawn("penalty_left", without, inputs | {"penalties": inputs["penalties"].iloc[:0]})
+    for name in ("loss_parts", "penalty_left"):
+        with pytest.raises(ValueError, match="no circumstance's reported loss holds a penalty"):
+            drawn(name, without, inputs | {"penalties": inputs["penalties"].iloc[:0]})
     # The loss of `study` holds one, but a run of every size diverged.
     empty = drawn("penalty_left", study, inputs | {"penalties": inputs["penalties"].iloc[:0]})
     assert empty.get_suptitle() == "No size has a penalty to show"

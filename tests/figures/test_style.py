@@ -4,7 +4,6 @@ import itertools
 import math
 
 import numpy
-import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from PIL import Image
 
 from widthwise.figures.axes import log_axis, tick_ends, tick_log_ends
 from widthwise.figures.labels import spread
-from widthwise.figures.layout import MOST_HEIGHT, WIDTH, identical, panel_grid, row_grid
+from widthwise.figures.layout import MOST_HEIGHT, WIDTH, panel_grid, row_grid
 from widthwise.figures.style import save, series_styles
 from widthwise.report.palette import VERDICT_LOOKS, size_colours, verdict_look
 
@@ -118,17 +117,6 @@ def test_labels_of_close_positions_are_left_out_but_not_the_last(axes):
     assert labels[-1] == "e"
     assert labels[3] == ""
     assert len(axes.get_xticks()) == 5
-
-
-def test_circumstances_are_identical_if_no_number_differs_by_more_than_a_thousandth():
-    rows = [
-        {"circumstance": name, "step": step, "loss": loss + step}
-        for name, loss in (("a", 0.3), ("b", 0.3004), ("c", 0.302), ("d", numpy.nan), ("e", numpy.nan))
-        for step in (0, 1)
-    ]
-    table = pandas.DataFrame(rows)
-    groups = identical(table, ["a", "b", "c", "d", "e", "without", "rows"], ["step"], ["loss"])
-    assert groups == [["a", "b"], ["c"], ["d", "e"], ["without"], ["rows"]]
 
 
 def test_a_picture_is_small_and_looks_as_drawn(tmp_path, axes):

@@ -9,8 +9,8 @@ import numpy
 import pandas
 import yaml
 
+from widthwise.analysis.penalties import end_penalties, penalty_ratios
 from widthwise.analysis.penalties import penalties as penalty_table
-from widthwise.analysis.penalties import penalty_ratios
 from widthwise.analysis.tables import TABLES, make_table
 from widthwise.analysis.verdicts import LEVELS, level_of
 from widthwise.report.evidence import Evidence
@@ -83,6 +83,7 @@ def example_evidence(
                 {"circumstance": name, "measure": measure, "step": step, "verdict": verdict, "seeds": 5}
                 for step, verdict in ((0, "rises"), (1, "rises"), (8, "flat"), (16, "falls"))
             ]
+    for name in [*study.judged, *itertools.chain(*study.grids.values())]:
         rows["runs"] += [run_row(name, size, seed, settled) for size, seed in itertools.product(SIZES, study.seeds)]
     made = {
         name: make_table(name, rows[name])
@@ -107,8 +108,9 @@ def penalty_tables(study: Study, penalties: Mapping[str, Sequence[float]], settl
         for seed, noise in zip(study.seeds, scatter, strict=True)
     ]
     runs = pandas.DataFrame(rows)
-    ratios = penalty_ratios(runs, study.penalised, study.references, study.expected_penalty_ratios)
-    return {"penalties": penalty_table(runs, study.penalised), "penalty_ratios": ratios}
+    found = end_penalties(runs, study.penalised)
+    ratios = penalty_ratios(runs, found, study.references, study.expected_penalty_ratios)
+    return {"penalties": penalty_table(runs, found), "penalty_ratios": ratios}
 
 
 def verdict_of(change: float) -> str:

@@ -24,10 +24,12 @@ from example_study import (
 )
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from snakemake.utils import update_config
 
 from widthwise.analysis.tables import make_table
 from widthwise.report.answer import MOST_CAUSES, MOST_NAMED, write_answer
+from widthwise.report.evidence import write_evidence
 from widthwise.study.plan import Study
 from widthwise.study.requirements import PUBLISHED_SEEDS, PUBLISHED_SIZES
 
@@ -46,7 +48,7 @@ QUESTIONS = 5
 ADVICE = "Which circumstance are you in, and what to change"
 PENALTY_LEFT = "The penalty that is left"
 PENALTY_IS = "The penalty, where the reported loss holds one, is"
-EXPECTED = "What was expected, and is not so"
+EXPECTED = "What was expected, and what came out"
 
 
 def layered_study(name: str) -> Study:
@@ -93,10 +95,10 @@ def answers(answer: str, title: str) -> list[tuple[str, str]]:
     """Statement and detail on one circumstance, for each of the five questions."""
     found = []
     for question in section(answer, "The five questions of the post").split("**")[2::2]:
-        for statement, titles in re.findall(r"^- (.*?): (.*)\.$", question, re.MULTILINE):
+        for statement, titles in re.findall(r"^- \*(.*?)\.\* (.*)\.$", question, re.MULTILINE):
             for part in at_top_level(titles):
                 named, detail = re.fullmatch(r"(.*?)(?: \((.*)\))?", part).groups(default="")
-                if title in re.split(r", | and ", named) or named == "every circumstance":
+                if title.lower() in re.split(r", | and ", named.lower()) or named == "Every circumstance":
                     found.append((statement, detail))
     assert len(found) == QUESTIONS
     return found
@@ -113,18 +115,18 @@ def row_of(answer: str, section_title: str, title: str) -> list[str]:
 
 def test_it_opens_with_the_short_answer_in_numbers():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED))
-    title, first, *_ = answer.split("\n\n")
+    title, first, second, *_ = answer.split("\n\n")
     assert title.startswith("# Under which circumstances")
     assert first == (
-        "**In this study of 2 circumstances, larger networks end with a higher reported loss in none, and with a "
-        "higher data loss in none. They start with a higher reported loss in baseline (0.700 → 0.800), and with a "
-        "higher data loss in none.**"
+        "**With more parameters the reported loss ends higher in none; the data loss in none. The reported loss starts "
+        "higher in baseline (0.700 → 0.800); the data loss in none.**"
     )
+    assert second == "Of 2 circumstances, none is undecided."
     assert (
-        "| baseline | 0.700 → 0.800 (rises +0.100 [+0.090, +0.110]) | 0.700 → 0.400 (falls −0.300 [−0.310, −0.290]) | "
-        "0.700 → 0.700 (flat 0.000 [−0.010, +0.010]) | 0.700 → 0.300 (falls −0.400 [−0.410, −0.390]) |" in answer
+        "| baseline | 0.700 → 0.800: rises +0.100 [+0.090, +0.110] | 0.700 → 0.400: falls −0.300 [−0.310, −0.290] | "
+        "0.700 → 0.700: flat 0.000 [−0.010, +0.010] | 0.700 → 0.300: falls −0.400 [−0.410, −0.390] |" in answer
     )
-    assert "| no L2 | = data loss | = data loss | 0.700 → 0.700 (flat 0.000 [−0.010, +0.010]) | 0.700 → 0.300" in answer
+    assert "| no L2 | = data loss | = data loss | 0.700 → 0.700: flat 0.000 [−0.010, +0.010] | 0.700 → 0.300" in answer
     assert "Reported loss = data loss + penalty. Guessing costs log(2) = 0.693 nats." in answer
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps" in answer
 
@@ -135,9 +137,9 @@ def test_where_many_rise_those_that_rise_most_are_named():
     opening = write_answer(example_evidence(example_study(study=["baseline", *names]), rises)).split("\n\n")[1]
     assert MOST_NAMED == 4
     assert (
-        "end with a higher reported loss in 5, above all in unscaled head (0.700 → 1.200), He's initialisation (0.700 "
-        "→ 1.100), small batch (0.700 → 1.000) and dropout (0.700 → 0.900), and with a higher data loss in none. They"
-        in opening
+        "the reported loss ends higher in 5 circumstances, above all in unscaled head (0.700 → 1.200), He's "
+        "initialisation (0.700 → 1.100), small batch (0.700 → 1.000) and dropout (0.700 → 0.900); the data loss in "
+        "none. The" in opening
     )
 
 
@@ -145,11 +147,16 @@ def test_what_is_undecided_is_counted_in_the_short_answer():
     study = example_study()
     verdicts = {("baseline", *REPORTED_END): "undecided"} | {(name, *DATA_END): "undecided" for name in study.judged}
     answer = write_answer(example_evidence(study, {"no_l2": {REPORTED_END: 0.2}}, verdicts=verdicts))
-    opening = answer.split("\n\n")[1]
-    assert (
-        "higher reported loss in no L2 (0.700 → 0.900) (undecided in 1), and with a higher data loss in none for "
-        "certain (undecided in 2). They" in opening
-    )
+    opening, undecided = answer.split("\n\n")[1:3]
+    assert "ends higher in no L2 (0.700 → 0.900); the data loss in none for certain. The" in opening
+    assert undecided == "Of 2 circumstances, the end is undecided in 1 (reported loss) and 2 (data loss)."
+
+
+def test_a_loss_that_goes_no_one_way_is_told_beside_the_short_answer():
+    verdicts = {("no_l2", *REPORTED_START): "mixed", ("baseline", *DATA_END): "diverged"}
+    told = write_answer(example_evidence(example_study(), {}, verdicts=verdicts)).split("\n\n")[2]
+    ways = "starts higher at some sizes and lower at others in no L2"
+    assert told == f"Of 2 circumstances, the reported loss {ways}; networks diverge in baseline."
 
 
 def test_a_study_without_a_penalty_says_so():
@@ -233,11 +240,11 @@ def test_equal_statements_are_told_once_with_what_they_hold_for():
     slower = {"baseline": {MIDWAY: 1.0}, "no_l2": {MIDWAY: -1.0}, "sgd": {MIDWAY: 2.0, DATA_START: 0.2}}
     questions = section(write_answer(example_evidence(study, slower, settled=False)), "The five questions of the post")
     assert (
-        "- Yes, the largest takes more steps to midway: baseline (64 → 128 steps); SGD (64 → 256 steps).\n"
-        "- No, the largest takes no more steps to midway: no L2 (64 → 32 steps)." in questions
+        "- *Yes: the largest takes more steps to midway.* Baseline (64 → 128 steps); SGD (64 → 256 steps).\n"
+        "- *Not in steps: the largest takes no more to midway.* No L2 (64 → 32 steps)." in questions
     )
-    assert "- Not within 288 steps, but not every size has settled: every circumstance." in questions
-    statements = re.findall(r"^- (.*?):", questions, re.MULTILINE)
+    assert "- *Not within 288 steps, but not every size has settled.* Every circumstance." in questions
+    statements = re.findall(r"^- \*(.*?)\.\* ", questions, re.MULTILINE)
     assert len(statements) == len(set(statements))
 
 
@@ -245,15 +252,15 @@ def test_a_penalty_that_hides_a_better_fit():
     baseline = AS_EXPECTED["baseline"] | {REPORTED_END: 0.2}
     answer = write_answer(example_evidence(example_study(), {"baseline": baseline, "no_l2": AS_EXPECTED["no_l2"]}))
     expected, longer, harder, stuck, later = answers(answer, "baseline")
-    assert expected[0] == "Yes, in larger networks the reported loss starts and ends higher"
+    assert expected[0] == "Yes: in larger networks the reported loss starts and ends higher"
     assert expected[1].startswith("start +0.100, end +0.200")
     share = "all of the rise at the start and all of the rise at the end"
     assert f"{PENALTY_IS} {share}." in answer
-    assert longer == ("No, the largest takes no more steps to midway", "64 → 32 steps")
-    assert harder == ("No, in larger networks the data loss starts no higher", "0.700")
-    assert stuck == ("No sign of it, in larger networks the data loss ends no higher", "0.700 → 0.300")
+    assert longer == ("Not in steps: the largest takes no more to midway", "64 → 32 steps")
+    assert harder == ("No: in larger networks the data loss starts no higher", "0.700")
+    assert stuck == ("No sign of it: in larger networks the data loss ends no higher", "0.700 → 0.300")
     assert later == ("Not within 288 steps, and every size has settled", "")
-    assert answers(answer, "no L2")[0][0] == "No, in larger networks the reported loss neither starts nor ends higher"
+    assert answers(answer, "no L2")[0][0] == "No: in larger networks the reported loss neither starts nor ends higher"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +270,7 @@ def test_a_penalty_that_hides_a_better_fit():
         ({"baseline": (0.4, 0.0)}, "all of the rise at the start"),
         ({"baseline": (0.4, -0.2)}, "all of the rise at the start"),
         ({"baseline": (0.1, 0.2)}, "none of the rise at the start"),
-        ({"baseline": (0.4, 0.1), "sgd": (0.4, 0.0)}, "between 75% and 100% of each rise at the start"),
+        ({"baseline": (0.4, 0.1), "sgd": (0.4, 0.0)}, "between 75% and all of each rise at the start"),
         ({"baseline": (0.4, 0.1), "sgd": (0.8, 0.2)}, "75% of each rise at the start"),
         ({"baseline": (0.4, 0.1), "no_l2": (0.3, 0.3)}, "75% of the rise at the start"),
         ({"baseline": (0.0, 0.2)}, None),
@@ -306,30 +313,52 @@ def test_a_start_that_is_slightly_higher_is_hardly_harder():
     evidence = example_evidence(example_study(), {"no_l2": {DATA_START: 0.1}})
     verdicts = evidence.tables["verdicts"].copy()
     rising = (verdicts["verdict"] == "rises") & (verdicts["feature"] == "starting_loss")
-    for slight, opening in ((False, "Yes"), (True, "Hardly")):
-        verdicts.loc[rising, "slight"] = slight
+    for slight, change in ((False, 0.1), (True, 0.1), (False, 0.009)):
+        verdicts.loc[rising, ["slight", "change"]] = [slight, change]
         answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
-        higher = "slightly higher" if slight else "higher"
-        words = f"{opening}, in larger networks the data loss starts {higher}"
+        opening, higher = ("Hardly", "slightly higher") if slight or change < 0.01 else ("Yes", "higher")
+        words = f"{opening}: in larger networks the data loss starts {higher}"
         assert answers(answer, "no L2")[2] == (words, "0.700 → 0.800")
 
 
 def test_larger_networks_that_truly_end_higher():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {REPORTED_END: 0.2, DATA_END: 0.2}}))
-    assert "and with a higher data loss in no L2 (0.700 → 0.900). They" in answer
+    assert "; the data loss in no L2 (0.700 → 0.900). The" in answer
     assert answers(answer, "no L2")[0] == (
-        "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
+        "In part: in larger networks the reported loss ends higher, but does not start higher",
         "start 0.000, end +0.200; the printed loss starts and ends about the same",
     )
-    assert answers(answer, "no L2")[3] == ("It may be, in larger networks the data loss ends higher", "0.700 → 0.900")
-    assert "- Data loss, end: flat, not falls, in baseline; rises, not falls, in no L2; " in answer
+    assert answers(answer, "no L2")[3] == ("It may be: in larger networks the data loss ends higher", "0.700 → 0.900")
+    assert (
+        "- Data loss, end: expected falls, found flat, in baseline; expected falls, found rises, in no L2; " in answer
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "statement"),
+    [
+        ("rises", "undecided", "In part: {} starts higher, but is not shown to end higher"),
+        ("rises", "flat", "In part: {} starts higher, but does not end higher"),
+        ("rises", "falls", "In part: {} starts higher, but does not end higher"),
+        ("undecided", "rises", "In part: {} ends higher, but is not shown to start higher"),
+        ("flat", "rises", "In part: {} ends higher, but does not start higher"),
+        ("undecided", "undecided", "Undecided: {} is not shown to start or to end higher"),
+        ("flat", "undecided", "Undecided: {} starts no higher; whether it ends higher is open"),
+        ("undecided", "falls", "Undecided: {} ends no higher; whether it starts higher is open"),
+    ],
+)
+def test_no_more_is_called_open_than_is(start, end, statement):
+    verdicts = {("baseline", *REPORTED_START): start, ("baseline", *REPORTED_END): end}
+    changes = {"baseline": dict.fromkeys((REPORTED_START, REPORTED_END), 0.1)}
+    answer = write_answer(example_evidence(example_study(), changes, verdicts=verdicts))
+    assert answers(answer, "baseline")[0][0] == statement.format("in larger networks the reported loss")
 
 
 @pytest.mark.parametrize(
     ("crossed", "below", "words"),
     [
-        (5, 0, ("Yes, the largest crosses below the smallest in every seed", "at step 96 in the median")),
-        (2, 0, ("In some seeds the largest crosses below the smallest", "2 of 5")),
+        (5, 0, ("Yes: the largest crosses below the smallest in every seed", "at step 96 in the median")),
+        (2, 0, ("In some seeds the largest crosses below the smallest", "in 2 of 5 seeds")),
         (0, 5, ("The largest is below the smallest from the start", "")),
         (0, 0, ("Not within 288 steps, and every size has settled", "")),
     ],
@@ -347,10 +376,13 @@ def test_losses_that_cross_at_different_times_are_told_apart():
     crossings.loc[crossings["measure"] == "objective", "crossed"] = 0
     later = answers(write_answer(replace(evidence, tables=evidence.tables | {"crossings": crossings})), "baseline")[-1]
     assert later == (
-        "By the reported loss, not within 288 steps, and every size has settled; by the data loss, yes, the largest "
+        "By the reported loss, not within 288 steps, and every size has settled; by the data loss, yes: the largest "
         "crosses below the smallest in every seed",
         "data loss: at step 96 in the median",
     )
+    crossings.loc[crossings["measure"] == "objective", "crossed"] = 2
+    later = answers(write_answer(replace(evidence, tables=evidence.tables | {"crossings": crossings})), "baseline")[-1]
+    assert later[1] == "reported loss: in 2 of 5 seeds; data loss: at step 96 in the median"
 
 
 def test_a_largest_network_that_diverged_is_not_said_to_cross_later():
@@ -362,7 +394,7 @@ def test_a_largest_network_that_diverged_is_not_said_to_cross_later():
     assert answers(answer, "no L2")[-1] == (not_yet, "the largest diverged in 2 of 5 seeds")
     runs["diverged"] = runs["parameters"] == max(SIZES.values())
     answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs}))
-    assert answers(answer, "no L2")[-1] == ("No, the largest diverged", "in 5 seeds")
+    assert answers(answer, "no L2")[-1] == ("No: the largest diverged", "in 5 seeds")
 
 
 def test_a_rise_with_diverged_runs_is_a_lower_bound():
@@ -370,7 +402,7 @@ def test_a_rise_with_diverged_runs_is_a_lower_bound():
     ends = evidence.tables["verdicts"].copy()
     ends.loc[ends["feature"] == "end_value", ["diverged", "ci_high"]] = [2, float("inf")]
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": ends}))
-    assert "(rises by at least +0.200 [+0.190, +∞]) |" in answer
+    assert ": rises by at least +0.200 [+0.190, +∞] |" in answer
     assert answers(answer, "no L2")[0][1].startswith("start 0.000, end +0.200 at least")
 
 
@@ -381,27 +413,29 @@ def test_what_is_lost_to_divergence_is_told_first():
     verdicts = evidence.tables["verdicts"].copy()
     verdicts.loc[verdicts["verdict"] == "diverged", ["change", "ci_low", "ci_high"]] = float("nan")
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
-    opening = answer.split("\n\n")[1]
-    assert "and with a higher data loss in none for certain (networks diverge in no L2). They" in opening
+    opening, lost = answer.split("\n\n")[1:3]
+    assert "; the data loss in none for certain. The" in opening
+    assert lost == "Of 2 circumstances, networks diverge in no L2."
     statement, detail = answers(answer, "no L2")[0]
-    assert statement == "No answer, since at some size every run diverged"
+    assert statement == "No answer: at some size every run diverged"
     assert detail.startswith("start 0.000, end diverged; ")
-    assert "- Data loss, end: flat, not falls, in baseline; networks diverge, not falls, in no L2.\n" in answer
+    told = "expected falls, found flat, in baseline; expected falls, found divergence, in no L2"
+    assert f"- Data loss, end: {told}.\n" in answer
 
 
 def test_what_is_open_is_called_open():
     study = example_study()
     undecided = {(name, *key): "undecided" for name in study.judged for key in (REPORTED_END, DATA_END, MIDWAY)}
     answer = write_answer(example_evidence(study, {}, verdicts=undecided, settled=False))
-    assert "higher reported loss in none for certain (undecided in 2)" in answer
+    assert "the reported loss ends higher in none for certain" in answer
     expected, longer, _, stuck, _ = answers(answer, "baseline")
-    assert expected[0] == "Undecided, in larger networks the reported loss is not shown to start or to end higher"
+    assert expected[0].startswith("Undecided: ")
     assert longer == ("Undecided", "64 → 64 steps")
     assert stuck == ("No clear answer", "0.700; the data loss is undecided at the end; every size still moving")
     narrower = "(about 12 seeds would halve the interval)"
     assert section(answer, "What was not shown").splitlines()[:3] == [
-        f"- Whether these rise: reported loss, end in baseline {narrower}.",
-        f"- Whether these rise: data loss, end in baseline and no L2 {narrower}.",
+        f"- Undecided, reported loss at the end: baseline {narrower}.",
+        f"- Undecided, data loss at the end: baseline and no L2 {narrower}.",
         "- What longer runs reach in every circumstance: not every size has settled.",
     ]
     assert "Undecided: 6. Contradicted:\n" in section(answer, EXPECTED)
@@ -414,10 +448,10 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
     answer = write_answer(example_evidence(study, changes, verdicts=undecided))
     why = "(the sizes do not go one way)"
     assert "halve the interval" not in answer
-    assert f"(undecided {why} +0.200 [+0.190, +0.210]) |" in answer
+    assert f": undecided {why} +0.200 [+0.190, +0.210] |" in answer
     assert section(answer, "What was not shown").splitlines()[:2] == [
-        f"- Whether these rise: reported loss, end in baseline {why}.",
-        f"- Whether these rise: data loss, end in baseline and no L2 {why}.",
+        f"- Undecided, reported loss at the end: baseline {why}.",
+        f"- Undecided, data loss at the end: baseline and no L2 {why}.",
     ]
     expected, longer, _, stuck, _ = answers(answer, "baseline")
     assert expected[0].startswith("Undecided")
@@ -430,8 +464,12 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
 def test_equal_compute_is_told_of_the_larger_network():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {("data_loss", "equal_compute"): 0.2}}))
     budget = 288 * SIZES["width8"] / SIZES["width26"]
-    assert answers(answer, "no L2")[1][1] == ("64 → 64 steps; at equal compute its data loss is higher, +0.200")
-    equal = f"Equal compute is what the middle size's whole training costs: {budget:.0f} steps of the largest."
+    assert answers(answer, "no L2")[1][1] == "64 → 64 steps; at equal compute +0.200"
+    equal = f"Equal compute is what the middle size's whole training costs: {budget:.0f} steps of the largest. Below "
+    equal += (
+        "it stands how the data loss changes with size for that. For equal compute, larger networks end with a higher "
+    )
+    equal += "data loss in 1 of 2 circumstances."
     assert equal in section(answer, "The five questions of the post")
     evidence = example_evidence(example_study(), {})
     verdicts = evidence.tables["verdicts"].query("feature != 'equal_compute'")
@@ -470,21 +508,21 @@ def test_every_verdict_has_its_words(verdict):
     every = pandas.MultiIndex.from_product([study.judged, ["objective", "data_loss", "printed"]])
     features = ("starting_loss", "initial_decay", "steps_to_midway", "end_value", "equal_compute")
     verdicts = {(*pair, feature): verdict for pair in every for feature in features}
-    changes = {name: {REPORTED_START: 0.1, REPORTED_END: 0.1} for name in study.judged}
+    changes = {name: {REPORTED_START: 0.1, REPORTED_END: 0.1, DATA_START: 0.1} for name in study.judged}
     answer = write_answer(example_evidence(study, changes, verdicts=verdicts))
     expected, longer, harder, stuck, _ = (statement for statement, _ in answers(answer, "no L2"))
-    opening = {"rises": ("Yes", "Yes", "Yes", "It may be"), "falls": ("No", "No", "No", "No sign of it")}
-    opening["flat"] = opening["falls"]
+    opening = {"rises": ("Yes", "Yes", "Yes", "It may be")}
+    opening["falls"] = opening["flat"] = ("No", "Not in steps", "No", "No sign of it")
     opening["mixed"] = ("It depends on the size", "It depends on the size", "No clear answer", "No clear answer")
     opening["diverged"] = ("No answer", "No answer", "No clear answer", "No clear answer")
     opening["undecided"] = ("Undecided", "Undecided", "No clear answer", "No clear answer")
-    assert tuple(words.split(",")[0] for words in (expected, longer, harder, stuck)) == opening[verdict]
+    assert tuple(re.split("[:,]", words)[0] for words in (expected, longer, harder, stuck)) == opening[verdict]
 
 
 def test_nothing_is_said_of_plateaus_where_nothing_settled():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED, settled=False))
     statement, detail = answers(answer, "baseline")[3]
-    assert statement == "No sign of it so far, in larger networks the data loss ends no higher"
+    assert statement == "No sign of it so far: in larger networks the data loss ends no higher"
     assert detail == "0.700 → 0.300; every size still moving"
     assert "plateau" not in section(answer, "The five questions of the post")
     assert "What longer runs reach in every circumstance: not every" in section(answer, "What was not shown")
@@ -524,6 +562,23 @@ def test_causes_with_the_largest_effect_on_an_end_come_first():
     assert shown == ["b", "f", "e", "h", "d", "g"]
     assert len(shown) == MOST_CAUSES
     assert told.endswith("Smaller effects: other a against baseline. No certain difference: other c against baseline.")
+
+
+@pytest.mark.parametrize("lost", ["other_b", "other_a"])
+def test_effects_that_diverged_have_no_size_and_come_last(lost):
+    names = [f"other_{letter}" for letter in "abcdefg"]
+    changes = {name: {DATA_END: 0.1 * place} for place, name in enumerate(names, start=1)}
+    evidence = example_evidence(study_of_others(*names), changes)
+    contrasts = evidence.tables["contrasts"].copy()
+    ends = contrasts["feature"].eq("end_value") & contrasts["circumstance"].eq(lost)
+    contrasts.loc[ends, ["verdict", "change", "ci_low", "ci_high"]] = ["diverged", *[float("nan")] * 3]
+    for shown, expected in ((names, "gfedc"), (names[:4], "dc")):
+        some = contrasts[contrasts["circumstance"].isin(shown)]
+        told = section(write_answer(replace(evidence, tables=evidence.tables | {"contrasts": some})), "What causes it")
+        assert re.findall(r"^\| other (\w) against baseline", told, re.MULTILINE)[: len(expected)] == list(expected)
+        is_last = told.splitlines()[-1].startswith(f"| {lost.replace('_', ' ')} against baseline |")
+        assert is_last or told.endswith(f"Networks diverge: {lost.replace('_', ' ')} against baseline.")
+        assert "Smaller effects" not in told
 
 
 # The penalty that is left
@@ -592,9 +647,18 @@ def test_contradicted_predictions_are_told_by_feature():
     changes = AS_EXPECTED | {"no_l2": AS_EXPECTED["no_l2"] | {MIDWAY: 1.0, DATA_END: 0.4}}
     told = section(write_answer(example_evidence(example_study(), changes)), EXPECTED)
     assert told.splitlines()[1:] == [
-        "- Data loss, steps to midway: rises, not falls, in no L2.",
-        "- Data loss, end: rises, not falls, in no L2; rises, not flat, in no L2 against baseline.",
+        "- Data loss, steps to midway: expected falls, found rises, in no L2.",
+        "- Data loss, end: expected falls, found rises, in no L2; expected flat, found rises, in no L2 against "
+        "baseline.",
     ]
+
+
+def test_starts_that_are_guessing_by_construction_are_told_apart():
+    by_construction = " by construction: the head starts at zero."
+    assert by_construction not in write_answer(example_evidence(example_study(), AS_EXPECTED))
+    for names, words in ((["zero_head"], "1 is"), (["zero_head", "high_learning_rate"], "2 are")):
+        told = section(write_answer(example_evidence(example_study(study=["no_l2", *names]), {})), EXPECTED)
+        assert f"Of the starts, {words} log(2){by_construction} Undecided:" in told
 
 
 @settings(max_examples=10)
@@ -627,9 +691,10 @@ def test_every_prediction_is_confirmed_undecided_or_contradicted(data):
             (0.04, 0.08, 0.48),
             "none",
             [
-                r"Penalty, end, largest over smallest: 12\.00 \[11\.\d\d, 12\.\d\d\], not 3 to 8, in baseline\.",
-                r"Penalty, end: 0\.33 \[0\.33, 0\.33\], not 1\.5 to 3, in ten times the L2 over baseline; "
-                r"0\.17 \[0\.17, 0\.17\], not 0\.8 to 1\.25, in fixed standard deviation over baseline\.",
+                r"Penalty, end, largest over smallest: expected 3 to 8, found 12\.00 \[11\.\d\d, 12\.\d\d\], in "
+                r"baseline\.",
+                r"Penalty, end: expected 1\.5 to 3, found 0\.33 \[0\.33, 0\.33\], in ten times the L2 over baseline; "
+                r"expected 0\.8 to 1\.25, found 0\.17 \[0\.17, 0\.17\], in fixed standard deviation over baseline\.",
             ],
         ),
         ((0.01, 0.03, 0.08), "1", []),
@@ -659,7 +724,7 @@ def test_no_advice_is_given_where_a_penalty_was_not_as_predicted():
         answer = write_answer(evidence)
         assert ("**Ten times the L2** (reported loss +0.400). Look for:" in answer) == held
         (withheld,) = re.findall(
-            "^No advice on (.*): some prediction about that end was not confirmed.$", answer, re.MULTILINE
+            "^No advice on (.*): some prediction about that end was not confirmed\\.", answer, re.MULTILINE
         )
         assert ("ten times the L2" in re.split(", | and ", withheld)) != held
 
@@ -676,8 +741,10 @@ def test_advice_is_given_only_where_what_was_predicted_of_the_end_held():
     answer = write_answer(example_evidence(example_study(), broken))
     assert "**No L2**" not in answer
     withheld = "No advice on no L2: some prediction about that end was not confirmed."
-    assert section(answer, "What to change") == withheld
+    assert section(answer, "What to change") == f"{withheld} Of the others, no effect on an end is decided."
     assert ADVICE not in answer
+    alone = example_evidence(example_study(study=["no_l2"]), {"no_l2": {REPORTED_END: 0.3, DATA_END: 0.3}})
+    assert section(write_answer(alone), "What to change") == withheld
 
 
 @pytest.mark.parametrize("measures", [["data_loss"], ["objective", "data_loss"]])
@@ -692,7 +759,9 @@ def test_no_advice_is_given_where_networks_diverge_against_what_was_predicted(me
     contrasts.loc[ends & contrasts["circumstance"].isin(diverging), ["verdict", "agrees"]] = ["diverged", False]
     answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
     withheld = f"No advice on {study.title('no_l2')} and {study.title(diverging[1])}: some prediction about that end"
-    assert f"## What to change\n\n{withheld} was not confirmed.\n" in answer
+    assert (
+        f"## What to change\n\n{withheld} was not confirmed. Of the others, no effect on an end is decided.\n" in answer
+    )
     assert ADVICE not in answer
 
 
@@ -752,11 +821,17 @@ def test_what_does_not_remain_over_the_catalogue_is_named():
 def test_it_says_what_it_is_conditional_on():
     title = "What this is conditional on"
     assert section(write_answer(example_evidence(example_study(), {})), title).startswith(
-        "- Adam at 1e-5, lambda 1e-4 in the loss, mini-batches of 8, 3 epochs, unless a circumstance says "
-        "otherwise. All posted settings are as in the post.\n"
+        "- Baseline: Adam at 1e-5, lambda 1e-4 in the loss, Glorot's initialisation, BatchNorm, mini-batches of 8, 3 "
+        "epochs, unless a circumstance says otherwise. All posted settings are as in the post.\n"
     )
     answer = write_answer(example_evidence(example_study(training={"learning_rate": 1e-4}), {}))
-    assert section(answer, title).startswith("- Adam at 1e-4, lambda 1e-4 in the loss, ")
+    assert section(answer, title).startswith("- Baseline: Adam at 1e-4, lambda 1e-4 in the loss, ")
+    study = example_study(study=["baseline", "fixed_std_init"], network={"initial_std": 0.02, "normalisation": "none"})
+    known = "Glorot's initialisation (a fixed standard deviation is 0.02), no BatchNorm, mini-batches"
+    assert known in section(write_answer(example_evidence(study, {})), title)
+    study = example_study(network={"initialisation": "fixed_std"})
+    known = "a fixed standard deviation of 0.05, BatchNorm, mini-batches"
+    assert known in section(write_answer(example_evidence(study, {})), title)
     assert "This study changes posted settings: `training.learning_rate` is 0.0001, not 1e-05." in answer
     assert "Left out" not in answer
     without = example_study(training={"l2": 0})
@@ -803,9 +878,31 @@ def test_learning_rates_are_told_with_their_intervals():
         "rises at 4e-3",
         "flat −0.100 [−0.200, −0.050]; no higher, up to 0.05",
     ]
+    best = "rates with BatchNorm (flat −0.100 [−0.200, −0.050]; no higher, up to 0.05)"
+    assert f" The data loss at the end, with each width at its own best learning rate: {best}. All tables" in answer
+    assert (
+        "- Which learning rates are best in longer runs: the best ones are those of 288 steps, not tested for a "
+        "plateau." in section(answer, "What was not shown")
+    )
     assert "2 of 2 learning rates" in answer
     assert "Whether another learning rate" not in answer
     assert "Whether another learning rate" in write_answer(example_evidence(example_study(), {}))
+
+
+def test_a_title_with_marks_of_markdown_is_shown_as_it_is():
+    title = "a|b <i>c</i>\n\n# d"
+    circumstances = {"no_l2": DEFAULTS["circumstances"]["no_l2"] | {"title": title}}
+    study = example_study(circumstances=DEFAULTS["circumstances"] | circumstances)
+    worse = {name: {REPORTED_END: 0.3, DATA_END: 0.3, DATA_START: 0.2} for name in study.judged}
+    for changes in (AS_EXPECTED, worse, {}):
+        evidence = example_evidence(study, changes)
+        for text in (write_answer(evidence), write_evidence(evidence)):
+            page = MarkdownIt("commonmark").enable("table").render(text)
+            assert "a|b &lt;i&gt;c&lt;/i&gt; # d" in page
+            assert "<i>" not in page
+            assert page.count("<h1>") == 1
+            for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+                assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
 
 
 def test_only_what_disagrees_with_the_literature_is_listed():

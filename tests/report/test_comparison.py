@@ -95,19 +95,6 @@ def test_studies_differ_in_named_settings(tmp_path):
     assert setting_differences(settings, settings) == []
 
 
-def test_studies_of_the_first_protocol_are_named_and_not_compared(tmp_path):
-    ours = finished(tmp_path / "ours", {})
-    finished(tmp_path / "published/new", {})
-    old = finished(tmp_path / "published/old", {})
-    path = old / "tables/verdicts.csv"
-    pandas.read_csv(path).drop(columns=["change", "level"]).to_csv(path, index=False)
-    first, *rest = compare_with_published(ours, tmp_path / "published")
-    assert first == "Not compared, since they follow the first protocol: old"
-    assert "Compared with new" in "\n".join(rest)
-    with pytest.raises(ComparisonError, match=r"old/tables/verdicts\.csv: verdicts of the first protocol"):
-        side_by_side([ours, old])
-
-
 def test_published_studies_in_a_folder_of_their_own_are_left_out(tmp_path):
     ours = finished(tmp_path / "ours", {})
     finished(tmp_path / "published/sensitivity/harder", {})

@@ -53,6 +53,10 @@ def test_a_plateau_is_only_claimed_for_sizes_that_have_settled():
     none = example_evidence(example_study(), {}, settled=False)
     assert none.plateau_words("baseline", "data_loss") == "every size still moving"
     assert list(none.plateaus("baseline", "data_loss")) == list(SIZES)
+    lost = changed(noisy, "features", f"size == 'width26' and {ends}", plateau="unresolved", diverged=5)
+    assert lost.plateau_words("baseline", "data_loss") == (
+        "width 2 settled, width 8 too noisy to tell, width 26 diverged"
+    )
     untold = changed(evidence, "features", ends, plateau=None)
     assert untold.plateau_words("baseline", "data_loss") == "too few rows to tell a plateau"
 
@@ -138,7 +142,7 @@ def test_a_size_is_said_to_go_against_the_trend_only_where_one_does(values):
 def test_more_initial_networks_and_not_seeds_narrow_the_interval_of_a_start():
     start = ("data_loss", "starting_loss")
     undecided = example_evidence(example_study(), {}, verdicts={("baseline", *start): "undecided"})
-    assert "replicates would halve the interval" in verdict_words(undecided.verdict("baseline", *start))
+    assert "initial networks would halve the interval" in verdict_words(undecided.verdict("baseline", *start))
 
 
 def test_a_size_whose_runs_diverged_has_no_mean():
@@ -228,10 +232,39 @@ def test_the_page_holds_every_verdict_and_every_table_that_there_is():
     assert contrasts[0].startswith("| circumstance | against | loss, feature | verdict | change [interval] |")
     assert all(row.startswith("| no L2 | baseline | ") for row in contrasts[2:])
     assert len(contrasts) == 2 + len(evidence.tables["contrasts"])
-    assert "- data loss: rises at step 0 to 1, flat at step 8, falls at step 16" in page
+    assert "- data loss: rises at steps 0 to 1, flat at step 8, falls at step 16" in page
     alone = write_evidence(example_evidence(example_study(study=["no_l2"]), {}))
     for title in ("## Contrasts", "## Penalties", "## Learning rates", "## Coordinate check", "## Literature"):
         assert title not in alone
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"), [("rises", "yes"), ("falls", "no"), ("undecided", "undecided"), ("diverged", "diverged")]
+)
+def test_what_was_expected_is_not_denied_where_nothing_was_found(verdict, words):
+    evidence = example_evidence(example_study(), {}, verdicts={("baseline", "objective", "starting_loss"): verdict})
+    rows = write_evidence(evidence).splitlines()
+    assert next(row for row in rows if row.startswith("| reported loss, start |")).endswith(f"| rises: {words} |")
+
+
+def test_a_pair_that_does_not_cross_has_no_step():
+    page = write_evidence(example_evidence(example_study(), {}))
+    assert "| reported loss | 2.61 M | 15.7 k | 0 of 5 seeds | 0 of 5 seeds | – |" in page
+    page = write_evidence(example_evidence(example_study(), {}, crossed=5))
+    assert "| reported loss | 2.61 M | 15.7 k | 5 of 5 seeds | 0 of 5 seeds | 96 |" in page
+
+
+def test_of_many_stretches_the_first_and_the_last_are_told():
+    steps = [
+        {"circumstance": "baseline", "measure": "objective", "step": step, "seeds": 5}
+        | {"verdict": "rises" if step % 2 else "flat"}
+        for step in range(9)
+    ]
+    page = write_evidence(example_evidence(example_study(), {}, slopes_by_step=make_table("slopes_by_step", steps)))
+    assert (
+        "(descriptive, at 5%; all of them are in slopes_by_step.csv):\n\n- reported loss: flat at step 0, rises at "
+        "step 1, flat at step 2, 3 more stretches, flat at step 6, rises at step 7, flat at step 8\n" in page
+    )
 
 
 def test_every_penalty_is_there_and_every_ratio_with_what_was_expected_of_it():

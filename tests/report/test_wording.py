@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from widthwise.report.wording import (
     FEATURES,
@@ -13,6 +14,7 @@ from widthwise.report.wording import (
     change,
     change_with_interval,
     counted,
+    escaped,
     format_verdict,
     listed,
     markdown_table,
@@ -23,6 +25,7 @@ from widthwise.report.wording import (
     quoted,
     rate_label,
     sentence,
+    setting_label,
     size_label,
     size_title,
     span,
@@ -90,11 +93,18 @@ def test_learning_rates(rate, label):
     assert rate_label(rate) == label
 
 
+@pytest.mark.parametrize(
+    ("value", "label"), [(9.999e-05, "0.0001"), (3e-4, "0.0003"), (2, "2"), (False, "False"), ("he", "he")]
+)
+def test_settings(value, label):
+    assert setting_label(value) == label
+
+
 def test_shares_and_p_values():
     assert percentage(0.0225) == "2.25%"
     assert percentage(0.05) == "5%"
-    assert p_value_label(0.0004) == "p < 0.001"
-    assert p_value_label(0.0123) == "p = 0.012"
+    assert p_value_label(0.0004) == "< 0.001"
+    assert p_value_label(0.0123) == "0.012"
     assert p_value_label(math.nan) == "–"
 
 
@@ -127,3 +137,13 @@ def test_every_feature_has_a_name_and_a_unit():
 
 def test_a_markdown_table_has_its_keys_as_header():
     assert markdown_table([{"a": 1, "b": 2}]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+@given(st.text())
+@example("x|y <b>z</b>\n\n# w")
+@example("\\|")
+def test_any_name_stays_in_its_cell_and_is_shown_as_it_is(text):
+    table = markdown_table([{"name": escaped(text), "other": "z"}])
+    page = MarkdownIt("commonmark").enable("table").render(table)
+    assert page.count("<td>") == page.count("<th>") == 2
+    assert "<b" not in page

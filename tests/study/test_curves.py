@@ -144,21 +144,44 @@ def test_names_and_numbers_are_taken_as_spreadsheets_write_them(path):
 
 FAULTS = {
     "no file": (None, r"cannot be read: No such file or directory"),
-    "empty": ("", r"no column size or parameters; its columns are none"),
+    "empty": ("", r"no column size or parameters; .*; its columns are none"),
     "only a header": ("size,step,loss\n", r"no rows below the header"),
     "semicolons": ("size;step;loss\n1;0;1\n", r"not separated by commas; write commas"),
-    "no step": ("size,Step,loss\n", r"no column step or epoch \(did you mean Step\?\)"),
+    "no step": ("size,Step,loss\n", r"no column step or epoch \(did you mean Step\?\); rename"),
+    "other losses": (
+        "size,step,val_loss,train_acc,Train loss,train_loss\n",
+        r"no column .* \(did you mean Train loss\?\); rename the column with the training loss to loss; its columns",
+    ),
+    "loss of other data": (
+        "size,step,val_loss,test_loss,eval/loss\n",
+        r"no column loss or data_loss; add one, or rename the column with the training loss to loss; its columns",
+    ),
     "column twice": ("size,step,loss,loss\n", r"two columns loss; keep one"),
     "data loss alone": ("size,step,data_loss\n", r"data_loss without loss or penalty"),
     "fields": (one_size(4, "0,1,2"), r", line 6: 4 fields, but the header has 3"),
-    "no loss": (one_size(4, "0,"), r", line 6: loss '' given; write a number, or nan"),
+    "no loss": (one_size(4, "0,"), r", line 6: loss '' given; .* \(pandas: dropna\(.*\)\), or, if .* nan \(.*na_rep"),
     "step": (one_size(4, "x,1"), r", line 6: step 'x' given; write a whole number from 0 on"),
+    "seed": ("size,seed,step,loss\n1,4294967296,0,1\n", r"line 2: seed '4294967296' .* number from 0 to 2147483647$"),
     "size": (one_size("wide", "0,1"), r", line 6: size 'wide' given; .*, or add a column parameters"),
-    "again": (one_size(4, "0,1", "0,2"), r", line 7: step 0 of baseline, size 4, seed 0 again, as on line 6"),
+    "again": ("size,seed,step,loss\n4,0,0,1\n4,0,0,2\n", r", line 3: step 0 of .*, as on line 2; keep one row$"),
+    "no seeds": (one_size(4, *("0,1", "1,1") * 3), r", line 8: step 0 of .* as on line 6; .* add a column seed"),
+    "validation": (
+        "size,epoch,step,loss\n4,0,9,1\n4,0,9,\n",
+        r", line 3: loss '' given; .* leave out the rows without",
+    ),
+    "steps of an epoch": (
+        "size,seed,epoch,step,loss\n" + "".join(f"4,0,{row // 3},{row % 3},1\n" for row in range(9)),
+        r", line 5: step 0 of .* as on line 2; .*, or let step count on through all epochs",
+    ),
     "one row": (one_size(4, "0,1"), r"line 6: the only row of baseline, size 4, seed 0; a curve needs 2"),
     "after nan": (
         one_size(4, "0,1", "1,nan", "2,1"),
-        r"line 8: a finite loss of .* on line 7; a run that diverged ends",
+        r"line 8: a finite loss of .* on line 7; leave out the rows without a loss "
+        r"\(pandas: dropna\(subset=\[\"loss\"\]\)\), or, if the run diverged there, the rows after it",
+    ),
+    "last rows": (
+        "size,step,loss\n" + "".join(f"{size},{row}\n" for size in (1, 2) for row in ("0,1", "1,1", f"{1 + size},nan")),
+        r"the last row of every run, and no other, has no loss; leave out .*dropna.*; if every run diverged there, ",
     ),
     "at once": (one_size(4, "0,nan"), r", line 6: .* diverged before step 0, .*\(classes: 10\)"),
     "apart": (one_size(4, "20,1", "30,1"), r"line 6: baseline, size 4, seed 0 begins at step 20, where .* has ended"),
@@ -177,6 +200,11 @@ FAULTS = {
     ),
     "parts": ("size,step,loss,data_loss,penalty\n1,0,3,1,1\n", r"line 2: loss 3 given, but data_loss \+ penalty is 2"),
     "penalty": ("size,step,loss,data_loss\n1,0,1,2\n", r"line 2: a penalty of -1, which no penalty is"),
+    "loss without penalty": (
+        "size,step,loss,penalty\n" + "".join(f"1,{step},0.5,0.9\n" for step in range(20)),
+        r"line 2: a data loss of -0.4, which no cross-entropy is; .*, call the column data_loss",
+    ),
+    "data loss": ("size,step,data_loss,penalty\n1,0,-1,2\n", r"line 2: a data loss of -1, .*; .* give loss alone"),
     "circumstance": ("circumstance,size,step,loss\na|b,1,0,1\n", r"line 2: circumstance 'a\|b' given; write letters"),
 }
 
@@ -222,3 +250,43 @@ def test_a_circumstance_of_ones_own_is_compared_with_the_baseline(path):
         "what is reported": ["baseline", "fixed_std_init"],
         "other circumstances": ["lr = 1e-3"],
     }
+
+
+def entries(**references):
+    """Entries of the catalogue, with a reference or without."""
+    texts = {"title": "mine", "hypothesis": "it rises", "source": "nobody"}
+    return {
+        f"circumstances.{name}": texts | ({"reference": reference} if reference else {})
+        for name, reference in references.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("references", "compared", "sentence"),
+    [
+        ({"aa": None, "bb": "aa"}, {"aa": "baseline", "bb": "aa"}, None),
+        ({"aa": "he_init", "bb": "own"}, {"bb": "own", "own": "baseline"}, "file: aa (against he_init)."),
+    ],
+)
+def test_an_entry_says_what_a_circumstance_is_compared_with(path, references, compared, sentence):
+    rows = rows_of_curves(penalties=dict.fromkeys(("baseline", *references, *compared), 0.1))
+    study = study_of_curves(write_curves(path, rows), **entries(**references))
+    assert study.references == compared
+    found = [words for words in study.limitations if words.startswith("Not compared")]
+    assert found == ([f"Not compared, since the reference is not in the {sentence}"] if sentence else [])
+
+
+@pytest.mark.parametrize(
+    ("references", "lines"),
+    [
+        ({"aa": "baslin"}, [r"aa\.reference: given 'baslin', .* lacks; did you mean baseline\? "]),
+        ({"aa": "bb", "bb": "aa"}, [r"aa.*'bb', which leads back to aa; allowed: no cycle", r"bb.*'aa', .* no cycle"]),
+        ({"aa": "aa"}, [r"aa.*'aa', which leads back to aa; allowed: no cycle"]),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_refused(path, references, lines):
+    write_curves(path, rows_of_curves(penalties=dict.fromkeys(("baseline", *references), 0.1)))
+    errors = errors_of_curves(path, **entries(**references))
+    assert len(errors) == len(lines)
+    for error, line in zip(errors, lines, strict=True):
+        assert re.match(rf"circumstances\.{line}", error), error

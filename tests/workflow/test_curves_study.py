@@ -41,11 +41,11 @@ WANDB = (
     "t.join(t['run'].str.extract(r'width(?P<size>\\d+)-seed(?P<seed>\\d+)')).to_csv('curves.csv', index=False)"
 )
 TABLES = {
-    "loss_curves": ("losses", "verdicts", "runs"),
+    "loss_curves": ("losses", "features", "verdicts", "runs"),
     "loss_parts": ("losses", "features", "runs"),
     "feature_trends": ("features", "verdicts", "runs"),
-    "verdict_map": ("verdicts",),
-    "crossing": ("crossings",),
+    "verdict_map": ("verdicts", "features"),
+    "crossing": ("crossings", "features"),
 }
 
 
@@ -208,7 +208,7 @@ def test_a_file_is_known_by_its_content(mine, change, gathered):
 
 def test_a_fault_is_told_before_any_job(mine):
     with (mine / "curves.csv").open("a") as stream:
-        stream.write("baseline,8,6400,0,100,oops,0\n")
+        stream.write("baseline,8,6400,0,100,0.1,0\n")
     output = refusal(mine, *CURVES)
     assert re.search(
         r"^curves: curves\.csv, line \d+: step 100 of baseline, size 8, seed 0 again", output, re.MULTILINE

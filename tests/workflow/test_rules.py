@@ -50,15 +50,15 @@ def described(folder, *configfiles):
 
 
 @pytest.fixture(scope="module")
-def rules(clean_checkout, tmp_path_factory):
+def rules(clean_checkout, everything, tmp_path_factory):
     """Every rule that runs something, of synthetic data, of own data and of loss curves."""
     folder = tmp_path_factory.mktemp("own")
     cubes = save_npz(folder / "cubes.npz", small_cubes())
     (folder / "own.yaml").write_text(MINE.replace("cubes.npz", str(cubes)).replace("results/mine", str(folder)))
     curves = write_curves(folder / "curves.csv", rows_of_curves())
     (folder / "curves.yaml").write_text(f"curves: {curves}\npathvars: {{results: {folder}}}\n")
-    found = (described(clean_checkout, *files) for files in ((), (folder / "own.yaml",), (folder / "curves.yaml",)))
-    return functools.reduce(operator.or_, found)
+    studies = everything[1:], (folder / "own.yaml",), (folder / "curves.yaml",)
+    return functools.reduce(operator.or_, (described(clean_checkout, *files) for files in studies))
 
 
 def lacking(rules, has):
@@ -160,7 +160,9 @@ def test_all_makes_every_figure_for_which_the_study_has_something(clean_checkout
     without_penalty = tmp_path / "without_penalty.yaml"
     without_penalty.write_text("study: [baseline]\ntraining: {l2_as: optimiser}\n")
     jobs = planned(clean_checkout, *SMOKE, str(without_penalty))
-    assert set(FIGURES) - jobs.keys() == of_others | {"penalty_left"}
+    assert set(FIGURES) - jobs.keys() == of_others | {"loss_parts", "penalty_left"}
+    for name in ("loss_parts", "depth_trend"):
+        assert f"No rule to produce {name}" in refusal(clean_checkout, name, *SMOKE, str(without_penalty))
 
 
 def test_more_circumstances_than_a_page_holds_get_a_page_for_each_family(clean_checkout, tmp_path):

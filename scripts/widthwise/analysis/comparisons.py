@@ -6,7 +6,7 @@ Crossings, slopes by step and coordinate powers are descriptive.
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy
 import pandas
@@ -17,23 +17,26 @@ from widthwise.analysis.inference import (
     UNKNOWN,
     Interval,
     Response,
-    equivalence,
+    bounded_interval,
     judge,
     least_squares_slope,
+    lies_between,
+    one_side,
     t_interval,
 )
 from widthwise.analysis.tables import make_table
 from widthwise.analysis.verdicts import (
     DESCRIPTIVE_LEVEL,
-    LEVELS,
     Expectations,
     Key,
     Levels,
     compared,
     level_of,
 )
+from widthwise.study.curves import AnyStudy
 from widthwise.study.requirements import LEAST_SIZES
 
+SAME = 0.0005  # nats: means that differ by no more are the same to rounding
 TIME_LAPSE_MARGIN = 0.03  # nats
 TIME_LAPSE_LEVEL = 0.05  # of each of two one-sided tests
 
@@ -43,7 +46,7 @@ def contrasts(
     sizes: Mapping[str, Sequence[str]],
     references: Mapping[str, str],
     expectations: Expectations,
-    levels: Levels = LEVELS,
+    levels: Levels,
 ) -> pandas.DataFrame:
     """Makes the table of contrasts: each circumstance less its reference, judged by the one rule.
 
@@ -87,12 +90,39 @@ def contrasts(
 
 
 def difference_at_the_largest(difference: Response, level: float) -> Interval:
-    """The difference in the largest size. Where runs of the reference alone diverged there, bounded from above."""
-    interval = t_interval(difference.values[:, -1], level)
-    bounds = set(difference.bounds[difference.diverged[:, -1], -1])
-    if not bounds:
-        return interval
-    return replace(interval, low=-numpy.inf) if bounds == {-1} else UNKNOWN
+    """The difference in the largest size; one-sided or unknown where runs of that size diverged."""
+    side = one_side(difference.bounds[difference.diverged[:, -1], -1])
+    return bounded_interval(difference.values[:, -1], level, side, lost=difference.lost[:, -1].all())
+
+
+def same_circumstances(study: AnyStudy, features: pandas.DataFrame) -> list[list[str]]:
+    """Groups the judged circumstances whose losses are the same to rounding, so that these are shown once.
+
+    They have the same sizes, means of every feature that differ by no more than `SAME`, and both or neither report a
+    penalty. A circumstance of which a run diverged has no such means, and stays alone.
+
+    Returns:
+        Groups of names, in the order of their first.
+    """
+    rows = features[features["measure"].isin(ROW_MEASURES)].set_index(["measure", "feature", "size"]).sort_index()
+    means = {name: rows.loc[rows["circumstance"] == name, "mean"] for name in study.judged}
+    groups: list[list[str]] = []
+    for name in study.judged:
+        penalty = study.circumstances[name].reports_penalty
+        for group in groups:
+            has_penalty = study.circumstances[group[0]].reports_penalty
+            if has_penalty == penalty and are_the_same(means[name], means[group[0]]):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def are_the_same(means: pandas.Series, others: pandas.Series) -> bool:
+    """Whether features have the same means, to rounding, at the same sizes; not where one is unknown."""
+    is_known = len(means) > 0 and means.index.equals(others.index)
+    return is_known and numpy.allclose(means, others, rtol=0, atol=SAME)
 
 
 @dataclass(frozen=True)
@@ -249,7 +279,7 @@ def time_lapse(losses: pandas.DataFrame, runs: pandas.DataFrame, fast: str, slow
             continue
         pairs = [(logs[fast, size, seed], logs[slow, size, seed]) for seed in numpy.unique(of_size["seed"])]
         difference = t_interval([lapse(*pair, ratio) for pair in pairs], 2 * TIME_LAPSE_LEVEL)
-        found.append(TimeLapse(size, difference, equivalence(difference, TIME_LAPSE_MARGIN)))
+        found.append(TimeLapse(size, difference, lies_between(difference, -TIME_LAPSE_MARGIN, TIME_LAPSE_MARGIN)))
     return found
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy
 import pandas
 
+from widthwise.analysis.inference import least_squares_slope
 from widthwise.study.requirements import DRIFT_SHARE, FEATURES
 from widthwise.study.settings import end_window_start
 
@@ -173,9 +174,7 @@ def drift(curve: Curve, steps: int) -> float:
     late = curve.steps > (1 - DRIFT_SHARE) * steps
     if late.sum() < 2:
         return math.nan
-    tenths = curve.steps[late] / (steps / 10)
-    tenths = tenths - tenths.mean()
-    return float(tenths @ curve.values[late] / (tenths @ tenths))
+    return float(least_squares_slope(curve.steps[late] / (steps / 10), curve.values[late]))
 
 
 def printed_losses(losses: pandas.DataFrame, run: list[str]) -> pandas.DataFrame:
@@ -216,13 +215,17 @@ def printed_features(
 def crossing(steps: numpy.ndarray, smaller: numpy.ndarray, larger: numpy.ndarray) -> float:
     """The step from which on the larger network's loss is below the smaller's by the margin; inf if there is none.
 
-    The curves have their values at `steps`, and are infinite after a divergence. Below is the mean over the tenth of
-    the steps that ends at a row. The first step means always below. What is below for less than the last tenth of the
-    steps has not been seen to stay there, and does not count.
+    The curves have their values at `steps`, and are infinite after a divergence. A network that diverged is never below
+    another, and always above one that did not. Below is the mean over the tenth of the steps that ends at a row. The
+    first step means always below. What is below for less than the last tenth of the steps has not been seen to stay
+    there, and does not count.
     """
-    with numpy.errstate(invalid="ignore"):
-        gaps = smaller - larger
-    above = numpy.flatnonzero(~(running_mean(steps, gaps, CROSSING_SHARE * steps[-1]) >= CROSSING_MARGIN))
+    if not math.isfinite(larger[-1]):
+        return math.inf
+    lost = numpy.isinf(smaller)
+    gaps = numpy.where(lost, 0, smaller) - numpy.where(lost, 0, larger)
+    means = running_mean(steps, gaps, CROSSING_SHARE * steps[-1])
+    above = numpy.flatnonzero(~lost & (means < CROSSING_MARGIN))
     first = above[-1] + 1 if len(above) else 0
     if first == len(steps) or steps[first] > (1 - CROSSING_SHARE) * steps[-1]:
         return math.inf
@@ -232,10 +235,9 @@ def crossing(steps: numpy.ndarray, smaller: numpy.ndarray, larger: numpy.ndarray
 def running_mean(steps: numpy.ndarray, values: numpy.ndarray, window: float) -> numpy.ndarray:
     """For each row the mean over the steps of the window that ends there, as far as the rows go back.
 
-    A row weighs as many steps as it averages over, the first row one. A window with infinite values has that of one
-    sign, and NaN with both; NaN counts as minus infinity.
+    A row weighs as many steps as it averages over, the first row one.
     """
-    weights = numpy.diff(steps, prepend=steps[0] - 1).astype(float)
+    weights = numpy.diff(steps, prepend=steps[0] - 1)
     place = numpy.arange(len(steps)) + 1
     first = numpy.minimum(numpy.searchsorted(steps, steps - window, side="right"), place - 1)
 
@@ -243,6 +245,4 @@ def running_mean(steps: numpy.ndarray, values: numpy.ndarray, window: float) -> 
         total = numpy.concatenate([[0.0], numpy.cumsum(found)])
         return total[place] - total[first]
 
-    means = sums(weights * numpy.where(numpy.isfinite(values), values, 0)) / sums(weights)
-    lost, won = sums(numpy.isnan(values) | (values == -math.inf)), sums(values == math.inf)
-    return numpy.select([(lost > 0) & (won > 0), lost > 0, won > 0], [math.nan, -math.inf, math.inf], means)
+    return sums(weights * values) / sums(weights)

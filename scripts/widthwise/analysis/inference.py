@@ -14,7 +14,7 @@ the log2 range of parameters. The t interval of the mean change over seeds decid
 A verdict depends on its own response and level alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -70,11 +70,11 @@ def is_within(interval: Interval, margin: float) -> bool:
     return (interval.low > -margin) & (interval.high < margin)
 
 
-def equivalence(interval: Interval, margin: float) -> str:
-    """Whether the true value is zero up to the margin: yes (interval within), no (beyond) or undecided."""
-    if is_within(interval, margin):
+def lies_between(interval: Interval, low: float, high: float) -> str:
+    """Whether the true value lies between two bounds: yes (its interval within them), no (beyond) or undecided."""
+    if low <= interval.low and interval.high <= high:
         return "yes"
-    return "no" if interval.low > margin or interval.high < -margin else "undecided"
+    return "no" if interval.high < low or high < interval.low else "undecided"
 
 
 def t_interval(sample: Sequence[float], level: float) -> Interval:
@@ -86,6 +86,30 @@ def t_interval(sample: Sequence[float], level: float) -> Interval:
     sample = _rounded(numpy.asarray(sample, dtype=float))
     mean, reach = sample.mean(axis=0), _reach(sample, level)
     return Interval(mean, _rounded(mean - reach), _rounded(mean + reach))
+
+
+def bounded_interval(sample: Sequence[float], level: float, side: int | None, *, lost: bool) -> Interval:
+    """The t interval of values that diverged runs bound on a side, as `one_side` tells it.
+
+    It is open on that side; nothing is known where there is no such side, or where all runs are `lost`.
+    """
+    if lost or side is None:
+        return UNKNOWN
+    interval = t_interval(sample, level)
+    if side > 0:
+        return replace(interval, high=numpy.inf)
+    return replace(interval, low=-numpy.inf) if side < 0 else interval
+
+
+def one_side(sides: Iterable[float]) -> int | None:
+    """The one side of the bounds on which true values lie: 1 above, -1 below; 0 where there are no bounds.
+
+    None where bounds lie on both sides, or some are of an unknown side, 0.
+    """
+    found = set(sides)
+    if not found:
+        return 0
+    return int(*found) if len(found) == 1 and 0 not in found else None
 
 
 def jackknife_interval(estimate: float, without: Sequence[float], level: float) -> Interval:
@@ -197,17 +221,13 @@ class Response:
 
     @property
     def side_of_the_bound(self) -> int | None:
-        """On which side of the change at the bounds the true one lies: 1 above, -1 below, 0 exactly there.
+        """On which side of the change at the bounds the true one lies, as `one_side` tells it.
 
-        None where that is not known: diverged runs move the change both ways, or are of the middle size, or have no
-        known bound.
+        A run of the middle size moves the change neither way, so that its side is unknown.
         """
         from_middle = _rounded(self.doublings - self.doublings.mean())  # the weight of each size in the slope
         bounds = self.kind.bound if self.bounds is None else self.bounds
-        sides = set((numpy.sign(from_middle) * bounds * numpy.ones_like(self.values))[self.diverged])
-        if not sides:
-            return 0
-        return int(side) if len(sides) == 1 and (side := sides.pop()) else None
+        return one_side((numpy.sign(from_middle) * bounds * numpy.ones_like(self.values))[self.diverged])
 
     def less(self, reference: "Response") -> "Response":
         """The paired difference from a reference.
@@ -267,13 +287,7 @@ def judge(response: Response, level: float) -> Outcome:
 
 def change_interval(response: Response, level: float) -> Interval:
     """The change and its interval; one-sided or unknown where runs diverged."""
-    side = response.side_of_the_bound
-    if response.lost_a_size or side is None:
-        return UNKNOWN
-    interval = t_interval(response.changes, level)
-    if side > 0:
-        return replace(interval, high=numpy.inf)
-    return replace(interval, low=-numpy.inf) if side < 0 else interval
+    return bounded_interval(response.changes, level, response.side_of_the_bound, lost=response.lost_a_size)
 
 
 def _verdict(response: Response, interval: Interval, level: float) -> str:

@@ -20,10 +20,11 @@ from widthwise.analysis.inference import (
     Interval,
     Response,
     direction,
-    equivalence,
     jackknife_interval,
     judge,
     least_squares_slope,
+    lies_between,
+    one_side,
     t_interval,
 )
 from widthwise.analysis.tables import make_table
@@ -58,26 +59,19 @@ class Grid:
     @classmethod
     def of(cls, runs: pandas.DataFrame, members: Sequence[str]) -> "Grid":
         """The grid that these circumstances make up."""
-        of_grid = runs[runs["circumstance"].isin(members)]
         keys = ["learning_rate", "seed", "width"]
-        axes = [numpy.unique(of_grid[key]) for key in keys]
-        place = tuple(numpy.searchsorted(axis, of_grid[key]) for axis, key in zip(axes, keys, strict=True))
-
-        def filled(column: pandas.Series) -> numpy.ndarray:
-            array = numpy.full([len(axis) for axis in axes], numpy.nan)
-            array[place] = column.to_numpy(dtype=float)
-            return array
-
+        of_grid = runs[runs["circumstance"].isin(members)].sort_values(keys)
+        rates, seeds, widths = (numpy.unique(of_grid[key]) for key in keys)
+        shape = len(rates), len(seeds), len(widths)  # every combination has a run: they were gathered so
         guessing = numpy.maximum(numpy.log(of_grid["classes"]), of_grid["data_loss_starting_loss"])
-        sizes = of_grid.drop_duplicates("width").sort_values("width")
         return cls(
-            rates=axes[0],
-            seeds=axes[1],
-            widths=axes[2],
-            parameters=sizes["parameters"].to_numpy(),
-            losses=filled(of_grid["data_loss_end_value"]),
-            guessing=filled(guessing),
-            diverged=filled(of_grid["diverged"]).astype(bool),
+            rates=rates,
+            seeds=seeds,
+            widths=widths,
+            parameters=of_grid["parameters"].to_numpy()[: len(widths)],
+            losses=of_grid["data_loss_end_value"].to_numpy(dtype=float).reshape(shape),
+            guessing=guessing.to_numpy(dtype=float).reshape(shape),
+            diverged=of_grid["diverged"].to_numpy(dtype=bool).reshape(shape),
         )
 
     @property
@@ -218,17 +212,17 @@ def stable_rate_slope(grid: Grid) -> tuple[Interval, int]:
     limits = numpy.append(grid.log2_rates[0] - step, grid.log2_rates)[counts]
     beyond = numpy.subtract(counts == len(grid.log2_rates), counts == 0, dtype=int)  # 1 above the grid, -1 below
     weights = grid.doublings - grid.doublings.mean()
-    sides = {int(side) for side in (numpy.sign(weights) * beyond)[beyond != 0]}
+    side = one_side((numpy.sign(weights) * beyond)[beyond != 0])
     censored = int(beyond.any(axis=0).sum())
-    if len(sides) > 1 or sides == {0}:
+    if side is None:
         return UNKNOWN, censored
     slopes = least_squares_slope(grid.doublings, limits)
     left_open = step / 2 * numpy.abs(weights).sum() / (weights @ weights)
     interval = t_interval(slopes, DESCRIPTIVE_LEVEL) if numpy.ptp(slopes) > 0 else Interval(*[slopes.mean()] * 3)
     return Interval(
         interval.estimate,
-        -numpy.inf if -1 in sides else interval.low - left_open,
-        numpy.inf if 1 in sides else interval.high + left_open,
+        -numpy.inf if side < 0 else interval.low - left_open,
+        numpy.inf if side > 0 else interval.high + left_open,
     ), censored
 
 
@@ -290,7 +284,7 @@ def agreement(slope: Interval, expected: str) -> str:
     Returns yes, no or undecided. An interval below 0 and within the margin is as both expect.
     """
     if expected == "stays":
-        return equivalence(slope, EQUIVALENCE)
+        return lies_between(slope, -EQUIVALENCE, EQUIVALENCE)
     way = direction(slope) * {"falls": -1, "rises": 1}[expected]
     return {1: "yes", -1: "no", 0: "undecided"}[int(way)]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy
 import pandas
 
-from widthwise.analysis.inference import Interval, t_interval
+from widthwise.analysis.inference import Interval, lies_between, t_interval
 from widthwise.analysis.tables import make_table
 from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, pivot
 
@@ -19,6 +19,8 @@ LEVEL_DRIFT = 0.02  # of the log of a level penalty, in a tenth of the steps
 
 # (circumstance, reference or None) -> the lowest and the highest ratio that were expected.
 Expected = Mapping[tuple[str, str | None], tuple[float, float]]
+# Circumstance -> the logarithms of its penalties at the end, as `log_penalties` has them.
+Ends = Mapping[str, pandas.DataFrame]
 
 
 def log_penalties(runs: pandas.DataFrame, circumstance: str, feature: str) -> pandas.DataFrame:
@@ -32,14 +34,18 @@ def log_penalties(runs: pandas.DataFrame, circumstance: str, feature: str) -> pa
     return pivot(of_circumstance.assign(penalty=numpy.log(known)), "penalty", "seed").dropna(axis="columns")
 
 
-def penalties(runs: pandas.DataFrame, circumstances: Iterable[str]) -> pandas.DataFrame:
+def end_penalties(runs: pandas.DataFrame, circumstances: Iterable[str]) -> Ends:
+    """The logarithms of the penalties at the end, by circumstance."""
+    return {name: log_penalties(runs, name, "end_value") for name in circumstances}
+
+
+def penalties(runs: pandas.DataFrame, ends: Ends) -> pandas.DataFrame:
     """Makes the table of penalties: of every size, at the start and over the end window."""
     rows = []
-    for name in circumstances:
-        starts, ends = (log_penalties(runs, name, feature) for feature in ("starting_loss", "end_value"))
-        starts = starts.reindex(columns=ends.columns)
+    for name, of_circumstance in ends.items():
+        starts = log_penalties(runs, name, "starting_loss").reindex(columns=of_circumstance.columns)
         of_sizes = runs[runs["circumstance"] == name].groupby("parameters")
-        for parameters, logs in ends.items():
+        for parameters, logs in of_circumstance.items():
             end = geometric(logs)
             of_size = of_sizes.get_group(parameters)
             rows.append(
@@ -59,10 +65,7 @@ def penalties(runs: pandas.DataFrame, circumstances: Iterable[str]) -> pandas.Da
 
 
 def penalty_ratios(
-    runs: pandas.DataFrame,
-    circumstances: Iterable[str],
-    references: Mapping[str, str],
-    expected: Expected,
+    runs: pandas.DataFrame, ends: Ends, references: Mapping[str, str], expected: Expected
 ) -> pandas.DataFrame:
     """Makes the table of ratios of penalties at the end.
 
@@ -70,7 +73,7 @@ def penalty_ratios(
     that this makes. With one, it compares the largest size's penalty with the reference's. A row needs both, whole.
     """
     rows = []
-    for name, reference, logs, power_of in compared_penalties(runs, list(circumstances), references):
+    for name, reference, logs, power_of in compared_penalties(runs, ends, references):
         ratio = geometric(logs)
         wanted = expected.get((name, reference))
         rows.append(
@@ -84,17 +87,16 @@ def penalty_ratios(
                 "seeds": len(logs),
                 "expected_low": wanted[0] if wanted else None,
                 "expected_high": wanted[1] if wanted else None,
-                "agrees": agreement(ratio, *wanted) if wanted else None,
+                "agrees": lies_between(ratio, *wanted) if wanted else None,
             }
         )
     return make_table("penalty_ratios", rows)
 
 
 def compared_penalties(
-    runs: pandas.DataFrame, circumstances: list[str], references: Mapping[str, str]
+    runs: pandas.DataFrame, ends: Ends, references: Mapping[str, str]
 ) -> Iterator[tuple[str, str | None, numpy.ndarray, float]]:
     """Yields circumstance, reference, each seed's log ratio, and the log ratio of parameters (NaN with a reference)."""
-    ends = {name: log_penalties(runs, name, "end_value") for name in circumstances}
     for name, ours in ends.items():
         parameters = runs.loc[runs["circumstance"] == name, "parameters"]
         smallest, largest = parameters.min(), parameters.max()
@@ -112,10 +114,3 @@ def geometric(logs: numpy.ndarray) -> Interval:
     interval = t_interval(logs, DESCRIPTIVE_LEVEL)
     with numpy.errstate(over="ignore"):
         return Interval(*(float(numpy.exp(value)) for value in (interval.estimate, interval.low, interval.high)))
-
-
-def agreement(ratio: Interval, low: float, high: float) -> str:
-    """Whether a ratio lies between two bounds: yes (its interval within them), no (beyond) or undecided."""
-    if low <= ratio.low and ratio.high <= high:
-        return "yes"
-    return "no" if ratio.high < low or high < ratio.low else "undecided"

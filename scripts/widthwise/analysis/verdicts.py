@@ -14,9 +14,21 @@ import numpy
 import pandas
 
 from widthwise.analysis.features import ROW_MEASURES
-from widthwise.analysis.inference import DECAY, END, ROUNDING, START, TIME, Response, holm, judge, t_interval
+from widthwise.analysis.inference import (
+    DECAY,
+    END,
+    ROUNDING,
+    START,
+    TIME,
+    Response,
+    direction,
+    holm,
+    judge,
+    lies_between,
+    t_interval,
+)
 from widthwise.analysis.tables import classes_of, make_table
-from widthwise.study.requirements import FEATURES, LEAST_SIZES
+from widthwise.study.requirements import FEATURES
 
 LEVELS = {
     (measure, feature): level
@@ -33,7 +45,6 @@ KINDS = {
     "end_value": END,
     "equal_compute": END,
 }
-SAME_RUNS = 1e-6  # responses this close are those of the same runs
 
 Expectations = Mapping[str, Mapping[str, Mapping[str, str]]]
 Levels = Mapping[tuple[str, str], float]
@@ -50,9 +61,7 @@ def has_starts(measure: str, feature: str) -> bool:
     return feature == "starting_loss" and measure in ROW_MEASURES
 
 
-def judge_study(
-    responses: Mapping[Key, Response], expectations: Expectations, levels: Levels = LEVELS
-) -> pandas.DataFrame:
+def judge_study(responses: Mapping[Key, Response], expectations: Expectations, levels: Levels) -> pandas.DataFrame:
     """Makes the table of verdicts, one row for each response.
 
     `expectations` map circumstance -> measure -> feature -> the verdict that was predicted; `levels` as for `level_of`.
@@ -74,46 +83,31 @@ def compared(expectations: Expectations, key: Key, verdict: str) -> dict[str, st
 
 
 def catalogue_p_values(
-    responses: Mapping[Key, Response], p_values: Mapping[Key, float], levels: Levels = LEVELS
+    responses: Mapping[Key, Response], p_values: Mapping[Key, float], levels: Levels
 ) -> dict[Key, float]:
     """Holm's p of every primary row over all distinct circumstances.
 
-    A row that equals, to rounding, the same row of another circumstance, or of the other loss where there is no
+    A row whose values equal those of the same row of another circumstance, or of the other loss where there is no
     penalty, is the same test. It counts once, and all share its p.
     """
-    primary = [key for key in responses if key[1:] in levels]
-    first_with_these_runs: dict[Key, Key] = {}
-    for key in primary:
-        same = (other for other in first_with_these_runs.values() if are_the_same_row(responses, key, other))
-        first_with_these_runs[key] = next(same, key)
-    tests = list(dict.fromkeys(first_with_these_runs.values()))
-    adjusted = dict(zip(tests, holm([p_values[key] for key in tests]), strict=True))
-    return {key: float(adjusted[first]) for key, first in first_with_these_runs.items()}
+    tests = {key: test_of(key, response) for key, response in responses.items() if key[1:] in levels}
+    distinct = {test: p_values[key] for key, test in tests.items()}
+    adjusted = dict(zip(distinct, holm(list(distinct.values())), strict=True))
+    return {key: float(adjusted[test]) for key, test in tests.items()}
 
 
-def are_the_same_row(responses: Mapping[Key, Response], key: Key, other: Key) -> bool:
-    """Whether two rows are of one feature, and have values that are the same to rounding."""
-    if key[2] != other[2]:
-        return False
-    ours, theirs = responses[key], responses[other]
-    return (
-        numpy.array_equal(ours.parameters, theirs.parameters)
-        and numpy.array_equal(ours.diverged, theirs.diverged)
-        and bool((numpy.abs(ours.values - theirs.values) <= SAME_RUNS).all())
-    )
+def test_of(key: Key, response: Response) -> tuple:
+    """What makes a row the same test as another: its feature, and all that decides its verdict."""
+    return key[2], *(array.tobytes() for array in (response.parameters, response.diverged, response.values))
 
 
 def all_responses(
-    runs: pandas.DataFrame,
-    starts: pandas.DataFrame,
-    circumstances: Iterable[str],
-    least_sizes: int = LEAST_SIZES,
+    runs: pandas.DataFrame, starts: pandas.DataFrame, circumstances: Iterable[str], least_sizes: int
 ) -> dict[Key, Response]:
     """Every feature's response in every circumstance, by circumstance, measure and feature.
 
     Features that the tables do not have, and those for which fewer than `least_sizes` sizes have a value, are left out.
-    Raises ValueError where a circumstance has no runs,
-    or a seed lacks a size.
+    Raises ValueError where a circumstance has no runs, or a seed lacks a size.
     """
     return {
         (circumstance, measure, feature): response
@@ -202,9 +196,9 @@ def plateau(runs: pandas.DataFrame, measure: str) -> str | None:
     drop = (runs[f"{measure}_starting_loss"] - runs[f"{measure}_end_value"]).mean()
     bound = min(PLATEAU_NATS, PLATEAU_SHARE_OF_DROP * drop)
     found = t_interval(drifts, PLATEAU_LEVEL)
-    if -bound <= found.low and found.high <= bound:
+    if lies_between(found, -bound, bound) == "yes":
         return "settled"
-    return "moving" if found.low > 0 or found.high < 0 else "unresolved"
+    return "moving" if direction(found) else "unresolved"
 
 
 def feature_means(responses: Mapping[Key, Response], runs: pandas.DataFrame) -> pandas.DataFrame:

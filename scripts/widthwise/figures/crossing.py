@@ -14,6 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.features import CROSSING_SHARE
 from widthwise.figures.axes import size_labels
 from widthwise.figures.layout import (
@@ -21,7 +22,6 @@ from widthwise.figures.layout import (
     MOST_HEIGHT,
     WIDTH,
     explain,
-    identical,
     name_rows,
     row_heights,
     title,
@@ -37,14 +37,12 @@ MOST_COLUMNS = 21  # of which labels do not overlap
 LARGEST, FOR_GOOD = "the largest network's reported loss", "below the smallest's for good"
 
 
-def draw(study: AnyStudy, crossings: pandas.DataFrame) -> Figure:
+def draw(study: AnyStudy, crossings: pandas.DataFrame, features: pandas.DataFrame) -> Figure:
     """Draws a block for each set of sizes: one row per circumstance, one column per pair of sizes and measure."""
     crossings = crossings[crossings["circumstance"].isin(study.judged)]
     too_many = crossings.groupby("circumstance")["pair"].transform("size") > MOST_COLUMNS
     crossings = crossings[~too_many | (crossings["pair"] == "extremes")]
-    groups = identical(
-        crossings, study.judged, ["measure", "pair", "smaller", "larger", "seeds", "crossed"], ["median_crossing"]
-    )
+    groups = same_circumstances(study, features)
     blocks = blocks_of(crossings, groups)
     names = [[", ".join(study.titles(group)) for group in block] for block in blocks]
     heights = [sum(row_heights(rows)) for rows in names]

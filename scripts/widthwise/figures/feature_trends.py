@@ -11,11 +11,12 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.tables import classes_of
 from widthwise.figures.axes import far_below_note, guessing_key, loss_limits, panel_size, parameter_axis, size_labels
 from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import ONE_SEED, ends_finding, verdict_row
-from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
+from widthwise.figures.layout import explain, label_below, remark, row_grid, title, title_row
 from widthwise.figures.style import MEASURE_STYLES
 from widthwise.report.palette import VERDICT_LOOKS, verdict_look
 from widthwise.report.wording import FEATURES, MEASURES, counted
@@ -30,6 +31,7 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
 
     Features that the study does not have are left out.
     """
+    groups = same_circumstances(study, features)
     features, verdicts = (
         table[
             table["circumstance"].isin(study.judged)
@@ -39,7 +41,6 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
         for table in (features, verdicts)
     )
     verdicts = verdicts.fillna({"slight": False})
-    groups = identical(features, study.judged, ["measure", "feature", "size"], ["mean", "ci_low", "ci_high"])
     classes = classes_of(runs)
     columns = [feature for feature in COLUMNS if feature in set(features["feature"])]
     measures = [measure for measure in MEASURE_STYLES if measure in set(features["measure"])]

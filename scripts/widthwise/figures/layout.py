@@ -1,10 +1,9 @@
-"""Where things stand in a figure: panels, their titles, the note and the key, and circumstances drawn as one."""
+"""Where things stand in a figure: panels, their titles, the note and the key."""
 
 import textwrap
 from collections.abc import Sequence
 
 import numpy
-import pandas
 from matplotlib import pyplot
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -20,7 +19,6 @@ AROUND_PANELS = 1.5  # height of the figure's title, note and key
 SMALL_CHARACTERS, BOLD_CHARACTERS = 16, 13  # per inch
 LOW_PANEL = 1.7  # height of a panel that is low
 NAME_CHARACTERS = 24  # of a table's row
-SAME = 1e-3  # nats: numbers that differ by less are drawn as one
 
 
 def panel_grid(count: int, *, most_columns: int = 3, height: float = 2.7) -> tuple[Figure, list[Axes]]:
@@ -176,37 +174,3 @@ def explain(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
         ncols=max(1, min(len(handles), characters // longest)),
     )
     legend.get_title().set_color(GREY)
-
-
-def identical(
-    table: pandas.DataFrame, names: Sequence[str], exact: Sequence[str], close: Sequence[str]
-) -> list[list[str]]:
-    """Groups circumstances that look the same, so that each look is drawn once.
-
-    Args:
-        table: rows with a column `circumstance`.
-        names: the circumstances, in order.
-        exact: columns that must be equal.
-        close: columns that may differ by less than `SAME`.
-
-    Returns:
-        Groups of names, in the order of their first. A circumstance without rows stays alone.
-    """
-    groups: list[list[str]] = []
-    rows = {name: table[table["circumstance"] == name] for name in names}
-    for name in names:
-        for group in groups:
-            if _same(rows[name], rows[group[0]], exact, close):
-                group.append(name)
-                break
-        else:
-            groups.append([name])
-    return groups
-
-
-def _same(one: pandas.DataFrame, other: pandas.DataFrame, exact: Sequence[str], close: Sequence[str]) -> bool:
-    if one.empty or len(one) != len(other):
-        return False
-    equal = one[list(exact)].reset_index(drop=True).equals(other[list(exact)].reset_index(drop=True))
-    values, others = (rows[list(close)].to_numpy(float) for rows in (one, other))
-    return equal and numpy.allclose(values, others, rtol=0, atol=SAME, equal_nan=True)

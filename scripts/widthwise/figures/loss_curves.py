@@ -8,12 +8,13 @@ falls at its end says nothing about where it would settle.
 import pandas
 from matplotlib.figure import Figure
 
+from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.tables import classes_of
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis, tick_log_ends
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, draw_printed, shown_ends
 from widthwise.figures.findings import curve_finding, tally
 from widthwise.figures.labels import label_lines
-from widthwise.figures.layout import explain, identical, panel_grid, title, title_panel
+from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import counted
 from widthwise.study.curves import AnyStudy, CurvesStudy
@@ -25,6 +26,7 @@ LOGARITHMIC_FROM, LOWEST = 1e3, 0.01
 def draw(
     study: AnyStudy,
     losses: pandas.DataFrame,
+    features: pandas.DataFrame,
     verdicts: pandas.DataFrame,
     runs: pandas.DataFrame,
     printed: pandas.DataFrame | None = None,
@@ -35,7 +37,7 @@ def draw(
     diverged it is logarithmic.
     """
     losses, runs = (table[table["circumstance"].isin(study.judged)] for table in (losses, runs))
-    groups = identical(losses, study.judged, ["size", "seed", "step"], ["objective"])
+    groups = same_circumstances(study, features)
     classes = classes_of(runs)
     figure, panels = panel_grid(len(groups))
     title(figure, tally(verdicts, [group[0] for group in groups], "objective"), study.heading)

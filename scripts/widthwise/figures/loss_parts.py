@@ -7,26 +7,24 @@ data loss, the difference is penalty. This is arithmetic: it does not say why th
 import pandas
 from matplotlib.figure import Figure
 
+from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.tables import classes_of
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, shown_ends
 from widthwise.figures.labels import label_lines
-from widthwise.figures.layout import explain, identical, label_below, remark, row_grid, title, title_row
+from widthwise.figures.layout import explain, label_below, remark, row_grid, title, title_row
 from widthwise.report.wording import listed, number
 from widthwise.study.curves import AnyStudy
 
-ROUNDING = 1e-9  # nats
 COLUMNS = {"objective": "reported loss", "data_loss": "= data loss", "penalty": "+ penalty"}
 
 
 def draw(study: AnyStudy, losses: pandas.DataFrame, features: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
     """Draws one row per circumstance whose reported loss holds a penalty; its three panels have one scale."""
-    losses = losses[losses["circumstance"].isin(study.judged)]
-    groups = identical(losses, study.judged, ["size", "seed", "step"], list(COLUMNS))
-    with_penalty = set(losses.loc[losses["penalty"] > 0, "circumstance"])
-    shown = [group for group in groups if group[0] in with_penalty]
-    without = [study.title(name) for group in groups if group not in shown for name in group]
-    shown = shown or groups[:1]
+    shown = [group for group in same_circumstances(study, features) if study.circumstances[group[0]].reports_penalty]
+    if not shown:
+        raise ValueError("no circumstance's reported loss holds a penalty: there are no parts to draw")
+    without = [study.title(name) for name in study.judged if not study.circumstances[name].reports_penalty]
     ends = largest_ends(features, [group[0] for group in shown])
     losses, runs = (table[table["circumstance"].isin(ends.index)] for table in (losses, runs))
     classes = classes_of(runs)
@@ -74,8 +72,6 @@ def finding(study: AnyStudy, ends: pandas.DataFrame) -> str:
     penalties = (ends["objective"] - ends["data_loss"]).dropna()
     if penalties.empty:
         return "The reported loss and its two parts as ever larger networks train"
-    if penalties.max() < ROUNDING:
-        return "No circumstance's reported loss holds a penalty"
     name = penalties.idxmax()
     where = f" ({study.title(name)})" if len(ends) > 1 else ""
     return f"{part(*ends.loc[name])} at the end is penalty{where}"

@@ -14,13 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from widthwise.analysis.comparisons import same_circumstances
 from widthwise.figures.findings import AT_LEAST, bounds_note, ends_finding
 from widthwise.figures.layout import (
     AROUND_PANELS,
     MOST_HEIGHT,
     WIDTH,
     explain,
-    identical,
     name_rows,
     row_heights,
     title,
@@ -43,15 +43,11 @@ ROW_HEIGHT = 0.34  # inches
 ABOVE_COLUMNS = 0.6  # inches
 
 
-def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
+def draw(study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame) -> Figure:
     """Draws a cell for start and end of both losses: the verdict, and the change from smallest to largest size."""
     verdicts = verdicts[verdicts["circumstance"].isin(study.judged)].fillna({"slight": False})
     verdicts = verdicts[[key in COLUMNS for key in zip(verdicts["measure"], verdicts["feature"], strict=True)]]
-    exact = ["measure", "feature", "verdict", "agrees", "slight", "diverged"]
-    families = {
-        family: identical(verdicts, names, exact, ["change", "ci_low", "ci_high"])
-        for family, names in study.families.items()
-    }
+    families = rows_of_families(study, verdicts, features)
     groups = [group for found in families.values() for group in found]
     names = [", ".join(study.titles(group)) for group in groups]
     headings = {found[0][0]: family for family, found in families.items()} if len(families) > 1 else {}
@@ -73,6 +69,23 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame) -> Figure:
     axes.set_xlim(0, max(positions.values()) + 1)
     explain(figure, note(verdicts))
     return figure
+
+
+def rows_of_families(
+    study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame
+) -> dict[str, list[list[str]]]:
+    """Returns the circumstances of each row, by family: the same ones in one row, unless their marks differ."""
+    marks = {
+        name: tuple(map(prediction_mark, rows.to_dict("records"))) for name, rows in verdicts.groupby("circumstance")
+    }
+    first = {name: group[0] for group in same_circumstances(study, features) for name in group}
+    families = {}
+    for family, names in study.families.items():
+        rows: dict[tuple, list[str]] = {}
+        for name in names:
+            rows.setdefault((first[name], marks.get(name)), []).append(name)
+        families[family] = list(rows.values())
+    return families
 
 
 def column_positions(verdicts: pandas.DataFrame) -> dict[tuple[str, str], float]:

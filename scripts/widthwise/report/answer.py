@@ -19,6 +19,7 @@ from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.report import diagnosis
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
 from widthwise.report.evidence import (
+    JUDGED_LOSSES,
     Evidence,
     Prediction,
     bound_of_rate,
@@ -27,7 +28,7 @@ from widthwise.report.evidence import (
     ratio_words,
     verdict_and_change,
 )
-from widthwise.report.questions import JUDGED_LOSSES, PRIMARY, judged_losses, questions, start_and_time
+from widthwise.report.questions import PRIMARY, VERBS, guess, questions, start_and_time
 from widthwise.report.wording import (
     MEASURES,
     NO_VALUE,
@@ -45,7 +46,8 @@ from widthwise.report.wording import (
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 OWN_TITLE = "Does your training loss rise with size, and why?"
-LOST = (math.inf, "data_loss", "")  # an effect that is not known, since networks diverge
+OPEN = ("undecided", "mixed", "diverged")  # verdicts that are neither a rise nor its absence
+DIVERGED = -1.0  # ranks an effect that diverged after all that have a size
 # Most circumstances that a sentence names, most rows of the table of causes, and most pieces of advice.
 MOST_NAMED, MOST_CAUSES, MOST_ADVICE = 4, 6, 12
 
@@ -90,16 +92,17 @@ def own_answer(evidence: Evidence) -> Iterable[str]:
 
 
 def short_answer(evidence: Evidence) -> str:
-    """Where larger networks start and end higher, and by how much."""
+    """Where networks with more parameters start and end higher, and by how much."""
     return f"""\
-**In this study of {counted(len(evidence.study.judged), "circumstance")}, larger networks end with \
-{higher_in(evidence, "end_value")}. They start with {higher_in(evidence, "starting_loss")}.**
+**With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.**
+
+{what_is_open(evidence)}
 
 {short_table(evidence)}
 
-Mean losses in nats, smallest → largest network. In brackets the verdict, and the trend over all sizes times their \
-range, with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. \
-{what_was_run(evidence)} All tables: [evidence.md](evidence.md)."""
+Mean losses in nats, smallest → largest network; then the verdict, and the trend over all sizes times their range, \
+with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. \
+{what_was_run(evidence)}{own_best_rates(evidence)} All tables: [evidence.md](evidence.md)."""
 
 
 def reported_loss_words(evidence: Evidence) -> str:
@@ -110,35 +113,58 @@ def reported_loss_words(evidence: Evidence) -> str:
 
 
 def higher_in(evidence: Evidence, feature: str) -> str:
-    """Names the circumstances in which larger networks have a higher reported loss, and a higher data loss."""
-    return ", and with ".join(
-        f"a higher {MEASURES[measure]} in {rises_in(evidence, measure, feature)}" for measure in JUDGED_LOSSES
-    )
+    """Names the circumstances in which the reported loss, and the data loss, starts or ends higher."""
+    reported, data = (rises_in(evidence, measure, feature) for measure in JUDGED_LOSSES)
+    return f"the reported loss {VERBS[feature]} higher in {reported}; the data loss in {data}"
 
 
 def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
-    """Names the circumstances in which a feature rises, with its values; says where it is undecided or diverged.
+    """Names the circumstances in which a feature rises, with its values.
 
     Of more than `MOST_NAMED` it names those that rise most. Values are those of the smallest and the largest network.
     """
     rows = {name: evidence.verdict(name, measure, feature) for name in evidence.study.judged}
     changes = {name: row["change"] for name, row in rows.items() if row["verdict"] == "rises"}
     named = sorted(changes, key=changes.__getitem__, reverse=True) if len(changes) > MOST_NAMED else list(changes)
-    undecided = sum(row["verdict"] == "undecided" for row in rows.values())
-    diverged = [name for name, row in rows.items() if row["verdict"] == "diverged"]
-    mixed = [name for name, row in rows.items() if row["verdict"] == "mixed"]
-    asides = [f"undecided in {undecided}"] if undecided else []
-    asides += [f"at some sizes in {listed(evidence.study.titles(mixed))}"] if mixed else []
-    told = measure == "data_loss"  # the same runs diverge in both losses
-    asides += [f"networks diverge in {listed(evidence.study.titles(diverged))}"] if diverged and told else []
     if not changes:
-        words = "none for certain" if asides or diverged else "none"
-    else:
-        values = {name: " → ".join(map(mean_words, evidence.ends_of_range(name, measure, feature))) for name in named}
-        words = listed(f"{evidence.title(name)} ({values[name]})" for name in named[:MOST_NAMED])
-    if len(changes) > MOST_NAMED:
-        words = f"{len(changes)}, above all in {words}"
-    return f"{words} ({'; '.join(asides)})" if asides else words
+        is_open = any(row["verdict"] in OPEN for row in rows.values())
+        return "none for certain" if is_open else "none"
+    values = {name: " → ".join(map(mean_words, evidence.ends_of_range(name, measure, feature))) for name in named}
+    words = listed(f"{evidence.title(name)} ({values[name]})" for name in named[:MOST_NAMED])
+    return f"{len(changes)} circumstances, above all in {words}" if len(changes) > MOST_NAMED else words
+
+
+def what_is_open(evidence: Evidence) -> str:
+    """Says in how many circumstances ends and starts are undecided, and in which they depend on the size or diverge."""
+    found: dict[tuple[str, str, str], list[str]] = {
+        (verdict, feature, measure): [
+            name for name in evidence.study.judged if evidence.verdict(name, measure, feature)["verdict"] == verdict
+        ]
+        for verdict, feature, measure in itertools.product(OPEN, VERBS, JUDGED_LOSSES)
+    }
+    parts = []
+    for feature, when in reversed(PRIMARY):
+        undecided = {MEASURES[measure]: len(found["undecided", feature, measure]) for measure in JUDGED_LOSSES}
+        if counts := [f"{count} ({loss})" for loss, count in undecided.items() if count]:
+            parts.append(f"the {when} is undecided in {listed(counts)}")
+    for (verdict, feature, measure), names in found.items():
+        if verdict == "mixed" and names:
+            ways = f"{VERBS[feature]} higher at some sizes and lower at others"
+            parts.append(f"the {MEASURES[measure]} {ways} in {listed(evidence.titles(names))}")
+    lost = dict.fromkeys(name for (verdict, *_), names in found.items() if verdict == "diverged" for name in names)
+    parts += [f"networks diverge in {listed(evidence.titles(lost))}"] if lost else []
+    told = "; ".join(parts) or "none is undecided"
+    return f"Of {counted(len(evidence.study.judged), 'circumstance')}, {told}."
+
+
+def own_best_rates(evidence: Evidence) -> str:
+    """How the data loss ends in each grid of learning rates where each width has its own best; nothing without one."""
+    rows = evidence.rows("learning_rate_verdicts").to_dict("records")
+    found = [
+        f"{evidence.title(row['grid'])} ({own_best_words(row)})" for row in rows if pandas.isna(row["learning_rate"])
+    ]
+    words = "The data loss at the end, with each width at its own best learning rate"
+    return f" {words}: {listed(found)}." if found else ""
 
 
 def short_table(evidence: Evidence) -> str:
@@ -146,7 +172,7 @@ def short_table(evidence: Evidence) -> str:
     ranges = {evidence.parameter_range(name) for name in evidence.study.judged}
     rows = []
     for names in evidence.distinct:
-        title = ", ".join(evidence.study.titles(names))
+        title = ", ".join(evidence.titles(names))
         if len(ranges) > 1:
             title += f" ({evidence.parameter_range(names[0])})"
         cells = {"circumstance": title}
@@ -161,7 +187,7 @@ def short_table(evidence: Evidence) -> str:
 def short_cell(evidence: Evidence, name: str, measure: str, feature: str) -> str:
     """A loss in the smallest and the largest network, its change with its interval, and the verdict."""
     smallest, largest = map(mean_words, evidence.ends_of_range(name, measure, feature))
-    return f"{smallest} → {largest} ({verdict_and_change(evidence.verdict(name, measure, feature))})"
+    return f"{smallest} → {largest}: {verdict_and_change(evidence.verdict(name, measure, feature))}"
 
 
 # Causes, penalties, rates, literature
@@ -172,7 +198,8 @@ def causes(evidence: Evidence) -> str:
     pairs = evidence.rows("contrasts")
     if pairs.empty:
         return ""
-    found, without = [], []
+    found: list[tuple[float, dict[str, str]]] = []
+    without = []
     for name, reference in pairs[["circumstance", "reference"]].drop_duplicates().itertuples(index=False):
         contrasts = {
             (measure, feature): evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
@@ -185,10 +212,12 @@ def causes(evidence: Evidence) -> str:
         cells = {"circumstance": pair, "factor": factor_words(evidence, name, reference)}
         for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
             cells[f"{MEASURES[measure]}, {when}"] = verdict_and_change(contrasts[measure, feature])
-        ends = [row for (_, feature), row in contrasts.items() if feature == "end_value" and is_difference(row)]
-        found.append((max((abs(row["change"]) for row in ends), default=0), cells))
+        found.append((effect_size(row for (_, feature), row in contrasts.items() if feature == "end_value"), cells))
     found.sort(key=itemgetter(0), reverse=True)
-    smaller = [cells["circumstance"] for _, cells in found[MOST_CAUSES:]]
+    smaller, diverging = (
+        [cells["circumstance"] for size, cells in found[MOST_CAUSES:] if (size == DIVERGED) == is_lost]
+        for is_lost in (False, True)
+    )
     parts = [
         "## What causes it",
         "A cause is claimed only from two circumstances that differ in one factor, paired by seed and size. The cells "
@@ -197,11 +226,21 @@ def causes(evidence: Evidence) -> str:
         markdown_table(cells for _, cells in found[:MOST_CAUSES]),
         " ".join(
             f"{words}: {'; '.join(names)}."
-            for words, names in (("Smaller effects", smaller), ("No certain difference", without))
+            for words, names in (
+                ("Smaller effects", smaller),
+                ("Networks diverge", diverging),
+                ("No certain difference", without),
+            )
             if names
         ),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def effect_size(ends: Iterable[Mapping]) -> float:
+    """The largest certain effect of a factor on the ends: its contrasts' rows. Effects that diverged have no size."""
+    changes = [abs(row["change"]) for row in ends if is_difference(row)]
+    return max((size for size in changes if not math.isnan(size)), default=DIVERGED if changes else 0.0)
 
 
 def is_difference(contrast: Mapping) -> bool:
@@ -239,7 +278,7 @@ def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFra
         ratios[known].to_dict("records") for known in (ratios["reference"].isna(), ratios["reference"].notna())
     )
     over = [f"{ratio_words(row)} ({evidence.title(row['reference'])})" for row in by_reference]
-    cells = {"circumstance": ", ".join(evidence.study.titles(names))}
+    cells = {"circumstance": ", ".join(evidence.titles(names))}
     for when in ("start", "end"):
         cells[f"penalty, {when}"] = " → ".join(number(value, 4) for value in of_sizes[when].iloc[[0, -1]])
     cells["level at the end"] = level_words(of_sizes)
@@ -352,8 +391,9 @@ def contradictions(evidence: Evidence) -> str:
     decided = [found for found in failed if found.found != "undecided"]
     by_feature: dict[str, dict[str, list[str]]] = {}
     for one in decided:
-        found = "networks diverge" if one.found == "diverged" else one.found
-        by_feature.setdefault(one.feature, {}).setdefault(f"{found}, not {one.expected}", []).append(one.subject)
+        found = "divergence" if one.found == "diverged" else one.found
+        words = f"expected {one.expected}, found {found}"
+        by_feature.setdefault(one.feature, {}).setdefault(words, []).append(one.subject)
     lines = [
         f"- {capitalised(feature)}: {'; '.join(f'{words}, in {listed(found)}' for words, found in contrary.items())}."
         for feature, contrary in by_feature.items()
@@ -362,11 +402,24 @@ def contradictions(evidence: Evidence) -> str:
     undecided = len(failed) - len(decided)
     share = "all" if flat == undecided else f"{flat} of them"
     words = (
-        f"Written down before the runs and confirmed: {summary}. Undecided: {undecided or 'none'}"
+        f"Written down before the runs and confirmed: {summary}.{starts_by_construction(evidence)} "
+        f"Undecided: {undecided or 'none'}"
         + (f", {share} expected flat, for which every size must for certain be near the smallest" if flat else "")
         + f". Contradicted:{'' if lines else ' none.'}"
     )
-    return "\n".join(["## What was expected, and is not so\n", words, *lines])
+    return "\n".join(["## What was expected, and what came out\n", words, *lines])
+
+
+def starts_by_construction(evidence: Evidence) -> str:
+    """Says how many of the predicted starts hold by construction: those of networks whose head starts at zero."""
+    count = 0
+    for name in evidence.study.judged:
+        if evidence.study.circumstances[name].base_network.head_initialisation == "zero":
+            start = ("starts", measured("data_loss", "starting_loss"))
+            count += sum((one.kind, one.feature) == start for one in evidence.predictions(name))
+    verb = "is" if count == 1 else "are"
+    found = f" Of the starts, {count} {verb} {guess(evidence)} by construction: the head starts at zero."
+    return found if count else ""
 
 
 def advice(evidence: Evidence) -> str:
@@ -375,19 +428,20 @@ def advice(evidence: Evidence) -> str:
     Ranked by how much it moves the end of a loss, in a circumstance or against its reference: the end of which
     something was predicted, if there is one. Only where all that was predicted of it came out.
     """
-    ranked, withheld = [], []
+    ranked, withheld, others = [], [], []
     for name in evidence.study.judged:
-        circumstance, effects = evidence.study.circumstances[name], effects_on_the_end(evidence, name)
+        circumstance, title = evidence.study.circumstances[name], evidence.title(name)
+        effect = effect_on_the_end(evidence, name)
         texts = (("Look for", circumstance.look_for), ("Change", circumstance.change))
-        parts = [f"{title}: {text.strip().rstrip('.')}." for title, text in texts if text]
-        if not parts or not (effects or breaks_down(evidence, name)):
+        parts = [f"{heading}: {text.strip().rstrip('.')}." for heading, text in texts if text]
+        if not parts or not (effect or breaks_down(evidence, name)):
+            others.append(effect)
             continue
-        predicted = {measure: predictions_of_the_end(evidence, name, measure) for measure in JUDGED_LOSSES}
-        size, measure, words = next((effect for effect in effects if predicted[effect[1]]), [*effects, LOST][0])
-        if not all(prediction.held for prediction in predicted[measure]):
-            withheld.append(circumstance.title)
-        elif effects:
-            ranked.append((size, circumstance.title, f"({words}). {' '.join(parts)}"))
+        size, measure, words = effect or (math.nan, "data_loss", "")
+        if not all(prediction.held for prediction in predictions_of_the_end(evidence, name, measure)):
+            withheld.append(title)
+        elif effect:
+            ranked.append((size, title, f"({words}). {' '.join(parts)}"))
     intro = "Ranked by effect on the end, in nats; only where every prediction about that end was confirmed."
     ranked.sort(key=itemgetter(0), reverse=True)
     lines = [f"- **{capitalised(title)}** {words}" for _, title, words in ranked[:MOST_ADVICE]]
@@ -396,7 +450,8 @@ def advice(evidence: Evidence) -> str:
     parts = ["## Which circumstance are you in, and what to change", "\n".join([intro, *lines])] if lines else []
     if withheld:
         parts += [] if lines else ["## What to change"]
-        parts.append(f"No advice on {listed(withheld)}: some prediction about that end was not confirmed.")
+        told = f"No advice on {listed(withheld)}: some prediction about that end was not confirmed."
+        parts.append(told + (" Of the others, no effect on an end is decided." if others and not any(others) else ""))
     return "\n\n".join(parts)
 
 
@@ -412,18 +467,21 @@ def breaks_down(evidence: Evidence, name: str) -> bool:
     return contrast is not None and contrast["verdict"] == "diverged"
 
 
-def effects_on_the_end(evidence: Evidence, name: str) -> list[tuple[float, str, str]]:
-    """The decided changes of the ends, largest first: each one's size, the loss, and the change in words.
+def effect_on_the_end(evidence: Evidence, name: str) -> tuple[float, str, str] | None:
+    """The decided change of an end that advice rests on: its size, the loss, and the change in words.
 
-    They are rises in the circumstance, and what the circumstance changes against its reference.
+    It is the largest of those of which something was predicted, else the largest: a rise in the circumstance, or what
+    the circumstance changes against its reference.
     """
     effects = []
     for measure in JUDGED_LOSSES:
         row = evidence.verdict(name, measure, "end_value")
-        if row["verdict"] == "rises" and measure in judged_losses(evidence, name):
+        if row["verdict"] == "rises" and measure in evidence.losses(name):
             effects.append((row["change"], measure, f"{MEASURES[measure]} {change(row['change'])}"))
         contrast = evidence.row("contrasts", circumstance=name, measure=measure, feature="end_value")
         if contrast is not None and contrast["verdict"] in ("rises", "falls"):
             words = f"{MEASURES[measure]} {change(contrast['change'])} against {evidence.title(contrast['reference'])}"
             effects.append((abs(contrast["change"]), measure, words))
-    return sorted(effects, key=itemgetter(0), reverse=True)
+    effects.sort(key=itemgetter(0), reverse=True)
+    predicted = (effect for effect in effects if predictions_of_the_end(evidence, name, effect[1]))
+    return next(predicted, effects[0] if effects else None)

@@ -13,9 +13,10 @@ from widthwise.analysis.verdicts import (
     PLATEAU_SHARE_OF_DROP,
     level_of,
 )
-from widthwise.report.evidence import Evidence, verdict_words
-from widthwise.report.questions import EVERYWHERE, JUDGED_LOSSES, PRIMARY, judged_losses
+from widthwise.report.evidence import JUDGED_LOSSES, Evidence, verdict_words
+from widthwise.report.questions import EVERYWHERE, PRIMARY
 from widthwise.report.wording import (
+    MEASURES,
     capitalised,
     counted,
     listed,
@@ -31,6 +32,12 @@ from widthwise.study.requirements import DRIFT_SHARE, PUBLICATION_NEEDS, is_publ
 QUESTION = "https://stats.stackexchange.com/questions/438992"
 CATALOGUE_LEVEL = 0.05
 AXES = {1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
+INITIALISATIONS = {
+    "glorot": "Glorot's initialisation",
+    "he": "He's initialisation",
+    "default": "torch's default initialisation",
+}
+NORMALISATIONS = {"batch": "BatchNorm", "none": "no BatchNorm"}
 OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
 
 
@@ -101,38 +108,43 @@ def levels(rows: pandas.DataFrame) -> str:
 
 def not_shown(evidence: Evidence) -> str:
     """What the study leaves open."""
-    lines = [f"- Whether these rise: {words}." for words in undecided(evidence)]
+    lines = [f"- Undecided, {words}." for words in undecided(evidence)]
     unsettled = [name for name in evidence.study.judged if not evidence.has_settled(name, "objective")]
     if unsettled:
         is_all = len(unsettled) == len(evidence.study.judged) > 1
-        where = EVERYWHERE if is_all else listed(evidence.study.titles(unsettled))
+        where = EVERYWHERE if is_all else listed(evidence.titles(unsettled))
         lines.append(f"- What longer runs reach in {where}: not every size has settled.")
     if evidence.rows("contrasts").empty:
         lines.append("- Causes: no two circumstances of this study differ in one factor.")
     if not evidence.study.grids:
         lines.append("- Whether another learning rate changes the order: the study has no grid of learning rates.")
+    else:
+        runs = evidence.tables["runs"]
+        of_grids = runs["circumstance"].isin(itertools.chain(*evidence.study.grids.values()))
+        lines.append(
+            "- Which learning rates are best in longer runs: the best ones are those of "
+            f"{evidence.steps_words(runs.loc[of_grids, 'planned_steps'])}, not tested for a plateau."
+        )
     return "## What was not shown\n\n" + "\n".join(lines) if lines else ""
 
 
 def undecided(evidence: Evidence) -> Iterable[str]:
     """Says of each loss, start and end, in which circumstances it is undecided, and what would narrow it."""
-    for measure, (feature, _) in itertools.product(JUDGED_LOSSES, PRIMARY):
+    for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
         reasons: dict[str, list[str]] = {}
         for names in evidence.distinct:
             row = evidence.verdict(names[0], measure, feature)
-            if row["verdict"] == "undecided" and measure in judged_losses(evidence, names[0]):
-                reasons.setdefault(verdict_words(row).removeprefix("undecided"), []).extend(
-                    evidence.study.titles(names)
-                )
+            if row["verdict"] == "undecided" and measure in evidence.losses(names[0]):
+                reasons.setdefault(verdict_words(row).removeprefix("undecided"), []).extend(evidence.titles(names))
         if reasons:
-            told = ", ".join(f"{listed(titles)}{reason}" for reason, titles in reasons.items())
-            yield f"{measured(measure, feature)} in {told}"
+            told = "; ".join(f"{listed(titles)}{reason}" for reason, titles in reasons.items())
+            yield f"{MEASURES[measure]} at the {when}: {told}"
 
 
 def conditions(evidence: Evidence) -> str:
     """The settings and data that the answer is conditional on."""
     changed = evidence.study.changed_posted_settings
-    same = evidence.study.titles(evidence.study.left_out)
+    same = evidence.titles(evidence.study.left_out)
     left_out = f" Left out, the same as their reference with these settings: {listed(same)}." if same else ""
     settings = (
         "This study changes posted settings: "
@@ -143,7 +155,7 @@ def conditions(evidence: Evidence) -> str:
     return f"""\
 ## What this is conditional on
 
-- {settings_words(evidence.study)}, unless a circumstance says otherwise. {settings}.{left_out}
+- Baseline: {settings_words(evidence.study)}, unless a circumstance says otherwise. {settings}.{left_out}
 - The post ([Cross Validated 438992]({QUESTION})) does not name its framework. What it leaves open is assumed: above \
 all whether the reported loss holds the penalty, then initialisation, batch size and number of steps. `study.json` has \
 every setting and `config/keys.md` marks each as posted or assumed.
@@ -156,7 +168,7 @@ def scope(evidence: Evidence) -> str:
     if evidence.is_of_curves:
         return f"## What this holds for\n\n- The runs whose losses are in `{study.curves}`. {what_was_run(evidence)}"
     network = f"the network of `{study.factory}`" if study.factory else "the built-in network"
-    same = f" Already part of them, so not run: {listed(study.titles(study.left_out))}." if study.left_out else ""
+    same = f" Already part of them, so not run: {listed(evidence.titles(study.left_out))}." if study.left_out else ""
     return f"""\
 ## What this holds for
 
@@ -166,14 +178,29 @@ def scope(evidence: Evidence) -> str:
 
 
 def settings_words(study: Study) -> str:
-    """The settings of training in a few words."""
+    """The settings of training and network in a few words; of a factory's network, only what is known."""
     training = study.config["training"]
     where = {"loss": "in the loss", "optimiser": "in the optimiser's gradients", "decoupled": "decoupled (AdamW)"}
     penalty = f"lambda {rate_label(training['l2'])} {where[training['l2_as']]}" if training["l2"] else "no L2"
     return (
-        f"{OPTIMISERS[training['optimiser']]} at {rate_label(training['learning_rate'])}, {penalty}, mini-batches of "
-        f"{training['batch_size']}, {training['epochs']} epochs"
+        f"{OPTIMISERS[training['optimiser']]} at {rate_label(training['learning_rate'])}, {penalty}, "
+        f"{network_words(study)}mini-batches of {training['batch_size']}, {training['epochs']} epochs"
     )
+
+
+def network_words(study: Study) -> str:
+    """Initialisation and normalisation of the built-in network, followed by a comma; nothing of a factory's network."""
+    if study.factory:
+        return ""
+    network = study.config["network"]
+    std = f"{network['initial_std']:g}"
+    if network["initialisation"] == "fixed_std":
+        scheme = f"a fixed standard deviation of {std}"
+    else:
+        used = {study.circumstances[name].base_network.initialisation for name in study.judged}
+        scheme = INITIALISATIONS[network["initialisation"]]
+        scheme += f" (a fixed standard deviation is {std})" if "fixed_std" in used else ""
+    return f"{scheme}, {NORMALISATIONS[network['normalisation']]}, "
 
 
 def data_lines(evidence: Evidence) -> str:

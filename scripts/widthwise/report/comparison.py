@@ -17,8 +17,6 @@ from widthwise.study.catalogue import flatten
 
 KEY = ["circumstance", "measure", "feature"]
 COMPARED = ["verdict", "change", "ci_low", "ci_high", "seeds", "sizes"]
-# Studies of the first protocol have verdicts without these columns.
-SECOND_PROTOCOL = {"change", "level"}
 # Keys of a configuration that are compared for the circumstances that both studies run, or not at all.
 APART = ("pathvars", "device", "study", "circumstances", "claims")
 DECIDING = ("overrides", "learning_rates", "depths", "width")
@@ -29,20 +27,13 @@ class ComparisonError(ValueError):
 
 
 def compare_with_published(results: Path, reference: Path) -> Iterator[str]:
-    """Yields lines that compare the study in `results` with every published study of the same protocol.
+    """Yields lines that compare the study in `results` with every published study.
 
     Raises ComparisonError where there is nothing to compare.
     """
     verdicts, settings = read_verdicts(results), read_settings(results)
-    published = sorted(path.parent for path in reference.glob("*/study.json"))
-    first = [folder for folder in published if not follows_protocol(folder)]
-    if first:
-        names = ", ".join(folder.name for folder in first)
-        yield f"Not compared, since they follow the first protocol: {names}"
     compared = 0
-    for folder in published:
-        if folder in first:
-            continue
+    for folder in sorted(path.parent for path in reference.glob("*/study.json")):
         both = agreement(verdicts, read_verdicts(folder))
         if both.empty:
             continue
@@ -111,7 +102,7 @@ def deciding_settings(config: Mapping[str, Any], circumstances: Iterable[str]) -
 def side_by_side(folders: list[Path]) -> str:
     """A Markdown table of the verdicts of several studies: those of the first that another one has as well.
 
-    Raises ComparisonError for a study without verdicts of this protocol, or two folders of one name.
+    Raises ComparisonError for a study without verdicts, or two folders of one name.
     """
     if len({folder.name for folder in folders}) < len(folders):
         raise ComparisonError("folder names must be unique: they head the columns")
@@ -133,19 +124,11 @@ def verdict_cell(row: Mapping[str, Any], suffix: str = "") -> str:
 
 
 def read_verdicts(folder: Path) -> pandas.DataFrame:
-    """The verdicts of a study. Raises ComparisonError where they are missing or follow the first protocol."""
+    """The verdicts of a study. Raises ComparisonError where they are missing."""
     path = folder / "tables/verdicts.csv"
     if not path.exists():
         raise ComparisonError(f"{path}: not found; finish the study first")
-    if not follows_protocol(folder):
-        raise ComparisonError(f"{path}: verdicts of the first protocol cannot be compared with those of the second")
     return read_table(path)
-
-
-def follows_protocol(folder: Path) -> bool:
-    """Whether a study's verdicts follow the second protocol."""
-    with (folder / "tables/verdicts.csv").open(encoding="utf-8") as stream:
-        return {*stream.readline().strip().split(",")} >= SECOND_PROTOCOL
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from functools import cached_property
 import pandas
 
 from widthwise.report.evidence import (
+    JUDGED_LOSSES,
     NOT_ONE_WAY,
     Evidence,
     change_words,
@@ -44,7 +45,7 @@ from widthwise.study.catalogue import ROOT, factors, flatten
 from widthwise.study.circumstances import contradictions_of_a_circumstance
 from widthwise.study.requirements import LEAST_SIZES
 
-REPORTED, DATA = "objective", "data_loss"
+REPORTED, DATA = JUDGED_LOSSES
 START, END = "starting_loss", "end_value"
 PENALTY, RATE, INITIALISATION, STEPS = "penalty", "learning rate", "initialisation", "number of steps"
 WARM_UP, EPSILON = "warm-up", "epsilon"
@@ -69,6 +70,21 @@ DIAGNOSE, SUSPECTS = "config/studies/diagnose.yaml", "suspects"
 # The least share of the rise that makes the penalty a cause, and the least that is most of it.
 LEAST_SHARE, MOST = 0.05, 0.5
 DECIDED = ("rises", "falls", "flat")
+LOWER, HIGHER, OPEN = "lower", "higher", "open"
+BETTER = "Larger networks fare better beside smaller ones"
+WORSE = "Larger networks fare worse beside smaller ones"
+# What is said of suspects that are no cause, by the verdict of their contrast and how the largest network ends.
+WITHOUT_EFFECT = {
+    ("flat", LOWER): "No difference, within the margin",
+    ("flat", OPEN): "No difference, within the margin",
+    ("flat", HIGHER): "No difference, within the margin",
+    ("rises", HIGHER): f"{WORSE}, and the largest ends higher",
+    ("rises", OPEN): WORSE,
+    ("rises", LOWER): "Smaller networks gain more than larger ones, but the largest ends lower too",
+    ("falls", LOWER): f"{BETTER}, and the largest ends lower",
+    ("falls", OPEN): f"{BETTER}, but it is not certain that the largest ends lower",
+    ("falls", HIGHER): f"{BETTER}, but the largest ends higher",
+}
 HEADLINES = {
     "rises": "Yes: the larger the network, the higher its loss ends.",
     "falls": "No: the larger the network, the lower its loss ends.",
@@ -101,11 +117,12 @@ class Suspect:
 
     def explains(self, measure: str) -> bool:
         """Whether some of the rise of this loss goes away, for certain, and not by harm to small networks."""
-        return measure in self.shares and self.has_verdict(measure, "falls") and self.lowers_the_largest(measure)
+        return measure in self.shares and self.has_verdict(measure, "falls") and self.largest_ends(measure) == LOWER
 
-    def lowers_the_largest(self, measure: str) -> bool:
-        """Whether the largest network ends lower, for certain."""
-        return bool(self.contrasts[measure]["at_largest_high"] < 0)
+    def largest_ends(self, measure: str) -> str:
+        """Whether the largest network ends lower or higher, for certain; else that is open."""
+        row = self.contrasts[measure]
+        return LOWER if row["at_largest_high"] < 0 else HIGHER if row["at_largest_low"] > 0 else OPEN
 
     def share_words(self, measure: str) -> str:
         """The share of the rise that goes away, in words."""
@@ -143,11 +160,8 @@ class Diagnosis:
 
     @cached_property
     def measures(self) -> tuple[str, ...]:
-        """The losses that differ: without a penalty in it, the reported loss is the data loss."""
-        known = self.evidence.rows("features", circumstance=self.name, measure=DATA, feature=END)
-        if known.empty:
-            return (REPORTED,)
-        return (REPORTED, DATA) if self.evidence.reports_penalty(self.name) else (DATA,)
+        """The losses that differ."""
+        return self.evidence.losses(self.name)
 
     def row(self, measure: str, feature: str = END) -> pandas.Series:
         """The verdict on a loss."""
@@ -181,6 +195,11 @@ class Diagnosis:
         if self.is_judged and any(self.row(measure, feature)["diverged"] for measure in self.measures):
             return math.nan
         return self.change(REPORTED, feature) - self.change(DATA, feature)
+
+    @cached_property
+    def penalty_share(self) -> float:
+        """The share of the rise of the reported loss that is penalty; NaN where that does not rise or is not known."""
+        return self.evidence.penalty_share(self.name, END) if self.rising == REPORTED else math.nan
 
     @cached_property
     def suspects(self) -> list[Suspect]:
@@ -222,10 +241,10 @@ class Diagnosis:
             if suspect.explains(self.rising):
                 by_cause.setdefault(suspect.cause, []).append(suspect)
         found = []
-        share = self.penalty() / self.row(REPORTED)["change"] if self.rising == REPORTED else math.nan
-        if share >= LEAST_SHARE:
+        if self.penalty_share >= LEAST_SHARE:
             suspects = tuple(by_cause.pop(PENALTY, ()))
-            found.append(Cause(PENALTY, share, share_label(share), suspects, is_penalty=True))
+            words = share_label(self.penalty_share)
+            found.append(Cause(PENALTY, self.penalty_share, words, suspects, is_penalty=True))
         for cause, suspects in by_cause.items():
             share, words = suspects[0].shares[self.rising], suspects[0].share_words(self.rising)
             found.append(Cause(cause, share, words, tuple(suspects), is_penalty=False))
@@ -316,18 +335,18 @@ def rescues(diagnosis: Diagnosis) -> Iterator[str]:
         and not evidence.verdict(suspect.name, measure, END)["diverged"]
     ]
     if names:
-        yield f"No run diverged with {listed(evidence.study.titles(names))}."
+        yield f"No run diverged with {listed(evidence.titles(names))}."
 
 
 def split(diagnosis: Diagnosis) -> Iterator[str]:
     """How much of the rise of the reported loss is penalty."""
-    if diagnosis.rising != REPORTED or math.isnan(penalty := diagnosis.penalty()):
+    if math.isnan(diagnosis.penalty_share):
         return
-    share = penalty / diagnosis.change(REPORTED)
-    if share < LEAST_SHARE:
-        yield f"The penalty is not the reason: it changes by {change(penalty)}."
+    if diagnosis.penalty_share < LEAST_SHARE:
+        yield f"The penalty is not the reason: it changes by {change(diagnosis.penalty())}."
     else:
-        yield f"The penalty rises by {number(penalty)}: {share_label(share)} of the rise."
+        share = share_label(diagnosis.penalty_share)
+        yield f"The penalty rises by {number(diagnosis.penalty())}: {share} of the rise."
 
 
 def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
@@ -475,26 +494,14 @@ def noise(diagnosis: Diagnosis) -> str:
 
 def without_effect(diagnosis: Diagnosis) -> str:
     """The suspects that make no difference, those that make it worse, and those that help but are no cause."""
-    measure, suspects = diagnosis.rising or diagnosis.measures[0], diagnosis.suspects
-    flat, worse, less = (
-        [suspect for suspect in suspects if suspect.has_verdict(measure, verdict)]
-        for verdict in ("flat", "rises", "falls")
-    )
-    harmful = [suspect for suspect in less if not suspect.lowers_the_largest(measure)]
-    helpful = [suspect for suspect in less if suspect not in harmful and not suspect.explains(measure)]
-    lower = [suspect for suspect in worse if suspect.lowers_the_largest(measure)]
-    worse = [suspect for suspect in worse if suspect not in lower]
-    better = "These make larger networks fare better beside smaller ones"
-    told = (
-        ("No difference, within the margin: {}.", flat),
-        ("These make larger networks fare worse beside smaller ones: {}.", worse),
-        ("These help smaller networks more than larger ones, but the largest ends lower too: {}.", lower),
-        (f"{better}, but the largest does not end lower for certain: {{}}.", harmful),
-        (f"{better}, and the largest ends lower: {{}}.", helpful),
-    )
-    return " ".join(
-        text.format(listed(suspect_title(diagnosis, suspect) for suspect in found)) for text, found in told if found
-    )
+    measure = diagnosis.rising or diagnosis.measures[0]
+    found: dict[str, list[str]] = {text: [] for text in WITHOUT_EFFECT.values()}
+    for suspect in diagnosis.suspects:
+        if measure in suspect.contrasts and not suspect.explains(measure):
+            key = (suspect.contrasts[measure]["verdict"], suspect.largest_ends(measure))
+            if text := WITHOUT_EFFECT.get(key):
+                found[text].append(suspect_title(diagnosis, suspect))
+    return " ".join(f"{text}: {listed(titles)}." for text, titles in found.items() if titles)
 
 
 def suspect_title(diagnosis: Diagnosis, suspect: Suspect) -> str:
@@ -530,16 +537,16 @@ def remedies(diagnosis: Diagnosis) -> str:
     if not diagnosis.rising:
         return ""
     lines = []
-    circumstances = diagnosis.evidence.study.circumstances
+    circumstances, title = diagnosis.evidence.study.circumstances, diagnosis.evidence.title
     for cause in diagnosis.causes:
         found = [circumstances[suspect.name] for suspect in cause.suspects]
         tried = next((one for one in found if one.family == SUSPECTS and one.change), None)
         if tried:
-            lines.append(f"{sentence(tried.change).removesuffix('.')} (tried: {tried.title}).")
+            lines.append(f"{sentence(tried.change).removesuffix('.')} (tried: {title(tried.name)}).")
         elif cause.is_penalty:
             lines.append("Compare sizes by data loss, which the penalty is no part of.")
         else:
-            lines.append(f"As in: {found[0].title}.")
+            lines.append(f"As in: {title(found[0].name)}.")
     if not lines:
         return ""
     numbered = "\n".join(f"{rank}. {line}" for rank, line in enumerate(lines, start=1))
@@ -575,8 +582,8 @@ def why_undecided(contrast: Mapping) -> str:
     if math.isnan(contrast["change"]):
         return "Unknown, since networks diverge"
     if contrast["verdict"] == "mixed":
-        return "What these do depends on the size"
-    return f"What these do is {verdict_words(contrast)}"
+        return "The effect depends on the size"
+    return f"The effect is {verdict_words(contrast)}"
 
 
 def why_not_compared(evidence: Evidence, name: str, reference: str) -> str:

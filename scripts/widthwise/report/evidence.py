@@ -8,13 +8,14 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-import numpy
 import pandas
 
+from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.inference import seeds_to_halve
 from widthwise.analysis.learning_rates import EQUIVALENCE, INSIDE, LOWER_EDGE, UPPER_EDGE
 from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.analysis.tables import rows_with
+from widthwise.analysis.verdicts import has_starts
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
@@ -23,6 +24,7 @@ from widthwise.report.wording import (
     capitalised,
     change_with_interval,
     counted,
+    escaped,
     format_verdict,
     markdown_table,
     measured,
@@ -39,6 +41,7 @@ from widthwise.report.wording import (
 from widthwise.study.catalogue import ROOT, factors, flatten, resolve
 from widthwise.study.curves import AnyStudy, CurvesStudy
 
+JUDGED_LOSSES = ("objective", "data_loss")
 PENALTY_TABLES = ("penalties", "penalty_ratios")
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
 RATE_TABLES = (
@@ -52,10 +55,14 @@ COORDINATE_TABLES = ("coordinate_powers",)
 RATE_BOUNDS = {LOWER_EDGE: "≤ ", UPPER_EDGE: "≥ "}
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
 NOT_ONE_WAY = "the sizes do not go one way"
-# What `analysis.verdicts.plateau` says, in words.
-PLATEAUS = {"settled": "settled", "moving": "still moving", "unresolved": "too noisy to tell"}
-# Circumstances whose features differ by no more at any size are the same to rounding (nats).
-ROUNDING = 0.0005
+# What `analysis.verdicts.plateau` says, in words; a size of which every run diverged is called so.
+PLATEAUS = {
+    "settled": "settled",
+    "moving": "still moving",
+    "unresolved": "too noisy to tell",
+    "diverged": "diverged",
+}
+MOST_STRETCHES = 3  # stretches of steps that are told of the beginning, and of the end
 KINDS = {
     "starting_loss": "starts",
     "initial_decay": "times",
@@ -97,8 +104,12 @@ class Evidence:
         return ROOT if ROOT in self.study.judged else self.study.judged[0]
 
     def title(self, name: str) -> str:
-        """The name of a circumstance or a grid in words."""
-        return self.study.title(name)
+        """The name of a circumstance or a grid in words, as Markdown."""
+        return escaped(self.study.title(name))
+
+    def titles(self, names: Iterable[str]) -> list[str]:
+        """The names of some circumstances or grids in words, as Markdown."""
+        return [self.title(name) for name in names]
 
     def rows(self, table: str, **values: object) -> pandas.DataFrame:
         """The rows of a table with these values; none where the study lacks the table."""
@@ -152,6 +163,27 @@ class Evidence:
         """Whether the reported loss of a circumstance holds the penalty."""
         return self.study.circumstances[name].reports_penalty
 
+    def losses(self, name: str) -> tuple[str, ...]:
+        """The losses of a circumstance that differ: without a penalty in it, the reported loss is the data loss.
+
+        Loss curves need not hold the data loss.
+        """
+        if self.rows("features", circumstance=name, measure="data_loss", feature="end_value").empty:
+            return ("objective",)
+        return JUDGED_LOSSES if self.reports_penalty(name) else ("data_loss",)
+
+    def penalty_share(self, name: str, feature: str) -> float:
+        """The share of a change of the reported loss that is penalty: an identity. The rest is data loss.
+
+        NaN where there is no penalty, and where runs diverged, since changes are then bounds.
+        """
+        if self.losses(name) != JUDGED_LOSSES:
+            return math.nan
+        reported, data = (self.verdict(name, measure, feature) for measure in JUDGED_LOSSES)
+        if reported["diverged"] or data["diverged"]:
+            return math.nan
+        return 1 - data["change"] / reported["change"]
+
     @property
     def is_of_curves(self) -> bool:
         """Whether the study is of loss curves alone."""
@@ -170,37 +202,22 @@ class Evidence:
     @cached_property
     def distinct(self) -> list[list[str]]:
         """The judged circumstances, those together whose losses are the same to rounding at every size."""
-        groups: list[list[str]] = []
-        for name in self.study.judged:
-            group = next((group for group in groups if self.are_the_same(group[0], name)), None)
-            if group is None:
-                groups.append([name])
-            else:
-                group.append(name)
-        return groups
-
-    def are_the_same(self, one: str, other: str) -> bool:
-        """Whether two circumstances have the same sizes and, to rounding, the same losses; never if a run diverged."""
-        if self.reports_penalty(one) != self.reports_penalty(other):
-            return False
-        key = ["measure", "feature", "size"]
-        first, second = (
-            self.rows("features", circumstance=name).query("measure != 'printed'").set_index(key)["mean"].sort_index()
-            for name in (one, other)
-        )
-        return first.index.equals(second.index) and numpy.allclose(first, second, rtol=0, atol=ROUNDING)
+        return same_circumstances(self.study, self.tables["features"])
 
     def plateaus(self, name: str, measure: str) -> dict[str, str | None]:
-        """For each size of a circumstance, smallest first, what `verdicts.plateau` says of its end."""
+        """For each size of a circumstance, smallest first, the key of `PLATEAUS` that holds of its end."""
         rows = self.rows("features", circumstance=name, measure=measure, feature="end_value").sort_values("parameters")
-        return {row.size: None if pandas.isna(row.plateau) else row.plateau for row in rows.itertuples()}
+        return {
+            row.size: "diverged" if row.diverged == row.seeds else None if pandas.isna(row.plateau) else row.plateau
+            for row in rows.itertuples()
+        }
 
     def has_settled(self, name: str, measure: str) -> bool:
         """Whether every size of a circumstance has settled."""
         return set(self.plateaus(name, measure).values()) == {"settled"}
 
     def plateau_words(self, name: str, measure: str) -> str:
-        """Says which sizes have settled, which are still moving, and of which that cannot be told."""
+        """Says which sizes have settled, are still moving or diverged, and of which that cannot be told."""
         found = self.plateaus(name, measure)
         if None in found.values():
             return "too few rows to tell a plateau"
@@ -216,12 +233,10 @@ class Evidence:
         predictions = []
         for measure, feature, expected in each_verdict(circumstance.expectation):
             row = self.row("verdicts", circumstance=name, measure=measure, feature=feature)
-            predictions.append(
-                prediction(KINDS[feature], circumstance.title, measured(measure, feature), expected, row)
-            )
+            predictions.append(prediction(KINDS[feature], self.title(name), measured(measure, feature), expected, row))
         for measure, feature, expected in each_verdict(circumstance.expected_contrast):
             row = self.row("contrasts", circumstance=name, measure=measure, feature=feature)
-            subject = f"{circumstance.title} against {self.title(circumstance.reference)}"
+            subject = f"{self.title(name)} against {self.title(circumstance.reference)}"
             predictions.append(prediction("contrasts", subject, measured(measure, feature), expected, row))
         return [*predictions, *self.penalty_predictions(name)]
 
@@ -338,8 +353,9 @@ def goes_against_its_trend(row: Mapping[str, Any]) -> bool:
 
 
 def verdict_and_change(row: Mapping[str, Any]) -> str:
-    """A verdict with its change and interval, in a cell."""
-    return f"{verdict_words(row, with_replicates=False)} {change_words(row)}"
+    """A verdict with its change and interval, if there is a change, in a cell."""
+    verdict = verdict_words(row, with_replicates=False)
+    return verdict if math.isnan(row["change"]) else f"{verdict} {change_words(row)}"
 
 
 def ratio_words(row: Mapping[str, Any]) -> str:
@@ -360,7 +376,7 @@ def expected_ratio(row: Mapping[str, Any]) -> str:
 
 def replicates_to_halve(row: Mapping[str, Any]) -> str:
     """How many replicates would halve the interval of a row: seeds, or initial networks for starts."""
-    noun = "replicate" if row["feature"] == "starting_loss" and row["measure"] != "printed" else "seed"
+    noun = "initial network" if has_starts(row["measure"], row["feature"]) else "seed"
     return counted(seeds_to_halve(int(row["seeds"]), row["level"]), noun)
 
 
@@ -395,7 +411,10 @@ def circumstance_section(evidence: Evidence, name: str) -> str:
         verdict_table(evidence.rows("verdicts", circumstance=name)),
         feature_table(evidence.rows("features", circumstance=name)),
         crossing_table(evidence, name),
-        f"How the loss goes with size at each row of the log (descriptive, at 5%):\n\n{by_step}" if by_step else "",
+        f"How the loss goes with size at each row of the log (descriptive, at 5%; all of them are in "
+        f"slopes_by_step.csv):\n\n{by_step}"
+        if by_step
+        else "",
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -420,10 +439,11 @@ def verdict_table(rows: pandas.DataFrame) -> str:
 
 
 def expected_words(row: Mapping[str, Any]) -> str:
-    """What was expected of a verdict, and whether it came out so."""
+    """What was expected of a verdict, and whether it came out so; a verdict that is none is named."""
     if pandas.isna(row["expected"]):
         return ""
-    return f"{row['expected']}: {'yes' if is_true(row['agrees']) else 'no'}"
+    found = row["verdict"] if row["verdict"] in ("undecided", "diverged") else "no"
+    return f"{row['expected']}: {'yes' if is_true(row['agrees']) else found}"
 
 
 def feature_table(rows: pandas.DataFrame) -> str:
@@ -456,22 +476,26 @@ def crossing_table(evidence: Evidence, name: str) -> str:
             "larger": evidence.size_words(row["larger"]),
             "smaller": evidence.size_words(row["smaller"]),
             "larger crosses below in": f"{row['crossed']} of {counted(row['seeds'], 'seed')}",
-            "is below throughout in": row["always_below"],
-            f"median {evidence.study.step_name}": number(row["median_crossing"], 0),
+            "is below throughout in": f"{row['always_below']} of {counted(row['seeds'], 'seed')}",
+            f"median {evidence.study.step_name}": number(row["median_crossing"], 0)
+            if math.isfinite(row["median_crossing"])
+            else NO_VALUE,
         }
         for row in evidence.rows("crossings", circumstance=name).to_dict("records")
     )
 
 
 def stretches(rows: pandas.DataFrame, unit: str) -> Iterator[str]:
-    """For each loss, the stretches of steps (`unit`) over which it rises, falls or is flat with size."""
+    """For each loss, the first and the last stretches of steps (`unit`) over which it rises or falls with size."""
     if rows.empty:
         return
     for measure, of_measure in rows.groupby("measure", sort=False):
         parts = []
         for verdict, group in itertools.groupby(of_measure.itertuples(), attrgetter("verdict")):
             steps = [row.step for row in group]
-            parts.append(f"{verdict} at {unit} {span(steps)}")
+            parts.append(f"{verdict} at {unit if len(steps) == 1 else unit + 's'} {span(steps)}")
+        if (others := len(parts) - 2 * MOST_STRETCHES) > 0:
+            parts[MOST_STRETCHES:-MOST_STRETCHES] = [f"{counted(others, 'more stretch', 'more stretches')}"]
         yield f"- {MEASURES[measure]}: {', '.join(parts)}"
 
 

@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 
-import numpy
 import pandas
 import vl_convert
 
@@ -18,6 +17,7 @@ from widthwise.report.pages import page
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import MEASURES, NATS, number, size_label, size_title
 from widthwise.study.curves import AnyStudy
+from widthwise.study.curves_file import thinned
 
 MOST_POINTS = 24_000  # of all curves together: about 0.7 MB
 MOST_STEPS, LEAST_STEPS = 100, 12  # of one curve
@@ -184,13 +184,14 @@ def explorer_page(
     }
     seeds = {"mean": "mean of all"} if means else {"mean": "mean of all", "each": "each"}
     logged = losses.groupby("circumstance")["step"].nunique().max()
+    shown_steps = max(len(found["steps"]) for found in circumstances.values())
     body = BODY.format(
         circumstances=options_by_family(study, list(circumstances)),
         measures=options(measures),
         seeds=options(seeds),
         step_scales=options({"linear": "linear", "log": "logarithmic"}),
         loss_scales=options({"log": "logarithmic", "linear": "linear"}),
-        notes=" ".join(notes(classes, runs, means=means, shown=count, logged=logged)),
+        notes=" ".join(notes(classes, runs, means=means, shown=shown_steps, logged=logged)),
         library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
         study=json.dumps(shown, separators=(",", ":")),
         script=SCRIPT,
@@ -242,8 +243,7 @@ def curves(
     colours = size_colours(losses["parameters"])
     by_size = losses.drop_duplicates("size").sort_values("parameters")
     places = {size: place for place, size in enumerate(by_size["size"])}
-    steps = thinned(numpy.sort(losses["step"].unique()), count)
-    printed_steps = thinned(numpy.sort(printed["step"].unique()), count)
+    steps, printed_steps = (thinned(sorted(table["step"].unique().tolist()), count) for table in (losses, printed))
     printed_runs = dict(list(printed[printed["step"].isin(printed_steps)].groupby(["size", "seed"])))
     runs = []
     for (size, seed), run in losses[losses["step"].isin(steps)].groupby(["size", "seed"]):
@@ -252,8 +252,8 @@ def curves(
             row["printed"] = rounded(printed_runs[size, seed]["printed"])
         runs.append(row)
     return {
-        "steps": steps.tolist(),
-        "printed_steps": printed_steps.tolist(),
+        "steps": steps,
+        "printed_steps": printed_steps,
         "sizes": [
             {
                 "size": size_title(row["size"]),
@@ -265,20 +265,6 @@ def curves(
         ],
         "runs": runs,
     }
-
-
-def thinned(steps: numpy.ndarray, count: int) -> numpy.ndarray:
-    """Returns `count` of the ascending steps, or all if there are fewer, with the first and the last.
-
-    Half of them are at even distances of their logarithms, which shows the beginning; the rest at even distances.
-    """
-    if len(steps) <= count:
-        return steps
-    places = numpy.arange(len(steps))
-    early = numpy.unique(numpy.geomspace(1, len(steps), count // 2).round().astype(int) - 1)
-    others = numpy.setdiff1d(places, early)
-    even = others[numpy.linspace(0, len(others) - 1, count - len(early)).round().astype(int)]
-    return steps[numpy.sort(numpy.concatenate([early, even]))]
 
 
 def rounded(losses: pandas.Series) -> list[float]:

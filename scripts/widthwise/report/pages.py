@@ -162,8 +162,8 @@ def table_of_verdicts(study: AnyStudy, verdicts: pandas.DataFrame) -> pandas.Dat
             ],
             "per doubling": [change(row["slope_per_doubling"]) for row in rows],
             "level": [percentage(row["level"]) for row in rows],
-            "p": [p_value(row["p_value"]) for row in rows],
-            "p, catalogue": [p_value(row["p_catalogue"]) for row in rows],
+            "p": [p_value_label(row["p_value"]) for row in rows],
+            "p, catalogue": [p_value_label(row["p_catalogue"]) for row in rows],
             "seeds": verdicts["seeds"],
             "sizes": verdicts["sizes"],
             "diverged": verdicts["diverged"],
@@ -184,11 +184,6 @@ def prediction(row: Mapping) -> str:
         return ""
     mark = "" if pandas.isna(row["agrees"]) else "✓ " if row["agrees"] else "✗ "
     return mark + row["expected"]
-
-
-def p_value(value: float) -> str:
-    """Writes a p-value in a column of p-values: 0.012, < 0.001."""
-    return p_value_label(value).removeprefix("p ").removeprefix("= ")
 
 
 def with_unit(text: str, feature: str) -> str:

@@ -8,21 +8,20 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 
-import numpy
-
 from widthwise.analysis.gathering import budget_steps
+from widthwise.analysis.inference import START
 from widthwise.report.evidence import NOT_ONE_WAY, Evidence, goes_against_its_trend, is_true, mean_words
-from widthwise.report.wording import change, counted, listed, span, uncapitalised
+from widthwise.report.wording import MEASURES, capitalised, change, counted, listed, share_label, span, uncapitalised
 
-JUDGED_LOSSES = ("objective", "data_loss")
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
 VERBS = {"starting_loss": "starts", "end_value": "ends"}
 OPEN = "is undecided "
-WHEN = {"starts": "at the start", "ends": "at the end", "is": "there"}
+WHEN = {"starts": "at the start", "ends": "at the end"}
 EVERYWHERE = "every circumstance"
-DIVERGED = "No answer, since at some size every run diverged"
+DIVERGED = "No answer: at some size every run diverged"
 BY_SIZE = "It depends on the size"
-NO_LATER = "No, the largest takes no more steps to midway"
+NO_LATER = "Not in steps: the largest takes no more to midway"
+NO_HIGHER = ("flat", "falls")
 Answer = tuple[str, str]  # a statement, and a detail
 NESTED = (
     "With its added weights at zero, a wider network computes what the narrower one does. So more filters cannot raise "
@@ -30,17 +29,12 @@ NESTED = (
 )
 
 
-def judged_losses(evidence: Evidence, name: str) -> tuple[str, ...]:
-    """The losses of a circumstance that differ: without a reported penalty, the reported loss is the data loss."""
-    return JUDGED_LOSSES if evidence.reports_penalty(name) else ("data_loss",)
-
-
 def questions(evidence: Evidence) -> str:
     """The question's five questions, answered for every circumstance."""
     widths = any(not evidence.study.circumstances[name].depths for name in evidence.study.judged)
     asked: tuple[tuple[str, str, Callable[[Evidence, str], Answer]], ...] = (
         ("Is this expected?", what_is_expected(evidence), is_expected),
-        ("Does a larger model just take longer to train?", midway(evidence), takes_longer),
+        ("Does a larger model just take longer to train?", f"{midway(evidence)}{behind(evidence)}", takes_longer),
         ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
         ("Is it stuck in local minima?", nested(evidence) if widths else "", is_stuck),
         ("Would the larger ones win later?", "", wins_later),
@@ -57,12 +51,12 @@ def grouped_answers(evidence: Evidence, answer: Callable[[Evidence, str], Answer
     with_details: set[str] = set()
     for names in evidence.distinct:
         statement, detail = answer(evidence, names[0])
-        title = listed(evidence.study.titles(names))
+        title = listed(evidence.titles(names))
         found.setdefault(statement, []).append(f"{title} ({detail})" if detail else title)
         with_details.update([statement] if detail else [])
     for statement, titles in found.items():
         is_of_all = len(titles) == len(evidence.distinct) > 1 and statement not in with_details
-        yield f"- {statement}: {EVERYWHERE if is_of_all else '; '.join(titles)}."
+        yield f"- *{statement}.* {capitalised(EVERYWHERE if is_of_all else '; '.join(titles))}."
 
 
 def start_and_time(evidence: Evidence) -> str:
@@ -138,18 +132,19 @@ def is_expected(evidence: Evidence, name: str) -> Answer:
     """Does the reported loss start and end higher in larger networks?"""
     start, end = (evidence.verdict(name, "objective", feature) for feature, _ in PRIMARY)
     verdicts = (start["verdict"], end["verdict"])
-    others = {
-        "diverged": DIVERGED,
-        "mixed": BY_SIZE,
-        "undecided": "Undecided, in larger networks the reported loss is not shown to start or to end higher",
+    loss = "in larger networks the reported loss"
+    negated = {
+        verb: f"does not {verb}" if row["verdict"] in NO_HIGHER else f"is not shown to {verb}"
+        for verb, row in (("start", start), ("end", end))
     }
+    others = {"diverged": DIVERGED, "mixed": BY_SIZE, "undecided": undecided_words(*verdicts)}
     statement = {
-        (True, True): "Yes, in larger networks the reported loss starts and ends higher",
-        (True, False): "In part, in larger networks the reported loss starts higher, but is not shown to end higher",
-        (False, True): "In part, in larger networks the reported loss ends higher, but is not shown to start higher",
+        (True, True): f"Yes: {loss} starts and ends higher",
+        (True, False): f"In part: {loss} starts higher, but {negated['end']} higher",
+        (False, True): f"In part: {loss} ends higher, but {negated['start']} higher",
         (False, False): next(
             (words for verdict, words in others.items() if verdict in verdicts),
-            "No, in larger networks the reported loss neither starts nor ends higher",
+            f"No: {loss} neither starts nor ends higher",
         ),
     }[verdicts[0] == "rises", verdicts[1] == "rises"]
     details = [f"start {bare_change(start)}, end {bare_change(end)}"]
@@ -158,6 +153,16 @@ def is_expected(evidence: Evidence, name: str) -> Answer:
         printed = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
         details.append(f"the printed loss {movements(*printed)}")
     return statement, "; ".join(details)
+
+
+def undecided_words(start: str, end: str) -> str:
+    """Says which of start and end of the reported loss is open, by their verdicts."""
+    loss = "Undecided: in larger networks the reported loss"
+    if start in NO_HIGHER:
+        return f"{loss} starts no higher; whether it ends higher is open"
+    if end in NO_HIGHER:
+        return f"{loss} ends no higher; whether it starts higher is open"
+    return f"{loss} is not shown to start or to end higher"
 
 
 def printed_differs(evidence: Evidence, name: str) -> bool:
@@ -186,7 +191,7 @@ def movements(start: Mapping, end: Mapping) -> str:
 
 
 def movement(row: Mapping, verb: str) -> str:
-    """Says how a loss starts, ends or is in larger networks: "ends higher"."""
+    """Says how a loss starts or ends in larger networks: "ends higher"."""
     verdict = row["verdict"]
     if goes_against_its_trend(row):
         return f"{verb} {'higher' if row['change'] > 0 else 'lower'}, but not size by size"
@@ -215,9 +220,8 @@ def penalty_shares(evidence: Evidence) -> str:
         shares = [
             share
             for names in evidence.distinct
-            if evidence.reports_penalty(names[0])
-            and evidence.verdict(names[0], "objective", feature)["verdict"] == "rises"
-            and not math.isnan(share := penalty_share(evidence, names[0], feature))
+            if evidence.verdict(names[0], "objective", feature)["verdict"] == "rises"
+            and not math.isnan(share := evidence.penalty_share(names[0], feature))
         ]
         if shares:
             rise = "the rise" if len(shares) == 1 else "each rise"
@@ -226,21 +230,12 @@ def penalty_shares(evidence: Evidence) -> str:
 
 
 def share_span(shares: Iterable[float]) -> str:
-    """The smallest and the largest of some shares: "all", or "between 71% and 100%"."""
-    low, high = (f"{share:.0%}" for share in (min(shares), max(shares)))
-    return {"0%": "none", "100%": "all"}.get(low, low) if low == high else f"between {low} and {high}"
+    """The smallest and the largest of some shares of rises: "all", or "between 71% and all".
 
-
-def penalty_share(evidence: Evidence, name: str, feature: str) -> float:
-    """The share of a rise of the reported loss that is penalty; the rest is data loss.
-
-    All of it where the data loss falls, and none where the penalty does; NaN where runs diverged, since changes are
-    then bounds.
+    All of a rise is penalty where the data loss falls, and none where the penalty does.
     """
-    reported, data = (evidence.verdict(name, measure, feature) for measure in JUDGED_LOSSES)
-    if reported["diverged"] or data["diverged"]:
-        return math.nan
-    return float(numpy.clip(1 - data["change"] / reported["change"], 0, 1))
+    low, high = (share_label(max(share, 0.0)) for share in (min(shares), max(shares)))
+    return {"0%": "none"}.get(low, low) if low == high else f"between {low} and {high}"
 
 
 def takes_longer(evidence: Evidence, name: str) -> Answer:
@@ -256,9 +251,9 @@ def takes_longer(evidence: Evidence, name: str) -> Answer:
         details += [f"{lost} of {runs} runs diverged"] if lost else []
     compute = evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
     if compute is not None and compute["verdict"] in ("rises", "falls"):
-        details.append(f"at equal compute its data loss {movement(compute, 'is')}, {bare_change(compute)}")
+        details.append(f"at equal compute {bare_change(compute)}")
     statement = {
-        "rises": "Yes, the largest takes more steps to midway",
+        "rises": "Yes: the largest takes more steps to midway",
         "falls": NO_LATER,
         "flat": NO_LATER,
         "mixed": BY_SIZE,
@@ -273,6 +268,17 @@ def midway_steps(row: Mapping) -> str:
     return ("≥ " if row["at_horizon"] else "") + f"{2 ** row['mean']:.0f}"
 
 
+def behind(evidence: Evidence) -> str:
+    """Says in how many circumstances larger networks are behind at equal compute, if in any."""
+    rows = (
+        evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
+        for name in evidence.study.judged
+    )
+    verdicts = [row["verdict"] for row in rows if row is not None]
+    higher, of_all = verdicts.count("rises"), counted(len(verdicts), "circumstance")
+    return f" For equal compute, larger networks end with a higher data loss in {higher} of {of_all}." if higher else ""
+
+
 def budget_words(evidence: Evidence) -> str:
     """Says what equal compute is, where it is known; with how many steps of the largest network have that cost."""
     steps = []
@@ -282,15 +288,19 @@ def budget_words(evidence: Evidence) -> str:
             steps.append(budget_steps(runs)[runs["parameters"].argmax()])
     if not steps:
         return ""
-    return f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest."
+    return (
+        f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest. Below it "
+        "stands how the data loss changes with size for that."
+    )
 
 
 def starts_harder(evidence: Evidence, name: str) -> Answer:
     """Is the data loss higher before any update?"""
     row = evidence.verdict(name, "data_loss", "starting_loss")
-    higher = "Hardly" if is_true(row["slight"]) else "Yes"
-    openings = {"rises": f"{higher}, in larger networks the data loss {movement(row, 'starts')}"}
-    openings |= dict.fromkeys(("falls", "flat"), "No, in larger networks the data loss starts no higher")
+    is_slight = is_true(row["slight"]) or row["change"] < START.margin
+    higher = "Hardly: in larger networks the data loss starts slightly higher"
+    openings = {"rises": higher if is_slight else "Yes: in larger networks the data loss starts higher"}
+    openings |= dict.fromkeys(NO_HIGHER, "No: in larger networks the data loss starts no higher")
     return answer_with_losses(evidence, name, "starting_loss", openings)
 
 
@@ -309,30 +319,22 @@ def answer_with_losses(evidence: Evidence, name: str, feature: str, openings: Ma
 def is_stuck(evidence: Evidence, name: str) -> Answer:
     """Does the data loss end higher, and has it settled?"""
     settled = evidence.has_settled(name, "data_loss")
-    openings = {"rises": "It may be, in larger networks the data loss ends higher"}
-    no_sign = f"No sign of it{'' if settled else ' so far'}, in larger networks the data loss ends no higher"
-    statement, losses = answer_with_losses(
-        evidence, name, "end_value", openings | dict.fromkeys(("falls", "flat"), no_sign)
-    )
+    openings = {"rises": "It may be: in larger networks the data loss ends higher"}
+    no_sign = f"No sign of it{'' if settled else ' so far'}: in larger networks the data loss ends no higher"
+    statement, losses = answer_with_losses(evidence, name, "end_value", openings | dict.fromkeys(NO_HIGHER, no_sign))
     return statement, losses if settled else f"{losses}; {evidence.plateau_words(name, 'data_loss')}"
 
 
 def wins_later(evidence: Evidence, name: str) -> Answer:
     """Does the largest network cross below the smallest?"""
-    found = [
-        crossing_words(evidence, name, measure)
-        for measure in judged_losses(evidence, name)
-        if not evidence.rows("crossings", circumstance=name, measure=measure).empty
-    ]
-    (statement, detail), *others = found or [crossing_words(evidence, name, "objective")]
-    if not others or others[0] == (statement, detail):
-        return statement, detail
-    data, detail_of_data = others[0]
-    details = filter(None, [detail, detail_of_data and f"data loss: {detail_of_data}"])
-    if data == statement:
-        return statement, "; ".join(details)
-    words = f"By the reported loss, {uncapitalised(statement)}; by the data loss, {uncapitalised(data)}"
-    return words, "; ".join(details)
+    found = {measure: crossing_words(evidence, name, measure) for measure in evidence.losses(name)}
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    details = "; ".join(f"{MEASURES[measure]}: {detail}" for measure, (_, detail) in found.items() if detail)
+    reported, data = (statement for statement, _ in found.values())
+    if data == reported:
+        return reported, details
+    return f"By the reported loss, {uncapitalised(reported)}; by the data loss, {uncapitalised(data)}", details
 
 
 def crossing_words(evidence: Evidence, name: str, measure: str) -> Answer:
@@ -342,12 +344,13 @@ def crossing_words(evidence: Evidence, name: str, measure: str) -> Answer:
         return "The largest is below the smallest from the start", ""
     if row["crossed"] == row["seeds"]:
         when = f"at {evidence.study.step_name} {row['median_crossing']:.0f} in the median"
-        return "Yes, the largest crosses below the smallest in every seed", when
+        return "Yes: the largest crosses below the smallest in every seed", when
     if row["crossed"]:
-        return "In some seeds the largest crosses below the smallest", f"{row['crossed']} of {row['seeds']}"
+        seeds = f"in {row['crossed']} of {counted(row['seeds'], 'seed')}"
+        return "In some seeds the largest crosses below the smallest", seeds
     diverged = runs.loc[runs["parameters"] == runs["parameters"].max(), "diverged"].sum()
     if diverged == row["seeds"]:
-        return "No, the largest diverged", f"in {counted(diverged, 'seed')}"
+        return "No: the largest diverged", f"in {counted(diverged, 'seed')}"
     some = f"the largest diverged in {diverged} of {counted(row['seeds'], 'seed')}" if diverged else ""
     settled = "and every size has settled" if evidence.has_settled(name, measure) else "but not every size has settled"
     return f"Not within {evidence.steps_words(runs['planned_steps'])}, {settled}", some

@@ -78,8 +78,8 @@ def rate_label(rate: float) -> str:
 
 
 def setting_label(value: object) -> str:
-    """Formats the value of a setting; a real number with four significant digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Formats the value of a setting; a real number with three significant digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def percentage(share: float) -> str:
@@ -95,10 +95,10 @@ def share_label(share: float) -> str:
 
 
 def p_value_label(value: float) -> str:
-    """Formats a p-value: p = 0.012, p < 0.001."""
+    """Formats a p-value: 0.012, < 0.001."""
     if math.isnan(value):
         return NO_VALUE
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def format_verdict(verdict: str, *, slight: bool = False, bounded: bool = False, why: str = "") -> str:
@@ -152,10 +152,20 @@ def span(values: Iterable[float]) -> str:
     return " to ".join(f"{value:.0f}" for value in dict.fromkeys((ordered[0], ordered[-1])))
 
 
+def escaped(text: str) -> str:
+    """The text as Markdown, on one line: a bar ends no cell, and an angle bracket begins no tag."""
+    return re.sub(r"[\\|<]", r"\\\g<0>", " ".join(text.split()))
+
+
 def markdown_table(rows: Iterable[Mapping[str, object]]) -> str:
     """Writes a Markdown table; the keys of the rows are its header. Without rows there is none."""
     rows = list(rows)
     if not rows:
         return ""
     lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
+
+
+def cell(value: object) -> str:
+    """The text of a cell of a Markdown table: on one line, and with every bar escaped."""
+    return re.sub(r"(?<!\\)\|", r"\\|", str(value).replace("\n", " "))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from widthwise.study.catalogue import ROOT
+from widthwise.study.catalogue import ROOT, catalogue_errors
 from widthwise.study.circumstances import OTHER_FAMILY, Naming, title_of
 from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
 from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, raise_if_any
@@ -37,13 +37,9 @@ class CurvesCircumstance:
     reference: str | None
     reports_penalty: bool
     hypothesis: str = ""
-    look_for: str | None = None
     change: str | None = None
     expectation: Mapping[str, Any] = field(default_factory=dict)
     expected_contrast: Mapping[str, Any] = field(default_factory=dict)
-    expected_penalty_ratio: None = None
-    expected_penalty_contrast: None = None
-    learning_rates: None = None
     depths: None = None
 
 
@@ -99,7 +95,6 @@ class CurvesStudy(Naming):
         self.expected_penalty_ratios: dict = {}
         self.claims: dict[str, dict] = {}
         self.draws: list[str] = []
-        self.changed_posted_settings: dict[str, tuple] = {}
 
     @classmethod
     def of(cls, config: dict, schema: dict) -> Self:
@@ -109,7 +104,11 @@ class CurvesStudy(Naming):
             raise StudyError(["curves: given with dataset.path; write one of them"])
         file = CurvesFile.read(filled["curves"])
         analysis = AnalysisSettings.from_dict(filled["analysis"])
-        raise_if_any(lost_at_once(file, filled["classes"]))
+        catalogue = filled["circumstances"]
+        references = {name: reference_in(catalogue, name) for name in [*file.sizes, *catalogue]}
+        # Without overrides: nothing is known of how many factors lie between two circumstances of a file.
+        tree = {name: {"reference": reference} for name, reference in references.items()}
+        raise_if_any([*lost_at_once(file, filled["classes"]), *catalogue_errors(tree, filled, file.sizes)])
         return cls(
             filled,
             Found(
@@ -120,7 +119,7 @@ class CurvesStudy(Naming):
                 seeds=tuple(file.seeds),
                 sizes=file.sizes,
                 penalised=tuple(name for name in file.sizes if holds_a_penalty(file, name)),
-                limitations=tuple(limitations(file, analysis, filled["classes"])),
+                limitations=tuple(limitations(file, analysis, filled["classes"], references)),
             ),
         )
 
@@ -137,18 +136,16 @@ class CurvesStudy(Naming):
         return canonical_json(config | {"found": asdict(self.found)})
 
     def _circumstance(self, name: str) -> CurvesCircumstance:
-        """A circumstance. Its reference is the catalogue's; of one that the catalogue lacks, `baseline`."""
-        entry = self.config["circumstances"].get(name, {"reference": ROOT})
-        reference = entry.get("reference")
-        texts = {key: entry[key] for key in ("look_for", "change") if key in entry}
+        entry = self.config["circumstances"].get(name, {})
+        reference = reference_in(self.config["circumstances"], name)
         return CurvesCircumstance(
             name,
             title_of(name, entry),
             entry.get("family", OTHER_FAMILY),
             tuple(self.found.sizes[name]),
-            reference if reference in self.found.sizes and reference != name else None,
+            reference if reference in self.found.sizes else None,
             name in self.found.penalised,
-            **texts,
+            change=entry.get("change"),
         )
 
     @property
@@ -199,6 +196,11 @@ def read_study(path: Path) -> AnyStudy:
     return CurvesStudy.read(record) if record.get("curves") else Study.read(path)
 
 
+def reference_in(catalogue: Mapping[str, Any], name: str) -> str | None:
+    """What the catalogue says that a circumstance is compared with: `baseline` where it says nothing."""
+    return catalogue.get(name, {}).get("reference", None if name == ROOT else ROOT)
+
+
 def holds_a_penalty(file: CurvesFile, circumstance: str) -> bool:
     """Whether some loss of a circumstance holds a penalty."""
     return any(max(curve.losses.get("penalty", []), default=0) > ROUNDING for curve in file.runs[circumstance].values())
@@ -242,7 +244,9 @@ def tells_plateaus(steps: Sequence[int]) -> bool:
     return sum(step > (1 - DRIFT_SHARE) * steps[-1] for step in steps) >= LEAST_PLATEAU_ROWS
 
 
-def limitations(file: CurvesFile, analysis: AnalysisSettings, classes: int | None) -> Iterator[str]:
+def limitations(
+    file: CurvesFile, analysis: AnalysisSettings, classes: int | None, references: Mapping[str, str | None]
+) -> Iterator[str]:
     """Sentences that say what the curves cannot tell, and how they were read."""
     steps = {name: file.common_steps(name) for name in file.sizes}
     unit = file.step_name
@@ -251,6 +255,9 @@ def limitations(file: CurvesFile, analysis: AnalysisSettings, classes: int | Non
         yield "One seed: the curves are described, not judged, since nothing says how much two seeds differ."
     if most_sizes < LEAST_SIZES:
         yield f"{most_sizes} sizes: they are described; a verdict needs {LEAST_SIZES}."
+    missing = {name: references[name] for name in file.sizes if references[name] not in (None, *file.sizes)}
+    if alone := [f"{name} (against {reference})" for name, reference in missing.items()]:
+        yield f"Not compared, since the reference is not in the file: {', '.join(alone)}."
     if "data_loss" not in file.measures:
         yield "The file has the reported loss alone, so data loss and penalty cannot be told apart."
     if file.size_name == "size":

@@ -5,6 +5,7 @@ order.
 """
 
 import csv
+import difflib
 import itertools
 import math
 import re
@@ -16,12 +17,19 @@ from typing import Any, NoReturn, Self
 
 from widthwise.files import file_digest
 from widthwise.study.catalogue import ROOT
-from widthwise.study.configuration import alternatives
 from widthwise.study.plan import StudyError, raise_if_any
 from widthwise.study.requirements import LEAST_SIZES
 
 # The losses that a file may have, and the measures that they are. `objective` is what the framework reports.
 MEASURES = {"loss": "objective", "data_loss": "data_loss", "penalty": "penalty"}
+# Columns of which a file needs one or the other, and what they hold.
+NEEDED = {
+    ("size", "parameters"): "the sizes",
+    ("step", "epoch"): "the steps",
+    ("loss", "data_loss"): "the training loss",
+}
+TRAINING_LOSS = re.compile(r"train.*loss", re.IGNORECASE)
+OF_OTHER_DATA = re.compile(r"val|test", re.IGNORECASE)
 COLUMNS = ("circumstance", "size", "parameters", "seed", "step", "epoch", *MEASURES)
 NAME = re.compile(r"\w[\w .,=+-]*")
 LARGEST_SEED = 2**31 - 1
@@ -117,6 +125,10 @@ class Fault(ValueError):
     """What is wrong with one row."""
 
 
+class ColumnFault(Fault):
+    """What is wrong with a column, as one row shows it. The other rows would only repeat it."""
+
+
 @dataclass
 class Reader:
     """Reads the rows of one file. Faults of rows are collected; the first of the whole ends the reading."""
@@ -124,6 +136,7 @@ class Reader:
     path: str
     rows: Any
     faults: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)  # columns
     lines: dict[tuple, dict[int, int]] = field(default_factory=dict)  # of each run's steps
     values: dict[tuple, dict[int, tuple[float, ...]]] = field(default_factory=dict)
     parameters: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # and the line that says so
@@ -134,15 +147,15 @@ class Reader:
         self.check_header(header)
         columns = {name: header.index(name) for name in COLUMNS if name in header}
         step_name = "step" if "step" in columns else "epoch"
-        losses = [name for name in MEASURES if name in columns]
-        self.read_rows(len(header), columns, step_name, losses)
+        self.losses = [name for name in MEASURES if name in columns]
+        self.read_rows(len(header), columns, step_name)
         self.stop_if(self.faults)
         if not self.values:
             self.stop("no rows below the header")
         return CurvesFile(
             path=self.path,
             digest=digest,
-            measures=tuple(MEASURES.values()) if len(losses) > 1 else ("objective",),
+            measures=tuple(MEASURES.values()) if len(self.losses) > 1 else ("objective",),
             step_name=step_name,
             size_name="parameters" if "parameters" in columns else "size",
             seeds=self.seeds(),
@@ -168,17 +181,20 @@ class Reader:
             if header.count(name) > 1:
                 self.stop(f"two columns {name}; keep one")
         unknown = [name for name in header if name and name not in COLUMNS]
-        for choices in (("size", "parameters"), ("step", "epoch"), ("loss", "data_loss")):
+        for choices, content in NEEDED.items():
             if not any(name in header for name in choices):
-                close = alternatives(choices[0], unknown).split("?")[0] if unknown else ""
-                given = f" ({close}?)" if close.startswith("did you mean") else ""
+                close = similar_column(choices[0], unknown)
+                hint = f" (did you mean {close}?); " if close else "; add one, or "
                 columns = ", ".join(filter(None, header)) or "none"
-                self.stop(f"no column {' or '.join(choices)}{given}; its columns are {columns}")
+                self.stop(
+                    f"no column {' or '.join(choices)}{hint}rename the column with {content} to {choices[0]}; its "
+                    f"columns are {columns}"
+                )
         if "data_loss" in header and "loss" not in header and "penalty" not in header:
             self.stop("data_loss without loss or penalty; add penalty, or call it loss if that is all there is")
 
-    def read_rows(self, width: int, columns: Mapping[str, int], step_name: str, losses: Sequence[str]) -> None:
-        """Collects the values of every row, and the faults."""
+    def read_rows(self, width: int, columns: Mapping[str, int], step_name: str) -> None:
+        """Collects the values of every row, and the faults. Stops at a fault of a column."""
         for row in self.rows:
             if not any(map(str.strip, row)):
                 continue
@@ -186,11 +202,13 @@ class Reader:
                 if len(row) != width:
                     raise Fault(f"{len(row)} fields, but the header has {width}")
                 cells = {name: row[place].strip() for name, place in columns.items()}
-                self.read_row(cells, step_name, losses)
+                self.read_row(cells, step_name)
+            except ColumnFault as fault:
+                self.stop_if([f"line {self.rows.line_num}: {fault}", *self.faults])
             except Fault as fault:
                 self.faults.append(f"line {self.rows.line_num}: {fault}")
 
-    def read_row(self, cells: Mapping[str, str], step_name: str, losses: Sequence[str]) -> None:
+    def read_row(self, cells: Mapping[str, str], step_name: str) -> None:
         """Keeps the values of one row. Raises Fault."""
         line = self.rows.line_num
         circumstance = name_of(cells, "circumstance") if "circumstance" in cells else ROOT
@@ -202,10 +220,12 @@ class Reader:
         seed = whole(cells, "seed", most=LARGEST_SEED) if "seed" in cells else 0
         step = whole(cells, step_name)
         run = (circumstance, size, seed)
+        # Read first: a validation may have its own row, without a training loss, at a step that is there already.
+        parts = parts_of({name: loss(cells, name) for name in self.losses})
         other = self.lines.setdefault(run, {}).setdefault(step, line)
         if other != line:
-            raise Fault(f"{step_name} {step} of {in_words(run)} again, as on line {other}; keep one row")
-        self.values.setdefault(run, {})[step] = parts_of({name: loss(cells, name) for name in losses})
+            raise repetition(cells, f"{step_name} {step} of {in_words(run)} again, as on line {other}; keep one row")
+        self.values.setdefault(run, {})[step] = parts
 
     def seeds(self) -> list[int]:
         """The seeds, which every circumstance and size has. Stops where one is missing."""
@@ -248,7 +268,17 @@ class Reader:
             for size, seed in itertools.product(sizes, self.seeds()):
                 runs[size, seed] = self.curve((circumstance, size, seed))
             self.check_overlap(circumstance, runs, step_name)
+        if all(self.lacks_the_last_loss((name, *run), runs[run]) for name, runs in found.items() for run in runs):
+            self.stop(
+                f"the last row of every run, and no other, has no loss; {without_loss(self.losses[0])}; if every run "
+                "diverged there, nothing can be compared"
+            )
         return found
+
+    def lacks_the_last_loss(self, run: tuple[str, str, int], curve: LossCurve) -> bool:
+        """Whether the last row of a run is nan, and no other, as where only validation was logged at the end."""
+        values = self.values[run]
+        return len(curve.steps) == len(values) - 1 and any(map(math.isnan, values[max(values)]))
 
     def curve(self, run: tuple[str, str, int]) -> LossCurve:
         """One run's curve. Stops where it has too few rows, or goes on after it diverged."""
@@ -259,7 +289,8 @@ class Reader:
             again = rows[finite.index(True, count)][0]
             self.stop(
                 f"line {lines[again]}: a finite loss of {in_words(run)} after one that is not, on line "
-                f"{lines[rows[count][0]]}; a run that diverged ends there: leave out the rows after it"
+                f"{lines[rows[count][0]]}; {without_loss(self.losses[0])}, or, if the run diverged there, the rows "
+                "after it"
             )
         if len(rows) < 2 and count:
             self.stop(f"line {lines[rows[0][0]]}: the only row of {in_words(run)}; a curve needs 2")
@@ -286,6 +317,22 @@ class Reader:
             )
 
 
+def similar_column(name: str, given: Sequence[str]) -> str | None:
+    """The given column that is most likely meant, never one of a validation or a test."""
+    fit = [column for column in given if not OF_OTHER_DATA.search(column)]
+    training = [column for column in fit if name == "loss" and TRAINING_LOSS.match(column)]
+    return next(iter(training or difflib.get_close_matches(name, fit, n=1)), None)
+
+
+def repetition(cells: Mapping[str, str], text: str) -> Fault:
+    """The fault of a row whose step its run has already, with what may have made them one run."""
+    remedies = [
+        *(["add a column seed if these are several runs"] if "seed" not in cells else []),
+        *(["let step count on through all epochs if it restarts in each"] if {"step", "epoch"} <= set(cells) else []),
+    ]
+    return ColumnFault(", or ".join([text, *remedies])) if remedies else Fault(text)
+
+
 def in_order(sizes: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
     """Circumstances with `baseline` first, each with its sizes by parameters."""
     names = sorted(sizes, key=lambda name: (name != ROOT, name))
@@ -308,7 +355,7 @@ def size_of(cells: Mapping[str, str]) -> str:
         return name_of(cells, column)
 
 
-def whole(cells: Mapping[str, str], column: str, *, least: int = 0, most: float = 2**63 - 1) -> int:
+def whole(cells: Mapping[str, str], column: str, *, least: int = 0, most: int = 2**63 - 1) -> int:
     """A whole number. Raises Fault."""
     try:
         value = whole_number(cells[column])
@@ -317,7 +364,8 @@ def whole(cells: Mapping[str, str], column: str, *, least: int = 0, most: float 
     if least <= value <= most:
         return value
     remedy = ", or add a column parameters" if column == "size" else ""
-    raise Fault(f"{column} {cells[column]!r} given; write a whole number from {least} on{remedy}")
+    upwards = f"to {most}" if value > most else "on"
+    raise Fault(f"{column} {cells[column]!r} given; write a whole number from {least} {upwards}{remedy}")
 
 
 def whole_number(text: str) -> int:
@@ -337,13 +385,18 @@ def loss(cells: Mapping[str, str], column: str) -> float:
         return float(cells[column])
     except ValueError:
         raise Fault(
-            f"{column} {cells[column]!r} given; write a number, or nan where the run diverged (pandas: "
-            'to_csv(..., na_rep="nan")); leave out only rows in which nothing was logged'
+            f"{column} {cells[column]!r} given; write a number; {without_loss(column)}, or, if the run diverged there, "
+            'write nan (pandas: to_csv(..., na_rep="nan"))'
         ) from None
 
 
+def without_loss(column: str) -> str:
+    """What to do with rows in which this loss was not logged."""
+    return f'leave out the rows without a loss (pandas: dropna(subset=["{column}"]))'
+
+
 def parts_of(given: Mapping[str, float]) -> tuple[float, ...]:
-    """Objective, data loss and penalty, or the objective alone. Raises Fault where they do not fit together."""
+    """Objective, data loss and penalty, or the objective alone. Raises ColumnFault where they do not fit."""
     if len(given) == 1:
         return tuple(given.values())
     if "loss" not in given:
@@ -354,14 +407,21 @@ def parts_of(given: Mapping[str, float]) -> tuple[float, ...]:
         objective, data_loss, penalty = given["loss"], given["loss"] - given["penalty"], given["penalty"]
     else:
         objective, data_loss, penalty = given["data_loss"] + given["penalty"], given["data_loss"], given["penalty"]
-        rounding = max(ABSOLUTE, RELATIVE * abs(objective))
-        if abs(given["loss"] - objective) > rounding:
-            raise Fault(
-                f"loss {given['loss']:g} given, but data_loss + penalty is {objective:g}; leave out the column that is "
-                "not part of this sum"
-            )
-    if penalty < -max(ABSOLUTE, RELATIVE * abs(objective)):
-        raise Fault(f"a penalty of {penalty:g}, which no penalty is; loss is data_loss + penalty")
+    rounding = max(ABSOLUTE, RELATIVE * abs(objective))
+    if len(given) == len(MEASURES) and abs(given["loss"] - objective) > rounding:
+        raise ColumnFault(
+            f"loss {given['loss']:g} given, but data_loss + penalty is {objective:g}; leave out the column that is "
+            "not part of this sum"
+        )
+    if penalty < -rounding:
+        raise ColumnFault(f"a penalty of {penalty:g}, which no penalty is; loss is data_loss + penalty")
+    if data_loss < -rounding:
+        remedy = (
+            "if it is another loss, give loss alone"
+            if "data_loss" in given
+            else "loss is data_loss + penalty; if yours is without the penalty, call the column data_loss"
+        )
+        raise ColumnFault(f"a data loss of {data_loss:g}, which no cross-entropy is; {remedy}")
     return objective, data_loss, penalty
 
 
