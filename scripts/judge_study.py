@@ -3,8 +3,8 @@
 Reads losses.csv, runs.csv, printed.csv, starts.csv and, if the study follows first steps, coordinates.csv. Writes
 verdicts.csv, features.csv, contrasts.csv, crossings.csv, slopes_by_step.csv and literature.csv; penalties.csv and
 penalty_ratios.csv if a reported loss holds a penalty; and learning_rates.csv, learning_rate_slopes.csv,
-learning_rate_verdicts.csv and learning_rate_budgets.csv if the study has grids of rates. Loss curves that were not made
-here have losses.csv and runs.csv alone.
+learning_rate_choices.csv, learning_rate_verdicts.csv and learning_rate_budgets.csv if the study has grids of rates.
+Loss curves that were not made here have losses.csv and runs.csv alone.
 """
 
 import argparse

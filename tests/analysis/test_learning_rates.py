@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy
 import pandas
@@ -21,7 +22,7 @@ from widthwise.analysis.learning_rates import (
     best_rates,
     budgets_table,
     choices_table,
-    is_no_higher,
+    ends_no_higher,
     movement,
     optimum,
     rates_table,
@@ -164,6 +165,23 @@ def test_a_limit_beyond_the_grid_bounds_its_slope_on_one_side(limit, low, high, 
     assert movement(slope) == verdict
 
 
+def test_a_width_in_the_middle_does_not_move_the_slope_of_the_stable_rate():
+    grid = grid_of(unstable_from=lambda seed, width: {4: -5, 8: 0, 16: -7, 32: 9}[width])
+    of_three = replace(
+        grid,
+        widths=grid.widths[:3],
+        parameters=grid.parameters[:3],
+        **{name: getattr(grid, name)[:, :, :3] for name in ("losses", "guessing", "diverged")},
+    )
+    slope, censored = stable_rate_slope(of_three)
+    assert (slope.estimate, censored, movement(slope)) == (pytest.approx(-1), 1, "falls")
+
+
+def test_stable_rates_of_one_seed_have_no_interval():
+    slope, _ = stable_rate_slope(grid_of(seeds=[0], unstable_from=lambda seed, width: -2 - math.log2(width)))
+    assert slope == Interval(pytest.approx(-1), -math.inf, math.inf)
+
+
 def test_no_stable_rate_is_known_where_all_are_above_guessing():
     table = rates_table({"rates": grid_of(unstable_from=lambda seed, width: -20 if width == 4 else -6)})
     assert numpy.isnan(table["log2_highest_stable"]).tolist() == [True, False, False, False]
@@ -230,10 +248,19 @@ def test_ends_at_own_best_rates_without_an_effect_seldom_differ():
 
 
 @pytest.mark.parametrize(
-    ("change", "found"), [((0.0, -0.1, 0.04), "yes"), ((0.1, 0.06, 0.2), "no"), ((0.1, 0.01, 0.2), "undecided")]
+    ("low", "high", "found"),
+    [
+        (-0.1, 0.04, "yes"),
+        (-math.inf, 0.04, "yes"),
+        (0.06, 0.2, "no"),
+        (0.06, math.inf, "no"),
+        (0.01, 0.2, "undecided"),
+        (-math.inf, math.inf, "undecided"),
+    ],
 )
-def test_no_higher_is_known_by_the_upper_limit(change, found):
-    assert is_no_higher(Interval(*change)) == found
+def test_no_higher_is_known_by_the_upper_limit(low, high, found):
+    assert ends_no_higher("undecided", low, high) == found
+    assert ends_no_higher("mixed", low, high) == "undecided"
 
 
 def test_slopes_stand_beside_what_was_expected():
@@ -243,7 +270,7 @@ def test_slopes_stand_beside_what_was_expected():
     assert table.loc[("standard", "best"), "verdict"] == "falls"
     assert table.loc[("standard", "best"), "agrees"] == "yes"
     assert table.loc[("mup", "best"), "verdict"] == "stays"
-    assert table.loc[("mup", "best"), "agrees"] in ("no", "undecided")
+    assert table.loc[("mup", "best"), "agrees"] == "undecided"  # the interval contains 0
     assert pandas.isna(table.loc[("mup", "highest_stable"), "agrees"])
 
 

@@ -465,11 +465,11 @@ def test_equal_compute_is_told_of_the_larger_network():
     answer = write_answer(example_evidence(example_study(), {"no_l2": {("data_loss", "equal_compute"): 0.2}}))
     budget = 288 * SIZES["width8"] / SIZES["width26"]
     assert answers(answer, "no L2")[1][1] == "64 → 64 steps; at equal compute +0.200"
-    equal = f"Equal compute is what the middle size's whole training costs: {budget:.0f} steps of the largest. Below "
-    equal += (
-        "it stands how the data loss changes with size for that. For equal compute, larger networks end with a higher "
+    equal = (
+        f"Equal compute is what the middle size's whole training costs: {budget:.0f} steps of the largest. *At equal "
+        "compute* below is how the data loss then changes with size. For equal compute, larger networks end with a "
+        "higher data loss in 1 of 2 circumstances."
     )
-    equal += "data loss in 1 of 2 circumstances."
     assert equal in section(answer, "The five questions of the post")
     evidence = example_evidence(example_study(), {})
     verdicts = evidence.tables["verdicts"].query("feature != 'equal_compute'")
@@ -827,7 +827,7 @@ def test_it_says_what_it_is_conditional_on():
     answer = write_answer(example_evidence(example_study(training={"learning_rate": 1e-4}), {}))
     assert section(answer, title).startswith("- Baseline: Adam at 1e-4, lambda 1e-4 in the loss, ")
     study = example_study(study=["baseline", "fixed_std_init"], network={"initial_std": 0.02, "normalisation": "none"})
-    known = "Glorot's initialisation (a fixed standard deviation is 0.02), no BatchNorm, mini-batches"
+    known = "Glorot's initialisation (where one standard deviation is fixed, it is 0.02), no BatchNorm, mini-batches"
     assert known in section(write_answer(example_evidence(study, {})), title)
     study = example_study(network={"initialisation": "fixed_std"})
     known = "a fixed standard deviation of 0.05, BatchNorm, mini-batches"
@@ -873,13 +873,13 @@ def test_learning_rates_are_told_with_their_intervals():
     assert row_of(answer, "The learning rate", "rates with BatchNorm") == [
         "3.9e-3 → ≤ 9.8e-4",
         "falls −0.55 [−0.70, −0.40]",
-        "undecided (2 widths at the grid's edge)",
+        "undecided (2 widths not inside the grid)",
         "width 8: falls at 1e-3, 2e-3",
         "rises at 4e-3",
         "flat −0.100 [−0.200, −0.050]; no higher, up to 0.05",
     ]
-    best = "rates with BatchNorm (flat −0.100 [−0.200, −0.050]; no higher, up to 0.05)"
-    assert f" The data loss at the end, with each width at its own best learning rate: {best}. All tables" in answer
+    best = "flat −0.100 [−0.200, −0.050]; no higher, up to 0.05 (rates with BatchNorm)"
+    assert f" How the data loss ends with each width at its own best learning rate: {best}. All tables" in answer
     assert (
         "- Which learning rates are best in longer runs: the best ones are those of 288 steps, not tested for a "
         "plateau." in section(answer, "What was not shown")

@@ -98,7 +98,7 @@ DEPTHS = {"depths": [8, 14, 20, 32, 56], "width": 8}
             (
                 f"circumstances.learning_rates.expectation.{key}",
                 value,
-                "circumstances.learning_rates: expectation: given of a grid of learning rates; allowed of one: best_le",
+                "circumstances.learning_rates: expectation: a grid of learning rates allows only best_learning_rate, ",
             )
             for key, value in {
                 "data_loss": {"end_value": "falls"},

@@ -140,7 +140,10 @@ def test_what_cannot_be_trained_is_refused_with_what_to_do(name, tmp_path):
 def test_an_initialisation_that_draws_nothing_is_refused(tmp_path):
     layers = "nn.Flatten(), nn.LayerNorm(6), nn.AdaptiveAvgPool1d(2), nn.LayerNorm(2)"
     factory = write_factory(tmp_path, build=f"return nn.Sequential({layers})")
-    with pytest.raises(OwnNetworkError, match=r"whose weights network\.initialisation draws; take \w+ out of `study`$"):
+    with pytest.raises(
+        OwnNetworkError,
+        match=r"whose weights network\.initialisation draws; write .*as_built, or take \w+ out of `study`$",
+    ):
         trial(factory, l2=0, network={"initialisation": "he"})
 
 

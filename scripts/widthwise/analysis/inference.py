@@ -223,7 +223,7 @@ class Response:
     def side_of_the_bound(self) -> int | None:
         """On which side of the change at the bounds the true one lies, as `one_side` tells it.
 
-        A run of the middle size moves the change neither way, so that its side is unknown.
+        A run of the middle size does not move the change, but leaves the order of the sizes open: its side is unknown.
         """
         from_middle = _rounded(self.doublings - self.doublings.mean())  # the weight of each size in the slope
         bounds = self.kind.bound if self.bounds is None else self.bounds

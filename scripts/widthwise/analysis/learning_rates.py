@@ -16,6 +16,7 @@ from widthwise.analysis.comparisons import Curves
 from widthwise.analysis.features import Curve, is_far_above
 from widthwise.analysis.inference import (
     END,
+    ROUNDING,
     UNKNOWN,
     Interval,
     Response,
@@ -205,20 +206,23 @@ def stable_rate_slope(grid: Grid) -> tuple[Interval, int]:
 
     The t interval of the seeds' slopes, wider by what the grid leaves open: the limit lies between the highest stable
     rate and the next one. A width is censored where in some seed all rates are stable, or none: its limit lies above
-    or below the grid. The slope is then bounded on one side, or unknown if the widths would bound it on both.
+    or below the grid. The slope is then bounded on one side, or unknown if the widths would bound it on both. A width
+    in the middle does not move it.
     """
     counts = stable_rates(grid)
     step = numpy.diff(grid.log2_rates).max()
     limits = numpy.append(grid.log2_rates[0] - step, grid.log2_rates)[counts]
     beyond = numpy.subtract(counts == len(grid.log2_rates), counts == 0, dtype=int)  # 1 above the grid, -1 below
     weights = grid.doublings - grid.doublings.mean()
-    side = one_side((numpy.sign(weights) * beyond)[beyond != 0])
+    moves = beyond * numpy.sign(numpy.where(numpy.abs(weights) < ROUNDING, 0, weights))
+    side = one_side(moves[moves != 0])
     censored = int(beyond.any(axis=0).sum())
     if side is None:
         return UNKNOWN, censored
     slopes = least_squares_slope(grid.doublings, limits)
     left_open = step / 2 * numpy.abs(weights).sum() / (weights @ weights)
-    interval = t_interval(slopes, DESCRIPTIVE_LEVEL) if numpy.ptp(slopes) > 0 else Interval(*[slopes.mean()] * 3)
+    is_exact = len(slopes) > 1 and numpy.ptp(slopes) == 0
+    interval = Interval(*[slopes[0]] * 3) if is_exact else t_interval(slopes, DESCRIPTIVE_LEVEL)
     return Interval(
         interval.estimate,
         -numpy.inf if side < 0 else interval.low - left_open,
@@ -289,9 +293,14 @@ def agreement(slope: Interval, expected: str) -> str:
     return {1: "yes", -1: "no", 0: "undecided"}[int(way)]
 
 
-def is_no_higher(change: Interval) -> str:
-    """Whether the widest ends higher than the narrowest by less than the margin of ends: yes, no or undecided."""
-    return "yes" if change.high < END.margin else "no" if change.low > END.margin else "undecided"
+def ends_no_higher(verdict: str, low: float, high: float) -> str:
+    """Whether larger networks end higher by less than the margin of ends: yes, no or undecided.
+
+    Decided by the limits of the change, which follows the trend over all sizes; undecided where the verdict is mixed.
+    """
+    if verdict == "mixed":
+        return "undecided"
+    return "yes" if high < END.margin else "no" if low > END.margin else "undecided"
 
 
 def rates_table(grids: Mapping[str, Grid]) -> pandas.DataFrame:
@@ -396,7 +405,7 @@ def verdicts_table(
             own = OwnBest.of(grid)
             outcome = judge(own.response(grid.parameters), DESCRIPTIVE_LEVEL)
             expected = expectations[name].get("end_at_own_best_rate")
-            no_higher = is_no_higher(Interval(outcome.change, outcome.ci_low, outcome.ci_high))
+            no_higher = ends_no_higher(outcome.verdict, outcome.ci_low, outcome.ci_high)
             found = {"diverged": own.diverged.sum(), "at_edge": own.at_edge.sum()}
             rows.append(of_grid | asdict(outcome) | found | {"expected": expected, "agrees": expected and no_higher})
     return make_table("learning_rate_verdicts", rows)

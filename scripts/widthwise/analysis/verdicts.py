@@ -90,15 +90,16 @@ def catalogue_p_values(
     A row whose values equal those of the same row of another circumstance, or of the other loss where there is no
     penalty, is the same test. It counts once, and all share its p.
     """
-    tests = {key: test_of(key, response) for key, response in responses.items() if key[1:] in levels}
+    tests = {key: identity_of_test(key, response) for key, response in responses.items() if key[1:] in levels}
     distinct = {test: p_values[key] for key, test in tests.items()}
     adjusted = dict(zip(distinct, holm(list(distinct.values())), strict=True))
     return {key: float(adjusted[test]) for key, test in tests.items()}
 
 
-def test_of(key: Key, response: Response) -> tuple:
-    """What makes a row the same test as another: its feature, and all that decides its verdict."""
-    return key[2], *(array.tobytes() for array in (response.parameters, response.diverged, response.values))
+def identity_of_test(key: Key, response: Response) -> tuple:
+    """What makes a row the same test as another: its feature, and all that decides its verdict, to rounding."""
+    values = numpy.round(response.values, 6) + 0.0  # no -0.0
+    return key[2], *(array.tobytes() for array in (response.parameters, response.diverged, values))
 
 
 def all_responses(

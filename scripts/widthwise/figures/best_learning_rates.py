@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.analysis.learning_rates import INSIDE
+from widthwise.analysis.learning_rates import EDGE_WITHOUT_A_SEED, INSIDE, LOWER_EDGE, UPPER_EDGE
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, rate_axis, tick_log_ends
 from widthwise.figures.curves import DIVERGED, by_seed
 from widthwise.figures.findings import together
@@ -67,7 +67,7 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
 def mark_key(optima: pandas.DataFrame, runs: pandas.DataFrame) -> list[Artist]:
     """Returns the keys of those marks that occur."""
     handles = [pyplot.Line2D([], [], color="#000000", **OPTIMUM, label="best rate, 95% interval, and lowest loss")]
-    if (optima["optimum"] != INSIDE).any():
+    if optima["optimum"].isin([LOWER_EDGE, UPPER_EDGE, EDGE_WITHOUT_A_SEED]).any():
         handles.append(
             pyplot.Line2D([], [], color="#000000", **CENSORED, label="best rate at the grid's edge: a bound")
         )
@@ -149,7 +149,7 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist
 def slope_words(row: pandas.Series) -> str:
     """Says how a rate goes with width: "width^−1.00 [−1.20, −0.80], falls"."""
     if not math.isfinite(row["slope"]):
-        return "no slope, as one does not lie inside the grid"
+        return "no slope: some best rate is not inside the grid"
     interval = f"[{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
     return f"width^{number(row['slope'], 2)} {interval}, {row['verdict']}"
 

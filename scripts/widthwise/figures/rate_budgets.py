@@ -95,8 +95,11 @@ def tally(budgets: pandas.DataFrame) -> str:
 
 
 def finding(budgets: pandas.DataFrame) -> str:
-    """Says at how many learning rates larger networks end higher after all steps, and how many break down."""
-    last = budgets[budgets["steps"] == budgets["steps"].max()]
+    """Says at how many learning rates of all grids larger networks end higher after all steps, or break down."""
+    last = budgets[budgets["steps"] == budgets.groupby("grid")["steps"].transform("max")]
     rises, diverged = (int((last["verdict"] == verdict).sum()) for verdict in ("rises", "diverged"))
+    grids = budgets["grid"].nunique()
+    of_grids = f" in {grids} grids" if grids > 1 else ""
     broken = f"; at {diverged} all runs of some size diverge" if diverged else ""
-    return f"Larger networks end with a higher data loss at {rises} of {counted(len(last), 'learning rate')}{broken}"
+    rates = counted(len(last), "learning rate")
+    return f"Larger networks end with a higher data loss at {rises} of {rates}{of_grids}{broken}"

@@ -83,7 +83,9 @@ def with_palette(picture: io.BytesIO) -> io.BytesIO:
     """The same PNG in at most 256 colours: a third of the bytes for most figures, and no difference that one sees."""
     content = io.BytesIO()
     with Image.open(picture) as image:
-        image.convert("RGB").quantize(dither=Image.Dither.NONE).save(content, format="png", optimize=True)
+        image.convert("RGB").quantize(dither=Image.Dither.NONE).save(
+            content, format="png", optimize=True, dpi=image.info["dpi"]
+        )
     return content
 
 

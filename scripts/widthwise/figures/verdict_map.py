@@ -76,7 +76,11 @@ def rows_of_families(
 ) -> dict[str, list[list[str]]]:
     """Returns the circumstances of each row, by family: the same ones in one row, unless their marks differ."""
     marks = {
-        name: tuple(map(prediction_mark, rows.to_dict("records"))) for name, rows in verdicts.groupby("circumstance")
+        name: tuple(
+            (row["verdict"], bool(row["slight"]), row["diverged"], prediction_mark(row))
+            for row in rows.to_dict("records")
+        )
+        for name, rows in verdicts.groupby("circumstance")
     }
     first = {name: group[0] for group in same_circumstances(study, features) for name in group}
     families = {}

@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas
 
-from widthwise.analysis.inference import END, Interval
-from widthwise.analysis.learning_rates import is_no_higher
+from widthwise.analysis.inference import END
+from widthwise.analysis.learning_rates import ends_no_higher
 from widthwise.analysis.penalties import LEVEL_DRIFT
 from widthwise.report import diagnosis
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
@@ -161,9 +161,9 @@ def own_best_rates(evidence: Evidence) -> str:
     """How the data loss ends in each grid of learning rates where each width has its own best; nothing without one."""
     rows = evidence.rows("learning_rate_verdicts").to_dict("records")
     found = [
-        f"{evidence.title(row['grid'])} ({own_best_words(row)})" for row in rows if pandas.isna(row["learning_rate"])
+        f"{own_best_words(row)} ({evidence.title(row['grid'])})" for row in rows if pandas.isna(row["learning_rate"])
     ]
-    words = "The data loss at the end, with each width at its own best learning rate"
+    words = "How the data loss ends with each width at its own best learning rate"
     return f" {words}: {listed(found)}." if found else ""
 
 
@@ -331,12 +331,10 @@ def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
 
 def own_best_words(row: Mapping[str, Any]) -> str:
     """How the data loss ends where each width has its own best rate."""
-    bound = (
-        f"; no higher, up to {END.margin}"
-        if is_no_higher(Interval(row["change"], row["ci_low"], row["ci_high"])) == "yes"
-        else ""
-    )
-    return verdict_and_change(row) + bound
+    if ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) != "yes":
+        return verdict_and_change(row)
+    higher = "higher by less than" if row["verdict"] == "rises" else "no higher, up to"
+    return f"{verdict_and_change(row)}; {higher} {END.margin}"
 
 
 def slope_words(evidence: Evidence, grid: str, quantity: str) -> str:
@@ -346,7 +344,7 @@ def slope_words(evidence: Evidence, grid: str, quantity: str) -> str:
     if not pandas.isna(row["slope"]):
         parts.append(change_with_interval(row["slope"], row["ci_low"], row["ci_high"], digits=2))
     if row["censored"]:
-        parts.append(f"({counted(row['censored'], 'width')} at the grid's edge)")
+        parts.append(f"({counted(row['censored'], 'width')} not inside the grid)")
     return " ".join(parts)
 
 

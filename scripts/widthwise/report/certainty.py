@@ -199,7 +199,7 @@ def network_words(study: Study) -> str:
     else:
         used = {study.circumstances[name].base_network.initialisation for name in study.judged}
         scheme = INITIALISATIONS[network["initialisation"]]
-        scheme += f" (a fixed standard deviation is {std})" if "fixed_std" in used else ""
+        scheme += f" (where one standard deviation is fixed, it is {std})" if "fixed_std" in used else ""
     return f"{scheme}, {NORMALISATIONS[network['normalisation']]}, "
 
 

@@ -75,9 +75,9 @@ BETTER = "Larger networks fare better beside smaller ones"
 WORSE = "Larger networks fare worse beside smaller ones"
 # What is said of suspects that are no cause, by the verdict of their contrast and how the largest network ends.
 WITHOUT_EFFECT = {
-    ("flat", LOWER): "No difference, within the margin",
     ("flat", OPEN): "No difference, within the margin",
-    ("flat", HIGHER): "No difference, within the margin",
+    ("flat", LOWER): "No difference between sizes, though the largest ends lower",
+    ("flat", HIGHER): "No difference between sizes, though the largest ends higher",
     ("rises", HIGHER): f"{WORSE}, and the largest ends higher",
     ("rises", OPEN): WORSE,
     ("rises", LOWER): "Smaller networks gain more than larger ones, but the largest ends lower too",

@@ -273,12 +273,19 @@ class Evidence:
                 subject=self.title(row["grid"]),
                 feature=feature,
                 expected=row["expected"],
-                found="undecided" if row["agrees"] == "undecided" else row["verdict"],
+                found=decided_words(row),
                 held=row["agrees"] == "yes",
             )
             for feature, row in rows
             if not pandas.isna(row["expected"])
         ]
+
+
+def decided_words(row: Mapping[str, Any]) -> str:
+    """What was found of a prediction about learning rates; an undecided order may still contradict "no higher"."""
+    if row["agrees"] == "undecided":
+        return "undecided"
+    return "higher" if (row["agrees"], row["verdict"]) == ("no", "undecided") else row["verdict"]
 
 
 def table_names(study: AnyStudy) -> list[str]:
@@ -586,9 +593,13 @@ def rates_section(evidence: Evidence) -> str:
     )
     words = (
         "The lowest loss is chosen and measured on the same seeds. A rate is stable if no run up to it diverges, or "
-        "ends above guessing. Each width's best rate is chosen on the other seeds; learning_rate_choices.csv has all "
-        f"choices, of which {on_edge} of {chosen} lie at the grid's edge and are bounds."
+        "ends above guessing."
     )
+    if chosen:
+        words += (
+            " Each width's best rate is chosen on the other seeds; learning_rate_choices.csv has all choices, of which "
+            f"{on_edge} of {chosen} lie at the grid's edge and are bounds."
+        )
     return f"## Learning rates\n\n{words}\n\n{by_width}\n\n{by_rate}"
 
 
@@ -606,7 +617,8 @@ def best_rate_words(row: Mapping[str, Any]) -> str:
     """The best learning rate of one width with its interval, or which bound it is."""
     if row["optimum"] != INSIDE:
         return f"{bound_of_rate(row)} ({row['optimum']})"
-    return f"{rate_words(row['log2_rate'])} [{rate_words(row['ci_low'])}, {rate_words(row['ci_high'])}]"
+    interval = f" [{rate_words(row['ci_low'])}, {rate_words(row['ci_high'])}]" if math.isfinite(row["ci_low"]) else ""
+    return f"{rate_words(row['log2_rate'])}{interval}"
 
 
 def bound_of_rate(row: Mapping[str, Any]) -> str:

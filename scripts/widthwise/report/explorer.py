@@ -218,7 +218,7 @@ def notes(classes: int | None, runs: int, *, means: bool, shown: int, logged: in
 
 
 def steps_per_curve(curves: int) -> int:
-    """Returns how many steps each of so many curves may have: never fewer than `LEAST_STEPS`."""
+    """Returns how many steps each of so many curves may have at most; about half as many may be drawn."""
     return max(LEAST_STEPS, min(MOST_STEPS, MOST_POINTS // curves))
 
 

@@ -289,8 +289,8 @@ def budget_words(evidence: Evidence) -> str:
     if not steps:
         return ""
     return (
-        f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest. Below it "
-        "stands how the data loss changes with size for that."
+        f" Equal compute is what the middle size's whole training costs: {span(steps)} steps of the largest. *At equal "
+        "compute* below is how the data loss then changes with size."
     )
 
 

@@ -78,8 +78,11 @@ def rate_label(rate: float) -> str:
 
 
 def setting_label(value: object) -> str:
-    """Formats the value of a setting; a real number with three significant digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """Formats the value of a setting; a real number with three significant digits, if these tell it."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:.3g}"
+    return short if math.isclose(float(short), value, rel_tol=2e-4) else f"{value:.6g}"
 
 
 def percentage(share: float) -> str:
@@ -153,8 +156,8 @@ def span(values: Iterable[float]) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text as Markdown, on one line: a bar ends no cell, and an angle bracket begins no tag."""
-    return re.sub(r"[\\|<]", r"\\\g<0>", " ".join(text.split()))
+    """The text as Markdown, on one line, shown as it is: no mark of Markdown or HTML has an effect."""
+    return re.sub(r"[\\|<*`\[]", r"\\\g<0>", " ".join(text.split()))
 
 
 def markdown_table(rows: Iterable[Mapping[str, object]]) -> str:

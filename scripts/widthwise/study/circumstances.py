@@ -190,7 +190,7 @@ def faults_of_expectations(chosen: Circumstance, reference: Circumstance | None)
     verdicts = (("expectation", chosen.expectation), (contrast, chosen.expected_contrast))
     ratios = (("expectation", chosen.expected_penalty_ratio), (contrast, chosen.expected_penalty_contrast))
     if chosen.learning_rates and any(found for _, found in verdicts + ratios):
-        yield f"expectation: given of a grid of learning rates; allowed of one: {', '.join(RATE_EXPECTATIONS)}"
+        yield f"expectation: a grid of learning rates allows only {', '.join(RATE_EXPECTATIONS)}; leave out the rest"
         return
     if not chosen.learning_rates:
         for key in chosen.expected_rates:

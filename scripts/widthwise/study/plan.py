@@ -367,8 +367,8 @@ class Study(Naming):
         """Sentences that say what of the configuration has no effect, and what the study cannot tell."""
         if self.left_out:
             yield f"Left out, the same as their reference with these settings: {', '.join(self.left_out)}."
-        expected = shipped_circumstances() | {*self.config["study"], *self.coordinate_checks}
-        if own := [name for name in self.config["circumstances"] if name not in expected]:
+        known = shipped_circumstances() | {*self.config["study"], *self.coordinate_checks}
+        if own := [name for name in self.config["circumstances"] if name not in known]:
             yield f"Not run, since `study` does not list them: {', '.join(own)}."
         missing = {name: self.circumstances[name].reference for name in self.judged if name not in self.references}
         if alone := [f"{name} (against {reference})" for name, reference in missing.items() if reference]:

@@ -127,7 +127,7 @@ def check_initialisation(factory: str, network: nn.Module, run: RunSettings) -> 
     if run.network.initialisation != "as_built" and not kernels(network):
         raise OwnNetworkError(
             f"{factory}: its network has no convolution or linear module, whose weights network.initialisation draws; "
-            f"take {run.circumstance} out of `study`"
+            f"write network.initialisation: as_built, or take {run.circumstance} out of `study`"
         )
 
 
