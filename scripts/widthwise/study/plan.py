@@ -152,55 +152,45 @@ class Study(Naming):
         self.coordinate_checks = [name for name in followed_names if name in catalogue]
         entries = {name: entry for grid in members.values() for name, entry in grid.items()}
         followed = {name: catalogue[name] for name in self.coordinate_checks}
-        # Of the study's own settings; told once, however many circumstances they are a fault in.
-        own_faults = contradictions_of_a_circumstance({}, self.config, self.factory)
-        raise_if_any(
-            [
-                *unknown_names("study", self.config["study"], catalogue),
-                *unknown_names(
-                    "analysis.coordinate_check.circumstances",
-                    self.analysis.coordinate_check.circumstances,
-                    catalogue,
-                ),
-                *(
-                    error
-                    for key, name in circumstances_of_claims(self.claims)
-                    if name not in shipped_circumstances()  # which a study may take out
-                    for error in unknown_names(key, [name], catalogue)
-                ),
-                *nothing_to_judge(self),
-                *([] if self.factory else contradictions_of_the_analysis(self.analysis)),
-                *catalogue_errors(catalogue, self.config, listed),
-                *(error for name in listed for error in grid_errors(name, catalogue)),
-                *([] if self.own_file else contradictions_of_a_generator(self.dataset)),
-                *(
-                    error if error in own_faults else f"circumstances.{name}: {error}"
-                    for name, entry in (followed | entries).items()
-                    for error in contradictions_of_a_circumstance(entry, self.config, self.factory)
-                ),
-            ]
-        )
+        raise_if_any(self._faults_of_the_catalogue(listed, followed | entries))
         self.circumstances = {name: self._circumstance(name, entry) for name, entry in entries.items()}
         self._followed = {name: self._circumstance(name, entry) for name, entry in followed.items()}
-        raise_if_any(
-            [
-                *(
-                    f"circumstances.{name}: {fault}"
-                    for name, (first, *_) in members.items()
-                    for fault in faults_of_expectations(
-                        self.circumstances[first], self.circumstances.get(self.references.get(name))
-                    )
-                ),
-                *(
-                    f"claims.{name}.{kind}.{fault}"
-                    for name, claim in self.claims.items()
-                    for kind in CLAIMS_OF_A_FEATURE
-                    if kind in claim and (fault := unjudged(claim[kind]["measure"], claim[kind]["feature"]))
-                ),
-                *(error for circumstance in self._every.values() for error in sizes_alike(circumstance)),
-                *([] if self.own_file else self.missing_data(self.synthetic_summary)),
-            ]
-        )
+        raise_if_any(self._faults_of_circumstances({name: next(iter(grid)) for name, grid in members.items()}))
+
+    def _faults_of_the_catalogue(self, listed: list[str], entries: dict[str, dict]) -> Iterator[str]:
+        """What is wrong with names, references, grids and overrides. `entries` are of all chosen circumstances."""
+        catalogue = self.config["circumstances"]
+        checked = "analysis.coordinate_check.circumstances"
+        yield from unknown_names("study", self.config["study"], catalogue)
+        yield from unknown_names(checked, self.analysis.coordinate_check.circumstances, catalogue)
+        for key, name in circumstances_of_claims(self.claims):
+            if name not in shipped_circumstances():  # which a study may take out
+                yield from unknown_names(key, [name], catalogue)
+        yield from nothing_to_judge(self)
+        yield from [] if self.factory else contradictions_of_the_analysis(self.analysis)
+        yield from catalogue_errors(catalogue, self.config, listed)
+        for name in listed:
+            yield from grid_errors(name, catalogue)
+        yield from [] if self.own_file else contradictions_of_a_generator(self.dataset)
+        # Of the study's own settings; told once, however many circumstances they are a fault in.
+        own_faults = contradictions_of_a_circumstance({}, self.config, self.factory)
+        for name, entry in entries.items():
+            for error in contradictions_of_a_circumstance(entry, self.config, self.factory):
+                yield error if error in own_faults else f"circumstances.{name}: {error}"
+
+    def _faults_of_circumstances(self, chosen: dict[str, str]) -> Iterator[str]:
+        """What is wrong with expectations, claims, sizes and data. A grid is `chosen` by its first member."""
+        for name, first in chosen.items():
+            reference = self.circumstances.get(self.references.get(name))
+            for fault in faults_of_expectations(self.circumstances[first], reference):
+                yield f"circumstances.{name}: {fault}"
+        for name, claim in self.claims.items():
+            for kind in CLAIMS_OF_A_FEATURE:
+                if kind in claim and (fault := unjudged(claim[kind]["measure"], claim[kind]["feature"])):
+                    yield f"claims.{name}.{kind}.{fault}"
+        for circumstance in self._every.values():
+            yield from sizes_alike(circumstance)
+        yield from [] if self.own_file else self.missing_data(self.synthetic_summary)
 
     def _circumstance(self, name: str, entry: dict) -> Circumstance:
         return circumstance_of(name, entry, self.config, self.factory)
