@@ -222,6 +222,17 @@ def test_an_answer_on_the_catalogue_that_advises_on_every_circumstance_is_one_pa
     assert len(answer.splitlines()) < 120
 
 
+def test_a_long_table_leaves_out_circumstances_that_show_nothing_and_names_them():
+    rising, *others = CATALOGUE.judged
+    changes = {name: {DATA_END: 0.001 * place} for place, name in enumerate(others)}  # all flat, no two the same
+    answer = write_answer(example_evidence(CATALOGUE, changes | {rising: {DATA_END: 0.2}}))
+    table, below = answer.split("\n\n")[3:5]
+    titles = CATALOGUE.titles([rising, *others])
+    assert [f"| {title} " in table for title in titles] == [True] + [False] * len(others)
+    assert "Not in the table, since both losses are flat or undecided at start and end: " in below
+    assert all(title in below for title in titles[1:])
+
+
 def test_what_is_in_backticks_is_a_setting_or_a_file():
     answer = write_answer(example_evidence(layered_study("penalty"), {}))
     for quoted in set(re.findall(r"`(.*?)`", answer)):

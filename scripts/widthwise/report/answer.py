@@ -48,8 +48,9 @@ TITLE = "Under which circumstances do more parameters raise the training loss?"
 OWN_TITLE = "Does your training loss rise with size, and why?"
 OPEN = ("undecided", "mixed", "diverged")  # verdicts that are neither a rise nor its absence
 DIVERGED = -1.0  # ranks an effect that diverged after all that have a size
-# Most circumstances that a sentence names, most rows of the table of causes, and most pieces of advice.
-MOST_NAMED, MOST_CAUSES, MOST_ADVICE = 4, 6, 12
+# Most circumstances that a sentence names, most rows of the short table that are listed whatever their verdicts, most
+# rows of the table of causes, and most pieces of advice.
+MOST_NAMED, MOST_ROWS, MOST_CAUSES, MOST_ADVICE = 4, 12, 6, 12
 
 
 def title(evidence: Evidence) -> str:
@@ -101,7 +102,7 @@ def short_answer(evidence: Evidence) -> str:
 {short_table(evidence)}
 
 Mean losses in nats, smallest → largest network; then the verdict, and the trend over all sizes times their range, \
-with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}. \
+with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}.{unlisted(evidence)} \
 {what_was_run(evidence)}{own_best_rates(evidence)} All tables: [evidence.md](evidence.md)."""
 
 
@@ -169,9 +170,10 @@ def own_best_rates(evidence: Evidence) -> str:
 
 def short_table(evidence: Evidence) -> str:
     """Smallest, largest and change of the losses at start and end; circumstances that are the same have one row."""
+    shown, _ = told_in_the_short_table(evidence)
     ranges = {evidence.parameter_range(name) for name in evidence.study.judged}
     rows = []
-    for names in evidence.distinct:
+    for names in shown:
         title = ", ".join(evidence.titles(names))
         if len(ranges) > 1:
             title += f" ({evidence.parameter_range(names[0])})"
@@ -182,6 +184,32 @@ def short_table(evidence: Evidence) -> str:
             cells[f"{MEASURES[measure]}, {when}"] = cell
         rows.append(cells)
     return markdown_table(rows)
+
+
+def told_in_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
+    """The distinct circumstances in the table, and those left out.
+
+    Of more than `MOST_ROWS`, those are left out in which no loss rises, falls or diverges, at the start or the end.
+    """
+    distinct = evidence.distinct
+    if len(distinct) <= MOST_ROWS:
+        return distinct, []
+    shown = [
+        names
+        for names in distinct
+        if any(
+            evidence.verdict(names[0], measure, feature)["verdict"] not in ("flat", "undecided")
+            for measure, (feature, _) in itertools.product(evidence.losses(names[0]), PRIMARY)
+        )
+    ]
+    return shown, [name for names in distinct if names not in shown for name in names]
+
+
+def unlisted(evidence: Evidence) -> str:
+    """Names the circumstances that the table leaves out; nothing if it has all."""
+    _, left_out = told_in_the_short_table(evidence)
+    names = listed(evidence.titles(left_out)) if left_out else ""
+    return f" Not in the table, since both losses are flat or undecided at start and end: {names}." if names else ""
 
 
 def short_cell(evidence: Evidence, name: str, measure: str, feature: str) -> str:
