@@ -484,6 +484,13 @@ def test_a_budget_that_lost_runs_without_a_verdict_has_no_number(studies):
     assert "some runs diverged" not in words(figure)
 
 
+def test_a_penalty_that_vanishes_in_small_networks_is_told_with_an_exponent(studies):
+    study, inputs = studies["default"]
+    ratios = inputs["penalty_ratios"].iloc[[0, 0]].assign(ratio=[0.31, 9_102_007.0])
+    figure = drawn("penalty_left", study, inputs | {"penalty_ratios": ratios})
+    assert figure.get_suptitle() == "At the end the largest network's penalty is 0.3 to 9.1e6 times the smallest's"
+
+
 def penalty_series(axes) -> list:
     """The lines of a panel that belong to a circumstance."""
     return [line for line in axes.lines if line.get_marker() not in ("", "None", None)]
