@@ -91,11 +91,15 @@ def t_interval(sample: Sequence[float], level: float) -> Interval:
 def bounded_interval(sample: Sequence[float], level: float, side: int | None, *, lost: bool) -> Interval:
     """The t interval of values that diverged runs bound on a side, as `one_side` tells it.
 
-    It is open on that side; nothing is known where there is no such side, or where all runs are `lost`.
+    Nothing is known where all runs are `lost`.
     """
-    if lost or side is None:
+    return UNKNOWN if lost else opened(t_interval(sample, level), side)
+
+
+def opened(interval: Interval, side: int | None) -> Interval:
+    """The interval, open on the side on which the true value may lie, as `one_side` tells it; unknown without one."""
+    if side is None:
         return UNKNOWN
-    interval = t_interval(sample, level)
     if side > 0:
         return replace(interval, high=numpy.inf)
     return replace(interval, low=-numpy.inf) if side < 0 else interval

@@ -26,6 +26,7 @@ from widthwise.analysis.inference import (
     least_squares_slope,
     lies_between,
     one_side,
+    opened,
     t_interval,
 )
 from widthwise.analysis.tables import make_table
@@ -217,17 +218,12 @@ def stable_rate_slope(grid: Grid) -> tuple[Interval, int]:
     moves = beyond * numpy.sign(numpy.where(numpy.abs(weights) < ROUNDING, 0, weights))
     side = one_side(moves[moves != 0])
     censored = int(beyond.any(axis=0).sum())
-    if side is None:
-        return UNKNOWN, censored
     slopes = least_squares_slope(grid.doublings, limits)
     left_open = step / 2 * numpy.abs(weights).sum() / (weights @ weights)
     is_exact = len(slopes) > 1 and numpy.ptp(slopes) == 0
     interval = Interval(*[slopes[0]] * 3) if is_exact else t_interval(slopes, DESCRIPTIVE_LEVEL)
-    return Interval(
-        interval.estimate,
-        -numpy.inf if side < 0 else interval.low - left_open,
-        numpy.inf if side > 0 else interval.high + left_open,
-    ), censored
+    wider = Interval(interval.estimate, interval.low - left_open, interval.high + left_open)
+    return opened(wider, side), censored
 
 
 @dataclass(frozen=True)

@@ -94,16 +94,18 @@ def own_answer(evidence: Evidence) -> Iterable[str]:
 
 def short_answer(evidence: Evidence) -> str:
     """Where networks with more parameters start and end higher, and by how much."""
+    shown, unlisted = told_in_the_short_table(evidence)
     return f"""\
 **With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.**
 
 {what_is_open(evidence)}
 
-{short_table(evidence)}
+{short_table(evidence, shown)}
 
 Mean losses in nats, smallest → largest network; then the verdict, and the trend over all sizes times their range, \
-with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}.{unlisted(evidence)} \
-{what_was_run(evidence)}{own_best_rates(evidence)} All tables: [evidence.md](evidence.md)."""
+with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}.\
+{unlisted_words(evidence, unlisted)} {what_was_run(evidence)}{own_best_rates(evidence)} \
+All tables: [evidence.md](evidence.md)."""
 
 
 def reported_loss_words(evidence: Evidence) -> str:
@@ -168,9 +170,8 @@ def own_best_rates(evidence: Evidence) -> str:
     return f" {words}: {listed(found)}." if found else ""
 
 
-def short_table(evidence: Evidence) -> str:
-    """Smallest, largest and change of the losses at start and end; circumstances that are the same have one row."""
-    shown, _ = told_in_the_short_table(evidence)
+def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
+    """Smallest, largest and change of the losses at start and end: one row for each group of circumstances."""
     ranges = {evidence.parameter_range(name) for name in evidence.study.judged}
     rows = []
     for names in shown:
@@ -205,11 +206,12 @@ def told_in_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[s
     return shown, [name for names in distinct if names not in shown for name in names]
 
 
-def unlisted(evidence: Evidence) -> str:
+def unlisted_words(evidence: Evidence, unlisted: Sequence[str]) -> str:
     """Names the circumstances that the table leaves out; nothing if it has all."""
-    _, left_out = told_in_the_short_table(evidence)
-    names = listed(evidence.titles(left_out)) if left_out else ""
-    return f" Not in the table, since both losses are flat or undecided at start and end: {names}." if names else ""
+    if not unlisted:
+        return ""
+    names = listed(evidence.titles(unlisted))
+    return f" Not in the table, since both losses are flat or undecided at start and end: {names}."
 
 
 def short_cell(evidence: Evidence, name: str, measure: str, feature: str) -> str:

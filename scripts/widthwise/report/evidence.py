@@ -44,13 +44,7 @@ from widthwise.study.curves import AnyStudy, CurvesStudy
 JUDGED_LOSSES = ("objective", "data_loss")
 PENALTY_TABLES = ("penalties", "penalty_ratios")
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
-RATE_TABLES = (
-    "learning_rates",
-    "learning_rate_slopes",
-    "learning_rate_choices",
-    "learning_rate_verdicts",
-    "learning_rate_budgets",
-)
+RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_choices", "learning_rate_verdicts")
 COORDINATE_TABLES = ("coordinate_powers",)
 RATE_BOUNDS = {LOWER_EDGE: "≤ ", UPPER_EDGE: "≥ "}
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.

@@ -12,7 +12,7 @@ from typing import Any, Self
 from widthwise.study.catalogue import ROOT, catalogue_errors
 from widthwise.study.circumstances import OTHER_FAMILY, Naming, title_of
 from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
-from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, raise_if_any
+from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, not_compared, raise_if_any
 from widthwise.study.requirements import DRIFT_SHARE, LEAST_ROWS_AT_THE_END, LEAST_SEEDS, LEAST_SIZES
 from widthwise.study.settings import AnalysisSettings, canonical_json, end_window_start
 
@@ -255,9 +255,8 @@ def limitations(
         yield "One seed: the curves are described, not judged, since nothing says how much two seeds differ."
     if most_sizes < LEAST_SIZES:
         yield f"{most_sizes} sizes: they are described; a verdict needs {LEAST_SIZES}."
-    missing = {name: references[name] for name in file.sizes if references[name] not in (None, *file.sizes)}
-    if alone := [f"{name} (against {reference})" for name, reference in missing.items()]:
-        yield f"Not compared, since the reference is not in the file: {', '.join(alone)}."
+    missing = {name: references[name] for name in file.sizes if references[name] not in file.sizes}
+    yield from not_compared(missing, "the file")
     if "data_loss" not in file.measures:
         yield "The file has the reported loss alone, so data loss and penalty cannot be told apart."
     if file.size_name == "size":

@@ -164,7 +164,7 @@ class Study(Naming):
         yield from unknown_names("study", self.config["study"], catalogue)
         yield from unknown_names(checked, self.analysis.coordinate_check.circumstances, catalogue)
         for key, name in circumstances_of_claims(self.claims):
-            if name not in shipped_circumstances():  # which a study may take out
+            if name not in catalogue and name not in shipped_circumstances():  # which a study may take out
                 yield from unknown_names(key, [name], catalogue)
         yield from nothing_to_judge(self)
         yield from [] if self.factory else contradictions_of_the_analysis(self.analysis)
@@ -361,8 +361,7 @@ class Study(Naming):
         if own := [name for name in self.config["circumstances"] if name not in known]:
             yield f"Not run, since `study` does not list them: {', '.join(own)}."
         missing = {name: self.circumstances[name].reference for name in self.judged if name not in self.references}
-        if alone := [f"{name} (against {reference})" for name, reference in missing.items() if reference]:
-            yield f"Not compared, since the reference is not in `study`: {', '.join(alone)}."
+        yield from not_compared(missing, "`study`")
         if self.unused_settings:
             yield f"Not used by {self.factory}: {', '.join(self.unused_settings)}."
         seeds, sizes = len(self.seeds), min(len(self.sizes(name)) for name in self.judged)
@@ -506,6 +505,12 @@ def posted_settings(schema: dict) -> dict[str, Any]:
         for key, setting in section.get("properties", {}).items()
     }
     return {key: setting["default"] for key, setting in settings.items() if setting.get("origin") == "posted"}
+
+
+def not_compared(missing: Mapping[str, str | None], place: str) -> Iterator[str]:
+    """A sentence on the circumstances whose references are not in a place; those without a reference have none."""
+    if alone := [f"{name} (against {reference})" for name, reference in missing.items() if reference]:
+        yield f"Not compared, since the reference is not in {place}: {', '.join(alone)}."
 
 
 def raise_if_any(errors: Iterable[str]) -> None:
