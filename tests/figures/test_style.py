@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import numpy
 import pytest
@@ -132,3 +133,20 @@ def test_a_picture_is_small_and_looks_as_drawn(tmp_path, axes):
     assert saved.stat().st_size < drawn.stat().st_size
     seen, meant = (numpy.asarray(Image.open(path).convert("RGB"), float) for path in (saved, drawn))
     assert numpy.abs(seen - meant).mean() < 2  # of 255
+
+
+def test_paths_of_a_drawing_are_short_and_its_texts_whole(tmp_path, axes):
+    axes.plot(numpy.random.default_rng(0).random(2000))
+    axes.set_title("0.123456789 nats")
+    drawn, saved = tmp_path / "drawn.svg", tmp_path / "saved.svg"
+    axes.figure.savefig(drawn)
+    save(axes.figure, [saved])
+    assert saved.stat().st_size < 0.8 * drawn.stat().st_size
+    numbers = [
+        numpy.array(
+            [float(number) for path in re.findall(r' d="([^"]*)"', text) for number in re.findall(r"-?[\d.]+", path)]
+        )
+        for text in (saved.read_text(), drawn.read_text())
+    ]
+    assert "0.123456789 nats" in saved.read_text()
+    assert numpy.abs(numbers[0] - numbers[1]).max() < 0.01  # points

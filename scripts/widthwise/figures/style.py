@@ -4,6 +4,7 @@ The look applies within `figure_style`, never globally.
 """
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,8 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         figure.savefig(content, format=path.suffix[1:], metadata=metadata)
         if path.suffix == ".png":
             content = with_palette(content)
+        elif path.suffix == ".svg":
+            content = with_short_paths(content)
         with atomic_write(path) as temporary:
             temporary.write_bytes(content.getvalue())
     pyplot.close(figure)
@@ -87,6 +90,15 @@ def with_palette(picture: io.BytesIO) -> io.BytesIO:
             content, format="png", optimize=True, dpi=image.info["dpi"]
         )
     return content
+
+
+def with_short_paths(drawing: io.BytesIO) -> io.BytesIO:
+    """The same SVG, its paths in hundredths of a point instead of millionths: a quarter less for a page of curves."""
+
+    def shorten(path: re.Match[bytes]) -> bytes:
+        return re.sub(rb"(\.\d\d)\d+", rb"\1", path[0])
+
+    return io.BytesIO(re.sub(rb' d="[^"]*"', shorten, drawing.getvalue()))
 
 
 def series_styles(count: int) -> list[dict]:

@@ -19,7 +19,8 @@ from widthwise.study.plan import Run, Study
 REFERENCE = Path("results/reference")
 PROTOCOL = 2
 KEPT = ("study.json", "dataset/*.json", "answer.md", "evidence.md", "tables/*.csv")
-FIGURES = ("figures/*.svg", "figures/*.png")
+# Every figure as SVG; those that are read first as PNG too.
+FIGURES = ("figures/*.svg", "figures/loss_parts*.png", "figures/verdict_map.png", "figures/best_learning_rates.png")
 # What belongs to the machine and not to the study.
 LEFT_OUT = {"speed", "run_seconds"}
 COMPRESSED = {f"tables/{name}.csv" for name in ("losses", "printed", "starts", "coordinates", "slopes_by_step")}
