@@ -57,6 +57,10 @@ def test_a_plateau_is_only_claimed_for_sizes_that_have_settled():
     assert lost.plateau_words("baseline", "data_loss") == (
         "width 2 settled, width 8 too noisy to tell, width 26 diverged"
     )
+    lost = changed(some, "features", f"size == 'width26' and {ends}", plateau="unresolved", diverged=2)
+    assert lost.plateau_words("baseline", "data_loss") == (
+        "width 2 settled, width 8 still moving, width 26 diverged in part"
+    )
     untold = changed(evidence, "features", ends, plateau=None)
     assert untold.plateau_words("baseline", "data_loss") == "too few rows to tell a plateau"
 

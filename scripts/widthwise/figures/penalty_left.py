@@ -26,7 +26,7 @@ from widthwise.figures.layout import (
     title_row,
 )
 from widthwise.figures.style import SERIES_COLOURS, series_styles
-from widthwise.report.wording import number, rate_label
+from widthwise.report.wording import positive
 from widthwise.study.curves import AnyStudy
 
 MARK = {"color": "#000000", "marker": "o", "markersize": 5, "linestyle": "none"}
@@ -35,7 +35,6 @@ GUIDE = {"color": "#999999", "linewidth": 1, "linestyle": ":"}
 SIZES = "start (hollow) and end"
 LARGEST = "the largest network"
 MOST_SERIES = len(SERIES_COLOURS)  # in a panel
-MOST_WRITTEN_OUT = 10_000  # a ratio; larger ones have an exponent
 MARKS_APART = 0.12  # of the panel's diagonal
 
 
@@ -152,10 +151,5 @@ def finding(ratios: pandas.DataFrame) -> str:
     if ratios.empty:
         return "The penalty that is left at the end of training"
     ends = (ratios["ratio"].min(), ratios["ratio"].max())
-    words = dict.fromkeys(ratio_label(ratio) for ratio in ends)
+    words = dict.fromkeys(positive(ratio, 1 if ratio < 10 else 0) for ratio in ends)
     return f"At the end the largest network's penalty is {' to '.join(words)} times the smallest's"
-
-
-def ratio_label(ratio: float) -> str:
-    """Formats a ratio of penalties: 0.3, 24, 9.1e6."""
-    return rate_label(ratio) if ratio >= MOST_WRITTEN_OUT else number(ratio, 1 if ratio < 10 else 0)

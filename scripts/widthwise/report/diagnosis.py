@@ -70,19 +70,19 @@ DIAGNOSE, SUSPECTS = "config/studies/diagnose.yaml", "suspects"
 # The least share of the rise that makes the penalty a cause, and the least that is most of it.
 LEAST_SHARE, MOST = 0.05, 0.5
 DECIDED = ("rises", "falls", "flat")
-LOWER, HIGHER, OPEN = "lower", "higher", "open"
+LOWER, HIGHER, UNCERTAIN = "lower", "higher", "uncertain"
 BETTER = "Larger networks fare better beside smaller ones"
 WORSE = "Larger networks fare worse beside smaller ones"
 # What is said of suspects that are no cause, by the verdict of their contrast and how the largest network ends.
 WITHOUT_EFFECT = {
-    ("flat", OPEN): "No difference, within the margin",
+    ("flat", UNCERTAIN): "No difference, within the margin",
     ("flat", LOWER): "No difference between sizes, though the largest ends lower",
     ("flat", HIGHER): "No difference between sizes, though the largest ends higher",
     ("rises", HIGHER): f"{WORSE}, and the largest ends higher",
-    ("rises", OPEN): WORSE,
+    ("rises", UNCERTAIN): WORSE,
     ("rises", LOWER): "Smaller networks gain more than larger ones, but the largest ends lower too",
     ("falls", LOWER): f"{BETTER}, and the largest ends lower",
-    ("falls", OPEN): f"{BETTER}, but it is not certain that the largest ends lower",
+    ("falls", UNCERTAIN): f"{BETTER}, but it is not certain that the largest ends lower",
     ("falls", HIGHER): f"{BETTER}, but the largest ends higher",
 }
 HEADLINES = {
@@ -122,7 +122,7 @@ class Suspect:
     def largest_ends(self, measure: str) -> str:
         """Whether the largest network ends lower or higher, for certain; else that is open."""
         row = self.contrasts[measure]
-        return LOWER if row["at_largest_high"] < 0 else HIGHER if row["at_largest_low"] > 0 else OPEN
+        return LOWER if row["at_largest_high"] < 0 else HIGHER if row["at_largest_low"] > 0 else UNCERTAIN
 
     def share_words(self, measure: str) -> str:
         """The share of the rise that goes away, in words."""

@@ -31,6 +31,7 @@ from widthwise.report.wording import (
     number,
     p_value_label,
     percentage,
+    positive,
     rate_label,
     setting_label,
     size_label,
@@ -49,11 +50,12 @@ COORDINATE_TABLES = ("coordinate_powers",)
 RATE_BOUNDS = {LOWER_EDGE: "≤ ", UPPER_EDGE: "≥ "}
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
 NOT_ONE_WAY = "the sizes do not go one way"
-# What `analysis.verdicts.plateau` says, in words; a size of which every run diverged is called so.
+# What `analysis.verdicts.plateau` says, in words; of a size of which runs diverged that is told instead.
 PLATEAUS = {
     "settled": "settled",
     "moving": "still moving",
     "unresolved": "too noisy to tell",
+    "some diverged": "diverged in part",
     "diverged": "diverged",
 }
 MOST_STRETCHES = 3  # stretches of steps that are told of the beginning, and of the end
@@ -201,10 +203,13 @@ class Evidence:
     def plateaus(self, name: str, measure: str) -> dict[str, str | None]:
         """For each size of a circumstance, smallest first, the key of `PLATEAUS` that holds of its end."""
         rows = self.rows("features", circumstance=name, measure=measure, feature="end_value").sort_values("parameters")
-        return {
-            row.size: "diverged" if row.diverged == row.seeds else None if pandas.isna(row.plateau) else row.plateau
-            for row in rows.itertuples()
-        }
+
+        def state(row: Any) -> str | None:
+            if row.diverged:
+                return "diverged" if row.diverged == row.seeds else "some diverged"
+            return None if pandas.isna(row.plateau) else row.plateau
+
+        return {row.size: state(row) for row in rows.itertuples()}
 
     def has_settled(self, name: str, measure: str) -> bool:
         """Whether every size of a circumstance has settled."""
@@ -360,14 +365,14 @@ def verdict_and_change(row: Mapping[str, Any]) -> str:
 
 
 def ratio_words(row: Mapping[str, Any]) -> str:
-    """A ratio of penalties with its interval: 3.1 [2.8, 3.4]."""
+    """A ratio of penalties with its interval: 3.10 [2.80, 3.40]."""
     return with_interval(row["ratio"], row["ci_low"], row["ci_high"], digits=2)
 
 
 def with_interval(value: float, low: float, high: float, digits: int) -> str:
     """A positive number and its interval, if that is bounded."""
-    interval = f" [{number(low, digits)}, {number(high, digits)}]" if math.isfinite(high) else ""
-    return number(value, digits) + interval
+    interval = f" [{positive(low, digits)}, {positive(high, digits)}]" if math.isfinite(high) else ""
+    return positive(value, digits) + interval
 
 
 def expected_ratio(row: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from widthwise.report.wording import MEASURES, capitalised, change, counted, lis
 
 PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
 VERBS = {"starting_loss": "starts", "end_value": "ends"}
-OPEN = "is undecided "
+UNDECIDED = "is undecided "
 WHEN = {"starts": "at the start", "ends": "at the end"}
 EVERYWHERE = "every circumstance"
 DIVERGED = "No answer: at some size every run diverged"
@@ -185,9 +185,9 @@ def movements(start: Mapping, end: Mapping) -> str:
     first, last = movement(start, "starts"), movement(end, "ends")
     if first.removeprefix("starts ") == last.removeprefix("ends "):
         return first.replace("starts ", "starts and ends ")
-    both_open = first.startswith(OPEN) and last.startswith(OPEN)
+    both_open = first.startswith(UNDECIDED) and last.startswith(UNDECIDED)
     comma = "," if goes_against_its_trend(start) else ""
-    return f"{first}{comma} and {last.removeprefix(OPEN) if both_open else last}"
+    return f"{first}{comma} and {last.removeprefix(UNDECIDED) if both_open else last}"
 
 
 def movement(row: Mapping, verb: str) -> str:
@@ -201,7 +201,7 @@ def movement(row: Mapping, verb: str) -> str:
         "flat": f"{verb} about the same",
         "mixed": f"{verb} higher at some sizes and lower at others",
         "diverged": "has diverged at some size",
-        "undecided": f"{OPEN}{WHEN[verb]}",
+        "undecided": f"{UNDECIDED}{WHEN[verb]}",
     }[verdict]
 
 

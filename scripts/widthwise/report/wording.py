@@ -17,6 +17,8 @@ NATS = "nats"
 UNITS = dict.fromkeys(FEATURES, NATS) | {"steps_to_midway": "doublings of steps"}
 SIZE_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"))
 NO_VALUE = "–"
+# Larger numbers have an exponent.
+MOST_WRITTEN_OUT = 10_000
 # A share that is printed as all of it.
 ALL = 0.995
 
@@ -75,6 +77,11 @@ def rate_label(rate: float) -> str:
     """Formats a learning rate: 1e-4, 2.4e-3."""
     mantissa, exponent = f"{rate:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def positive(value: float, digits: int) -> str:
+    """Formats a penalty or a ratio: 0.3, 24.1; a very large one with an exponent, as 9.1e6."""
+    return rate_label(value) if value >= MOST_WRITTEN_OUT else number(value, digits)
 
 
 def setting_label(value: object) -> str:
