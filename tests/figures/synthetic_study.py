@@ -28,7 +28,7 @@ FEATURES = {
 }
 # Of the largest network before training, in nats.
 PENALTIES = {"baseline": 0.12, "fixed_std_init": 0.65, "deep_plain": 0.03}
-FAMILIES = ("what is reported", "the step", "the signal", "depth", "controls")
+FAMILIES = ("what is reported", "optimiser", "signal propagation", "depth", "controls")
 TITLES = {"no_l2": "no L2", "fixed_std_init": "fixed standard deviation", "too_fast": "rate of 1e-2", "rates": "Adam"}
 DIVERGED = ("too_fast", "width26", 1, 16)  # circumstance, size, seed, last step
 DIVERGED_IN_A_GRID = ("rates_4e-03", "width26", 2, 32)

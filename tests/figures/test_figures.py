@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from widthwise.figures import FIGURES
 from widthwise.figures.layout import MOST_HEIGHT, WIDTH, finding_of
 from widthwise.figures.style import SMALL, figure_style, save
+from widthwise.report.wording import size_label
 
 CATALOGUE = [f"circumstance_{letter}_with_a_long_name" for letter in "abcdefghijklmnopqrstuvw"]
 DEEP = tuple(f"deep_{name}" for name in "abcdefg")
@@ -165,7 +166,8 @@ def test_a_title_says_the_finding(figure_of):
     )
     assert titles["penalty_left"] == "At the end the largest network's penalty is 236 times the smallest's"
     assert titles["verdict_map"] == (
-        "Of 5 circumstances, larger networks end with a higher reported loss in 1 and a higher data loss in 1"
+        "Of 5 circumstances, larger networks end with a higher reported loss in 1 (rate of 1e-2) and a higher data "
+        "loss in 1 (rate of 1e-2)"
     )
     assert titles["depth_trend"] == "As depth grows, the data loss ends lower in deep plain"
     assert titles["best_learning_rates"] == "As width grows, the best learning rate falls (Adam)"
@@ -327,6 +329,32 @@ def test_circumstances_that_cross_alike_are_not_the_same(studies):
     assert len(names) == len(study.judged)
 
 
+def test_labels_stand_in_the_order_of_the_ends_and_starts_are_seen(studies):
+    study, inputs = studies["one circumstance"]
+    losses, runs = inputs["losses"].copy(), inputs["runs"]
+    last = losses["step"] == losses["step"].max()
+    losses.loc[last, "objective"] = losses.loc[last, "objective"].max() - losses.loc[last, "objective"]  # the other way
+    figure = drawn("loss_curves", study, inputs | {"losses": losses})
+    for axes, name in zip(shown_axes(figure), study.judged, strict=True):
+        ends = runs[runs["circumstance"] == name].groupby("parameters")["objective_end_value"].mean()
+        labels = [text for text in axes.texts if text.get_text() in set(map(size_label, ends.index))]
+        heights = {text.get_text(): text.get_window_extent().y0 for text in labels}
+        assert sorted(heights, key=heights.get) == [size_label(count) for count in ends.sort_values().index]
+        dashes = {float(line.get_ydata()[0]) for line in axes.lines if max(line.get_xdata()) < 0}
+        features = inputs["features"].query("circumstance == @name and measure == 'objective'")
+        assert dashes == set(features.query("feature == 'starting_loss'")["mean"])
+        assert min(dashes) >= axes.get_ylim()[0]
+
+
+def test_a_band_does_not_press_the_means_flat(studies):
+    study, inputs = studies["default"]
+    losses = inputs["losses"].copy()
+    spike = (losses["circumstance"] == "no_l2") & (losses["seed"] == 0) & (losses["step"] == 4)
+    losses.loc[spike, "objective"] = 1.36  # below the cut of what lies far above
+    figure = drawn("loss_curves", study, inputs | {"losses": losses})
+    assert words(figure).count("↑ to 1.4") == 1
+
+
 @pytest.mark.parametrize(("name", "count"), [("depth_trend", 7), ("best_learning_rates", 6)])
 def test_every_circumstance_and_grid_has_a_style_of_its_own(figure_of, name, count):
     handles = figure_of(name, "many series").legends[0].legend_handles
@@ -382,6 +410,32 @@ def test_of_many_sizes_the_extremes_alone_are_compared(studies, sizes, measures,
     assert ("only the largest and the smallest are compared" in words(figure)) == (pairs == 1)
 
 
+def test_a_crossing_table_says_what_occurs_and_nothing_twice(studies):
+    study, inputs = studies["default"]
+    without = [name for name in study.judged if not study.circumstances[name].reports_penalty]
+    seen = words(drawn("crossing", study, inputs))
+    assert seen.count("= data loss") == len(without) > 0
+    assert "at least 0.01 nats below" in seen
+    never = inputs["crossings"].assign(crossed=0, median_crossing=numpy.inf)
+    figure = drawn("crossing", study, inputs | {"crossings": never})
+    assert "median" not in words(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["in no seed"]
+
+
+def test_intervals_of_decays_reach_below_zero_and_those_of_losses_do_not(studies):
+    study, inputs = studies["default"]
+    features = inputs["features"].assign(mean=0.1, ci_low=-0.2, ci_high=0.4)
+    _, decay, end = drawn("feature_trends", study, inputs | {"features": features}).axes[:3]
+    assert decay.get_ylim()[0] <= -0.2
+    assert end.get_ylim()[0] == 0
+
+
+def test_reported_and_data_loss_of_depths_have_one_scale(figure_of):
+    for name in STUDIES:
+        first, second = figure_of("depth_trend", name).axes[:2]
+        assert first.get_ylim() == second.get_ylim()
+
+
 def cells(axes) -> dict:
     """The text in each cell of a table, by the cell's left and upper edge, and whether it lies within."""
     boxes = [patch.get_window_extent() for patch in axes.patches]
@@ -424,9 +478,25 @@ def test_two_losses_that_both_diverged_are_one(studies):
     verdicts.loc[lost, list(nothing)] = list(nothing.values())
     inputs = inputs | {"verdicts": verdicts.assign(expected=None, agrees=None)}
     # Of the data loss: at the start and at the end.
-    assert words(drawn("verdict_map", study, inputs)).count("3 diverged") == 2
+    assert words(drawn("verdict_map", study, inputs)).count("diverged 3 of 18") == 2
     for name in ("verdict_map", "loss_curves", "feature_trends"):
         assert "; in 1 all runs of some size diverge" in " ".join(words(drawn(name, study, inputs)).split())
+
+
+def test_a_verdict_and_its_number_do_not_contradict_each_other(studies):
+    study, inputs = studies["default"]
+    tiny = {"verdict": "falls", "slight": True, "change": -3e-5, "ci_low": -6e-5, "ci_high": -1e-6, "diverged": 0}
+    seen = words(drawn("verdict_map", study, inputs | {"verdicts": inputs["verdicts"].assign(**tiny)}))
+    assert "slightly falls < 0.001" in seen
+    assert "0.000" not in seen
+    back = {"verdict": "undecided", "slight": False, "change": 0.06, "ci_low": 0.02, "ci_high": 0.1, "diverged": 0}
+    seen = words(drawn("verdict_map", study, inputs | {"verdicts": inputs["verdicts"].assign(**back)}))
+    assert "? not one way +0.060 ± 0.040" in seen
+    assert "Not one way: undecided, since the sizes do not go one way" in seen
+    whole = {"ci_low": -0.02}
+    seen = words(drawn("verdict_map", study, inputs | {"verdicts": inputs["verdicts"].assign(**back | whole)}))
+    assert "? undecided +0.060 ± 0.060" in seen
+    assert "one way" not in seen
 
 
 def test_an_interval_without_bounds_is_not_written(studies):
@@ -489,6 +559,20 @@ def test_a_penalty_that_vanishes_in_small_networks_is_told_with_an_exponent(stud
     ratios = inputs["penalty_ratios"].iloc[[0, 0]].assign(ratio=[0.31, 9_102_007.0])
     figure = drawn("penalty_left", study, inputs | {"penalty_ratios": ratios})
     assert figure.get_suptitle() == "At the end the largest network's penalty is 0.3 to 9.1e6 times the smallest's"
+    ratios = inputs["penalty_ratios"].iloc[[0] * 5].assign(ratio=[0.31, 5, 9, 20, 9_102_007.0])
+    assert finding_of(drawn("penalty_left", study, inputs | {"penalty_ratios": ratios})) == (
+        "In 4 of 5 circumstances the largest network keeps more penalty than the smallest; in the median it is 9.0 "
+        "times as much"
+    )
+
+
+def test_bars_of_penalties_lie_within_their_panel(studies):
+    study, inputs = studies["default"]
+    penalties = inputs["penalties"].copy()
+    penalties["ci_low"], penalties["ci_high"] = penalties["end"] / 1e3, penalties["end"] * 1e3
+    low, high = drawn("penalty_left", study, inputs | {"penalties": penalties}).axes[0].get_ylim()
+    assert low < penalties["ci_low"].min()
+    assert high > penalties["ci_high"].max()
 
 
 def penalty_series(axes) -> list:

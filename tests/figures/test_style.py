@@ -52,7 +52,7 @@ def test_larger_is_darker(counts):
 
 
 def test_the_question_s_colours_are_at_the_ends():
-    assert list(size_colours([9, 1, 5]).values()) == ["#ff7a5c", "#8c0b12", "#000000"]
+    assert list(size_colours([9, 1, 5]).values()) == ["#f2694c", "#90201f", "#000000"]
 
 
 def test_series_differ_with_colour_and_without():

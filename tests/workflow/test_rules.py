@@ -170,7 +170,12 @@ def test_more_circumstances_than_a_page_holds_get_a_page_for_each_family(clean_c
     many.write_text(
         "study: [baseline, no_l2, fixed_std_init, he_init, zero_head, sgd, warmup, no_batch_norm, he_no_batch_norm]\n"
     )
-    pages = ("loss_curves_what_is_reported", "loss_curves_the_step", "feature_trends_the_signal", "verdict_map")
+    pages = (
+        "loss_curves_what_is_reported",
+        "loss_curves_optimiser",
+        "feature_trends_signal_propagation",
+        "verdict_map",
+    )
     targets = [f"results/smoke/figures/{page}.{extension}" for page in pages for extension in ("svg", "rst")]
     jobs = planned(clean_checkout, *targets, *SMOKE, str(many))
     assert {name: jobs.get(name) for name in FIGURES if name in jobs} == {

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.figures.style import SMALL
-from widthwise.report.wording import number, rate_label, size_label
+from widthwise.report.wording import number, positive, rate_label, size_label
 from widthwise.study.curves import AnyStudy
 
 GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
@@ -27,10 +27,11 @@ def guessing_line(axes: Axes, classes: int | None) -> None:
         axes.axhline(math.log(classes), **GUESSING)
 
 
-def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4) -> bool:
+def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4, signed: bool = False) -> bool:
     """Draws the guessing line and sets the vertical limits; losses far below guessing fill the panel without it.
 
-    A panel without any loss shows guessing alone, or has no ticks. Returns whether the line lies outside.
+    A panel without any loss shows guessing alone, or has no ticks. Intervals are cut at 0, unless values are `signed`.
+    Returns whether the line lies outside.
     """
     low, high = axes.dataLim.intervaly
     guessing_line(axes, classes)
@@ -41,7 +42,7 @@ def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4) -> bool:
         axes.set_yticks([])
         return False
     means = [line.get_ydata() for line in axes.lines if line.get_linestyle() != "None"]
-    if numpy.nanmin(numpy.concatenate(means).astype(float)) >= 0:
+    if not signed and numpy.nanmin(numpy.concatenate(means).astype(float)) >= 0:
         low = max(low, 0)  # an interval may reach below any loss
     if high >= FAR_BELOW * guessing:
         low, high = min(low, guessing), max(high, guessing)
@@ -49,10 +50,12 @@ def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4) -> bool:
     return axes.get_ylim()[1] < guessing
 
 
-def far_below_note(outside: Iterable[bool]) -> str:
+def far_below_note(classes: int | None, outside: Iterable[bool]) -> str:
     """Says why the guessing line is not in every panel; `outside` says for each whether it lies outside."""
-    left_out = f" The line of guessing is left out where all losses lie below {FAR_BELOW:.0%} of it."
-    return left_out if any(outside) else ""
+    if not any(outside):
+        return ""
+    guessing = number(math.log(classes))
+    return f" Guessing costs {guessing}: its line is left out where all losses lie below {FAR_BELOW:.0%} of that."
 
 
 def guessing_key(classes: int | None, outside: Iterable[bool] = (False,)) -> list[Line2D]:
@@ -112,7 +115,9 @@ def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float]
 
 
 def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, from_zero: bool = False) -> None:
-    """Sets the vertical limits of losses; what lies far above the ends and the guessing loss is cut and labelled.
+    """Sets the vertical limits of losses by their lines; bands, and what lies far above, are cut and labelled.
+
+    Far above is beyond twice the ends and the guessing loss.
 
     Args:
         axes: axes in which the losses are drawn.
@@ -120,7 +125,8 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
         classes: number of classes, if it is known.
         from_zero: whether the axis begins at 0, so that parts add up to the eye.
     """
-    low, high = axes.dataLim.intervaly
+    low, highest = axes.dataLim.intervaly
+    high = highest_line(axes)
     if classes is None:  # the lowest start, where the loss of guessing is not known
         guessing = min((line.get_ydata()[0] for line in axes.lines if len(line.get_ydata())), default=high)
     else:
@@ -129,9 +135,9 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
     if limit <= low:  # losses that are negative
         limit = high
     tick_ends(axes, 0 if from_zero else low, min(high, limit), intervals=max(2, min(5, int(3 * panel_size(axes)[1]))))
-    if high > axes.get_ylim()[1]:
+    if highest > axes.get_ylim()[1]:
         axes.annotate(
-            f"↑ to {number(high, 1) if high < 1e4 else rate_label(high)}",
+            f"↑ to {positive(highest, 1)}",
             (0.5, 1),
             (0, -2),
             "axes fraction",
@@ -141,6 +147,12 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
             va="top",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
+
+
+def highest_line(axes: Axes) -> float:
+    """Returns the highest finite value of all lines; bands may reach above it."""
+    values = numpy.concatenate([numpy.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    return float(values[numpy.isfinite(values)].max(initial=-math.inf))
 
 
 def panel_size(axes: Axes) -> tuple[float, float]:

@@ -43,11 +43,24 @@ def draw(study: Study, coordinates: pandas.DataFrame, coordinate_powers: pandas.
     seeds = counted(coordinate_powers["seeds"].max(), "seed")
     explain(
         figure,
-        f"All at a learning rate of {check_rate(study)}. Left: each of {seeds}. Right: the power of width that the "
-        f"change goes with, and its 95% interval over {seeds}; at 0 (line) a step changes all widths alike.",
+        f"All at a learning rate of {check_rate(study)}, whatever the circumstance trains at. Left: each of {seeds}. "
+        f"Right: the power of width that the change goes with, and its 95% interval over {seeds}; at 0 (line) a step "
+        f"changes all widths alike.{zero_head_note(known)}",
         [pyplot.Line2D([], [], **look, label=f"after {counted(step, 'step')}") for step, look in looks.items()],
     )
     return figure
+
+
+def zero_head_note(powers: pandas.DataFrame) -> str:
+    """Says why the first step changes the logits alone, where a head of zeros lets no gradient through."""
+    first, later = (
+        set(powers.loc[powers["step"] == step, "layer"]) for step in (powers["step"].min(), powers["step"].max())
+    )
+    return (
+        " The first step changes the logits alone: a head of zeros lets no gradient through."
+        if first == {LOGITS} != later
+        else ""
+    )
 
 
 def draw_changes(axes: Axes, logits: pandas.DataFrame, looks: dict[int, dict]) -> None:

@@ -1,10 +1,9 @@
 """In how many seeds the loss of a larger network comes to lie below that of a smaller one and stays there, and the
 median step from which on.
 
-Dark cells: many seeds. A light cell does not mean never: curves that still fall at the end may cross later.
+Dark cells: many seeds. A light cell does not mean never: curves that still fall at the end may cross later. The step is
+written where more than half of the seeds cross: the median counts the others as later than any step.
 """
-
-from collections.abc import Callable
 
 import numpy
 import pandas
@@ -15,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from widthwise.analysis.comparisons import same_circumstances
-from widthwise.analysis.features import CROSSING_SHARE
+from widthwise.analysis.features import CROSSING_MARGIN, CROSSING_SHARE
 from widthwise.figures.axes import size_labels
+from widthwise.figures.findings import MOST_NAMED
 from widthwise.figures.layout import (
     AROUND_PANELS,
     MOST_HEIGHT,
@@ -26,7 +26,7 @@ from widthwise.figures.layout import (
     row_heights,
     title,
 )
-from widthwise.figures.style import SMALL
+from widthwise.figures.style import GREY, SMALL
 from widthwise.report.wording import MEASURES, capitalised
 from widthwise.study.curves import AnyStudy
 
@@ -55,19 +55,38 @@ def draw(study: AnyStudy, crossings: pandas.DataFrame, features: pandas.DataFram
         squeeze=False,
         layout="constrained",
     )
-    title(figure, finding(crossings, groups))
+    title(figure, finding(study, crossings, groups))
     for axes, block, rows in zip(panels.flat, blocks, names, strict=True):
         places = zip(block, name_rows(axes, rows), strict=True)
-        draw_block(axes, crossings, list(places), size_labels(study))
-    explain(
-        figure,
-        f"In how many seeds the larger network's loss, averaged over {CROSSING_SHARE:.0%} of the run, falls below the "
-        f"smaller one's and stays there to the end; below it the median {study.step_name} from which on."
-        + (" Of many sizes, only the largest and the smallest are compared." if too_many.any() else ""),
-        [Patch(facecolor=SHARES(0.85 * share), edgecolor="#cccccc", label=words) for share, words in
-         ((0, "in no seed"), (0.5, "in half of the seeds"), (1, "in every seed"))],
-    )  # fmt: skip
+        draw_block(axes, study, crossings, list(places))
+    explain(figure, note(study, crossings, only_extremes=too_many.any()), key(crossings))
     return figure
+
+
+def note(study: AnyStudy, crossings: pandas.DataFrame, *, only_extremes: bool) -> str:
+    """Says what the numbers that occur stand for."""
+    text = (
+        f"In how many seeds the larger network's loss, averaged over {CROSSING_SHARE:.0%} of the run, falls at least "
+        f"{CROSSING_MARGIN} nats below the smaller one's and stays there to the end"
+    )
+    if numpy.isfinite(crossings["median_crossing"]).any():
+        text += f"; below it, if more than half cross, the median {study.step_name} from which on"
+    return f"{text}. Of many sizes, only the largest and the smallest are compared." if only_extremes else f"{text}."
+
+
+def key(crossings: pandas.DataFrame) -> list[Patch]:
+    """Returns the keys of the shades that occur."""
+    shares = crossings["crossed"] / crossings["seeds"]
+    shades = (
+        (0, "in no seed", shares == 0),
+        (0.5, "in some seeds", (shares > 0) & (shares < 1)),
+        (1, "in every seed", shares == 1),
+    )
+    return [
+        Patch(facecolor=SHARES(0.85 * share), edgecolor="#cccccc", label=words)
+        for share, words, occurs in shades
+        if occurs.any()
+    ]
 
 
 def blocks_of(crossings: pandas.DataFrame, groups: list[list[str]]) -> list[list[list[str]]]:
@@ -80,26 +99,25 @@ def blocks_of(crossings: pandas.DataFrame, groups: list[list[str]]) -> list[list
 
 
 def draw_block(
-    axes: Axes,
-    crossings: pandas.DataFrame,
-    block: list[tuple[list[str], tuple[float, float]]],
-    label: Callable[[int], str],
+    axes: Axes, study: AnyStudy, crossings: pandas.DataFrame, block: list[tuple[list[str], tuple[float, float]]]
 ) -> None:
     """Draws the circumstances of one set of sizes, each with where its row begins and how high it is.
 
-    `label` formats sizes.
+    Where the reported loss holds no penalty it is the data loss, which is said instead of drawing it twice.
     """
+    label = size_labels(study)
     first = crossings[crossings["circumstance"] == block[0][0][0]]
-    columns, left = {}, 0.0
+    columns, middles, left = {}, {}, 0.0
     for measure in [measure for measure in MEASURES if measure in set(first["measure"])]:
         start = left
         for pair, smaller, larger in first.loc[first["measure"] == measure, ["pair", "smaller", "larger"]].to_numpy():
             left += GAP * (pair == "extremes" and left > start)
             columns[measure, smaller, larger, pair] = left
             left += 1
+        middles[measure] = (start + left) / 2
         axes.annotate(
             MEASURES[measure],
-            ((start + left) / 2, 0),
+            (middles[measure], 0),
             (0, 40),
             textcoords="offset points",
             ha="center",
@@ -107,7 +125,13 @@ def draw_block(
         )
         left += MEASURE_GAP
     for group, row in block:
+        is_same = "data_loss" in middles and not study.circumstances[group[0]].reports_penalty
+        if is_same:
+            same = {"ha": "center", "va": "center", "fontsize": SMALL, "color": GREY}
+            axes.text(middles["objective"], row[0] + row[1] / 2, "= data loss", **same)
         for found in crossings[crossings["circumstance"] == group[0]].to_dict("records"):
+            if found["measure"] == "objective" and is_same:
+                continue
             draw_cell(axes, columns[found["measure"], found["smaller"], found["larger"], found["pair"]], row, found)
     for (_, smaller, larger, _), position in columns.items():
         words = f"{label(larger)}\nbelow\n{label(smaller)}"
@@ -125,17 +149,18 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], found: dict) ->
     text = f"{found['crossed']}/{found['seeds']}"
     if numpy.isfinite(found["median_crossing"]):
         text += f"\n{found['median_crossing']:.0f}"
-    ink = "white" if share > 0.75 else "black"
+    ink = "white" if share > 0.9 else "black"
     axes.text(left + 0.5, top + height / 2, text, ha="center", va="center", fontsize=SMALL, color=ink)
 
 
-def finding(crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
+def finding(study: AnyStudy, crossings: pandas.DataFrame, groups: list[list[str]]) -> str:
     """Says in how many circumstances, or seeds of one, the largest network's loss comes to lie below the smallest's."""
     extremes = crossings[(crossings["pair"] == "extremes") & (crossings["measure"] == "objective")]
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
-    count = always.isin([group[0] for group in groups]).sum()
+    names = [group[0] for group in groups if group[0] in set(always)]
     if len(groups) > 1:
-        return f"{crosses_in(count, f'{len(groups)} circumstances')} in every seed"
+        told = f" ({', '.join(study.titles(names))})" if 0 < len(names) <= MOST_NAMED else ""
+        return f"{crosses_in(len(names), f'{len(groups)} circumstances{told}')} in every seed"
     crossed, seeds = extremes[["crossed", "seeds"]].iloc[0]
     if seeds > 1:
         return crosses_in(crossed, f"{seeds} seeds")

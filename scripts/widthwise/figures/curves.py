@@ -6,11 +6,13 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import size_label
 
 DIVERGED = {"color": "#000000", "marker": "x", "markersize": 5, "linestyle": "none"}
 ALONE = {"linewidth": 0.8, "linestyle": "--"}
+START = {"linewidth": 2, "solid_capstyle": "butt"}
 PRINTED = {"marker": "o", "markersize": 3, "markerfacecolor": "white", "markeredgewidth": 0.8, "linestyle": "none"}
 
 
@@ -55,25 +57,32 @@ def draw_curves(
         label: formats sizes.
 
     Returns:
-        For `label_lines`: each line's label with its last value and colour.
+        For `label_lines`: each line's label, with its end value (the last one if the table has no end) and colour.
     """
     colours = size_colours(losses["parameters"])
-    lost, last_rows = set(runs.loc[runs["diverged"], "parameters"]), last_rows_of_diverged(losses, runs)
+    lost, last_rows = runs[runs["diverged"]].groupby("parameters").size(), last_rows_of_diverged(losses, runs)
+    end_values = runs.groupby("parameters")[f"{measure}_end_value"].mean() if f"{measure}_end_value" in runs else {}
     ends = {}
     for rank, (parameters, rows) in enumerate(losses.groupby("parameters")):
         shared, values = by_seed(rows, "step", measure)
         colour = colours[parameters]
         if parameters in lost:
+            words = f"{label(parameters)} ({lost[parameters]} ×)"
             axes.plot(values.index, values, color=colour, **ALONE)
             crosses = last_rows[last_rows["parameters"] == parameters]
             axes.plot(crosses["step"], crosses[measure], **DIVERGED | {"color": colour})
-            end = values.iloc[-1].median()
+            ends[words] = (values.iloc[-1].median(), colour)
         else:
             axes.fill_between(shared.index, shared["lowest"], shared["highest"], color=colour, alpha=0.18, linewidth=0)
             axes.plot(shared.index, shared["mean"], color=colour, linewidth=1.1 + 0.2 * rank)
-            end = shared["mean"].iloc[-1]
-        ends[label(parameters)] = (end, colour)
+            ends[label(parameters)] = (end_values.get(parameters, shared["mean"].iloc[-1]), colour)
     return ends
+
+
+def draw_starts(axes: Axes, starts: pandas.Series, colours: Mapping[int, str], last: int) -> None:
+    """Draws each size's starting loss as a dash left of step 0; `starts` has one for each parameter count."""
+    for parameters, start in starts.dropna().items():
+        axes.plot([-0.035 * last, -0.008 * last], [start, start], color=colours[parameters], **START)
 
 
 def draw_printed(axes: Axes, printed: pandas.DataFrame, colours: Mapping[int, str]) -> None:
@@ -87,19 +96,23 @@ def curve_note(runs: pandas.DataFrame, sizes: str = "parameters") -> str:
     """Says what lines and bands of these runs are; `sizes` is what sizes are compared by."""
     seeds = runs["seed"].nunique()
     if seeds == 1:
-        return f"Labels: {sizes}. One seed."
+        return f"Labels: {sizes}, in the order of the ends. One seed."
     if runs.groupby(["circumstance", "parameters"])["diverged"].any().all():
         return f"Labels: {sizes}."
-    return f"Labels: {sizes}. Lines: mean over {seeds} seeds; bands: lowest to highest seed."
+    bands = f"Lines: mean over {seeds} seeds; bands: lowest to highest seed."
+    return f"Labels: {sizes}, in the order of the ends. {bands}"
 
 
 def curve_key(losses: pandas.DataFrame, runs: pandas.DataFrame, *, printed: bool = False) -> list[Line2D]:
     """Returns the keys of those marks that occur."""
     handles = []
     if printed:
-        handles.append(Line2D([], [], color="#000000", **PRINTED, label="printed loss, mean of an epoch"))
+        handles.append(
+            Line2D([], [], color="#000000", **PRINTED, label="printed loss: mean of the epoch that ends there")
+        )
     if len(last_rows_of_diverged(losses, runs)):
-        handles.append(Line2D([], [], **DIVERGED, label="a seed that diverged"))
+        broken = f"not finite, or ends above {BROKEN_DOWN} times start and guessing"
+        handles.append(Line2D([], [], **DIVERGED, label=f"a seed that diverged: {broken}"))
     if runs["diverged"].any():
         handles.append(Line2D([], [], color="#000000", **ALONE, label="each seed, where one diverged"))
     return handles
@@ -112,5 +125,5 @@ def last_rows_of_diverged(losses: pandas.DataFrame, runs: pandas.DataFrame) -> p
 
 
 def shown_ends(ends: Mapping[str, tuple[float, str]]) -> list[float]:
-    """The last value of each line."""
+    """The end of each line."""
     return [value for value, _ in ends.values()]

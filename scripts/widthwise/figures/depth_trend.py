@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import far_below_note, guessing_key, log_axis, loss_limits
+from widthwise.figures.axes import far_below_note, guessing_key, guessing_line, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import END, ONE_SEED, together, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
@@ -18,7 +18,7 @@ from widthwise.report.wording import MEASURES, listed, size_label
 from widthwise.study.plan import Study
 
 PANELS = ("objective", "data_loss")
-BESIDE = 1.04  # how much further right the last circumstance stands than the first, so that intervals do not hide
+BESIDE = 1.02  # how much further right each circumstance stands than the one before, so that intervals do not hide
 
 
 def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
@@ -32,15 +32,17 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     classes = int(runs["classes"].iloc[0])
     figure, panels = panel_grid(len(PANELS), height=3.6)
     title(figure, finding(verdicts, study, circumstances))
-    outside = []
+    panels[1].sharey(panels[0])
     for axes, measure in zip(panels, PANELS, strict=True):
         title_panel(axes, [f"{MEASURES[measure]}, end"])
         for place, (name, style) in enumerate(styles.items()):
             rows = ends[(ends["measure"] == measure) & (ends["circumstance"] == name)].sort_values("depth")
-            draw_line(axes, rows, style, BESIDE ** (place / max(1, len(styles) - 1) - 0.5))
-        outside.append(loss_limits(axes, classes))
+            draw_line(axes, rows, style, BESIDE ** (place - (len(styles) - 1) / 2))
         depth_axis(axes, ends)
         axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
+    panels[0].dataLim.update_from_data_y(panels[1].dataLim.intervaly, ignore=False)  # one scale, for both
+    outside = [loss_limits(panels[0], classes)]
+    guessing_line(panels[1], classes)
     handles = [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()]
     if ends["mean"].isna().any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
@@ -48,7 +50,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     intervals = ONE_SEED if seeds == 1 else f"Mean and 95% t interval over {seeds} seeds."
     explain(
         figure,
-        f"{intervals}{far_below_note(outside)}",
+        f"{intervals}{far_below_note(classes, outside)}",
         [*handles, *guessing_key(classes, outside)],
     )
     return figure

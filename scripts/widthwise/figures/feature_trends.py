@@ -44,8 +44,12 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     classes = classes_of(runs)
     columns = [feature for feature in COLUMNS if feature in set(features["feature"])]
     measures = [measure for measure in MEASURE_STYLES if measure in set(features["measure"])]
-    figure, rows = row_grid(len(groups), [FEATURES[feature] for feature in columns])
-    finding = ends_finding(verdicts, [group[0] for group in groups]) or "Where the curves start and end, against size"
+    decay = f"{FEATURES['initial_decay']} ({counted(study.analysis.decay_step, study.step_name)})"
+    headings = FEATURES | {"initial_decay": decay}
+    figure, rows = row_grid(len(groups), [headings[feature] for feature in columns])
+    finding = (
+        ends_finding(study, verdicts, [group[0] for group in groups]) or "Where the curves start and end, against size"
+    )
     title(figure, finding, study.heading)
     outside = []
     for row, group in zip(rows, groups, strict=True):
@@ -54,13 +58,13 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
         for axes, feature in zip(row, columns, strict=True):
             draw_feature(axes, of_circumstance[of_circumstance["feature"] == feature])
             if feature == "initial_decay":
-                loss_limits(axes, None, intervals=3)
+                loss_limits(axes, None, intervals=3, signed=True)
             else:
                 outside.append(loss_limits(axes, classes, intervals=3))
             remark(axes, arrows(verdicts, group[0], feature, short=panel_size(axes)[0] < 2.5))
             parameter_axis(axes, of_circumstance["parameters"], size_labels(study))
     label_below(rows, study.size_name)
-    note = f"{interval_note(study, features)} Each panel has its own scale.{far_below_note(outside)}"
+    note = f"{interval_note(study, features)} Each panel has its own scale.{far_below_note(classes, outside)}"
     note = f"{note} {arrow_note(verdicts)}".rstrip()
     diverged = [pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged")]
     diverged = diverged if features["mean"].isna().any() else []

@@ -6,24 +6,28 @@ import pandas
 
 from widthwise.analysis.features import ROW_MEASURES
 from widthwise.analysis.tables import rows_with
+from widthwise.report.evidence import is_true
 from widthwise.report.wording import MEASURES, listed
+from widthwise.study.curves import AnyStudy
 
 START = {
     "rises": "starts higher",
     "falls": "starts lower",
     "flat": "starts level",
-    "mixed": "starts mixed",
+    "mixed": "starts now higher, now lower",
     "diverged": "diverges at the start",
-    "undecided": "starts undecided",
+    "undecided": "has an undecided start",
 }
 END = {
     "rises": "ends higher",
     "falls": "ends lower",
     "flat": "ends level",
-    "mixed": "ends mixed",
+    "mixed": "ends now higher, now lower",
     "diverged": "diverges",
-    "undecided": "ends undecided",
+    "undecided": "has an undecided end",
 }
+WORDS = {"starting_loss": START, "end_value": END}
+MOST_NAMED = 3  # circumstances of a count
 ONE_SEED = "One seed: values without intervals."
 # Before the change of a verdict that rests on the bounds of diverged runs.
 AT_LEAST = {"rises": "≥ ", "falls": "≤ "}
@@ -48,6 +52,23 @@ def verdict_of(verdicts: pandas.DataFrame, circumstance: str, measure: str, feat
     return None if row is None else row["verdict"]
 
 
+def verdict_words(verdicts: pandas.DataFrame, circumstance: str, measure: str, feature: str) -> str:
+    """Says how a loss starts or ends in larger networks: "ends slightly lower"; nothing without a verdict."""
+    row = verdict_row(verdicts, circumstance, measure, feature)
+    if row is None:
+        return ""
+    words = WORDS[feature][row["verdict"]]
+    return words.replace(" ", " slightly ", 1) if is_true(row["slight"]) else words
+
+
+def named(study: AnyStudy, circumstances: Sequence[str]) -> str:
+    """Counts circumstances, and names them if they are few: "2 (plain depth, ten times the L2)"."""
+    if not circumstances:
+        return "none"
+    names = f" ({', '.join(study.titles(circumstances))})" if len(circumstances) <= MOST_NAMED else ""
+    return f"{len(circumstances)}{names}"
+
+
 def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     """Gathers the titles of which the same words are true, in order; `words` maps a title to words."""
     found: dict[str, list[str]] = {}
@@ -58,26 +79,23 @@ def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
 
 def curve_finding(verdicts: pandas.DataFrame, circumstance: str, measure: str) -> str:
     """Says where a circumstance's curves start and end as parameters grow: "starts higher, ends lower"."""
-    found = (
-        words.get(verdict_of(verdicts, circumstance, measure, feature))
-        for words, feature in ((START, "starting_loss"), (END, "end_value"))
-    )
-    return ", ".join(text for text in found if text)
+    return ", ".join(filter(None, (verdict_words(verdicts, circumstance, measure, feature) for feature in WORDS)))
 
 
-def ends_finding(verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
-    """Says in how many circumstances each loss ends higher in larger networks, or diverges; of one, how it ends.
+def ends_finding(study: AnyStudy, verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
+    """Says in which circumstances each loss ends higher in larger networks, or diverges; of one, how it ends.
 
     Nothing where no end has a verdict.
     """
     ends = verdicts[(verdicts["feature"] == "end_value") & verdicts["circumstance"].isin(circumstances)]
-    found = {MEASURES[measure]: list(ends.loc[ends["measure"] == measure, "verdict"]) for measure in ROW_MEASURES}
-    found = {loss: of_loss for loss, of_loss in found.items() if of_loss}
-    if not found:
+    measures = [measure for measure in ROW_MEASURES if measure in set(ends["measure"])]
+    if not measures:
         return ""
     if len(circumstances) == 1:
-        return "In larger networks " + listed(f"the {loss} {END[of_loss[0]]}" for loss, of_loss in found.items())
-    higher = listed(f"a higher {loss} in {of_loss.count('rises') or 'none'}" for loss, of_loss in found.items())
+        words = {measure: verdict_words(ends, circumstances[0], measure, "end_value") for measure in measures}
+        return "In larger networks " + listed(f"the {MEASURES[measure]} {text}" for measure, text in words.items())
+    rises = {measure: rows_with(ends, measure=measure, verdict="rises")["circumstance"] for measure in measures}
+    higher = listed(f"a higher {MEASURES[measure]} in {named(study, list(names))}" for measure, names in rises.items())
     return f"Of {len(circumstances)} circumstances, larger networks end with {higher}{lost_words(ends)}"
 
 

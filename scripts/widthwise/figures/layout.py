@@ -13,8 +13,9 @@ from widthwise.figures.axes import panel_size
 from widthwise.figures.style import GREY, SMALL
 from widthwise.report.wording import capitalised, uncapitalised
 
-# Inches. At this width text of 8 points is readable on a page; the height is a screen and a half.
-WIDTH, MOST_HEIGHT = 10.0, 13.5
+# Inches. At this width text of 8 points is readable on a page; the height is a screen and a half. A README's column is
+# narrower, and would shrink a wider figure.
+WIDTH, README_WIDTH, MOST_HEIGHT = 10.0, 8.6, 13.5
 AROUND_PANELS = 1.5  # height of the figure's title, note and key
 SMALL_CHARACTERS, BOLD_CHARACTERS = 16, 13  # per inch
 LOW_PANEL = 1.7  # height of a panel that is low
@@ -45,7 +46,7 @@ def panel_grid(count: int, *, most_columns: int = 3, height: float = 2.7) -> tup
 
 
 def row_grid(
-    count: int, columns: Sequence[str], *, height: float = 2.0, share_rows: bool = False
+    count: int, columns: Sequence[str], *, height: float = 2.0, width: float = WIDTH, share_rows: bool = False
 ) -> tuple[Figure, list[list[Axes]]]:
     """Makes a figure of `count` rows of panels; many rows stand in blocks beside each other.
 
@@ -53,6 +54,7 @@ def row_grid(
         count: number of rows.
         columns: the headings of a row's panels.
         height: of a row, in inches, where there is room.
+        width: of the figure, in inches; blocks of rows take all the width there is.
         share_rows: whether the panels of a row have one vertical scale.
 
     Returns:
@@ -60,11 +62,11 @@ def row_grid(
     """
     room = MOST_HEIGHT - AROUND_PANELS
     blocks = 1 if count * 1.5 <= room else 2
-    rows, width = -(-count // blocks), len(columns)
+    rows = -(-count // blocks)
     figure, grid = pyplot.subplots(
         rows,
-        blocks * width,
-        figsize=(WIDTH, min(height * rows, room) + AROUND_PANELS),
+        blocks * len(columns),
+        figsize=(width if blocks == 1 else WIDTH, min(height * rows, room) + AROUND_PANELS),
         squeeze=False,
         layout="constrained",
     )

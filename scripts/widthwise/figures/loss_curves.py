@@ -9,9 +9,9 @@ import pandas
 from matplotlib.figure import Figure
 
 from widthwise.analysis.comparisons import same_circumstances
-from widthwise.analysis.tables import classes_of
+from widthwise.analysis.tables import classes_of, rows_with
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis, tick_log_ends
-from widthwise.figures.curves import curve_key, curve_note, draw_curves, draw_printed, shown_ends
+from widthwise.figures.curves import curve_key, curve_note, draw_curves, draw_printed, draw_starts, shown_ends
 from widthwise.figures.findings import curve_finding, tally
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
@@ -50,28 +50,37 @@ def draw(
             continue
         of_runs = runs[runs["circumstance"] == group[0]]
         lost = set(of_runs.loc[of_runs["diverged"], "parameters"])
+        colours, last = size_colours(rows["parameters"]), int(rows["step"].max())
         ends[axes] = draw_curves(axes, rows, of_runs, "objective", size_labels(study))
+        draw_starts(axes, starting_losses(features, group[0]), colours, last)
         if printed is not None:
             epochs = printed[(printed["circumstance"] == group[0]) & ~printed["parameters"].isin(lost)]
-            draw_printed(axes, epochs, size_colours(rows["parameters"]))
+            draw_printed(axes, epochs, colours)
         guessing_line(axes, classes)
         highest = rows["objective"].max()
         if lost and highest > LOGARITHMIC_FROM:
             tick_log_ends(axes, max(rows["objective"].min(), LOWEST), highest, scientific)
         else:
             cut_far_above(axes, shown_ends(ends[axes]), classes)
-        step_axis(axes, rows["step"].max())
+        step_axis(axes, last)
+        axes.set_xlim(left=-0.04 * last)
     columns = panels[0].get_subplotspec().get_gridspec().ncols
     for axes in panels[::columns]:
         axes.set_ylabel("reported loss (nats)")
     for axes in panels[-columns:]:
         axes.set_xlabel(study.step_name)
     note = f"{reported_loss_note(study)} {curve_note(runs, study.size_name)}"
-    note += " Each panel has its own scale." if len(groups) > 1 else ""
+    note += " Dashes left of 0: starts." + (" Each panel has its own scale." if len(groups) > 1 else "")
     has_printed = printed is not None and not printed.empty
     explain(figure, note, [*guessing_key(classes), *curve_key(losses, runs, printed=has_printed)])
     label_lines(figure, ends)
     return figure
+
+
+def starting_losses(features: pandas.DataFrame, circumstance: str) -> pandas.Series:
+    """Returns the mean starting loss of each size, by parameters."""
+    rows = rows_with(features, circumstance=circumstance, measure="objective", feature="starting_loss")
+    return rows.set_index("parameters")["mean"]
 
 
 def scientific(tick: float) -> str:
@@ -90,5 +99,5 @@ def panel_finding(verdicts: pandas.DataFrame, runs: pandas.DataFrame, circumstan
     """Says where the curves of a panel start and end, and how many runs diverged."""
     of_circumstance = runs[runs["circumstance"] == circumstance]
     diverged = int(of_circumstance["diverged"].sum())
-    finding = curve_finding(verdicts, circumstance, "objective")
+    finding = curve_finding(verdicts, circumstance, "objective").replace("has an undecided", "undecided")
     return finding + (f"; {diverged} of {counted(len(of_circumstance), 'run')} diverged" if diverged else "")

@@ -12,7 +12,7 @@ from widthwise.analysis.tables import classes_of
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, shown_ends
 from widthwise.figures.labels import label_lines
-from widthwise.figures.layout import explain, label_below, remark, row_grid, title, title_row
+from widthwise.figures.layout import README_WIDTH, explain, label_below, remark, row_grid, title, title_row
 from widthwise.report.wording import listed, number
 from widthwise.study.curves import AnyStudy
 
@@ -28,13 +28,13 @@ def draw(study: AnyStudy, losses: pandas.DataFrame, features: pandas.DataFrame, 
     ends = largest_ends(features, [group[0] for group in shown])
     losses, runs = (table[table["circumstance"].isin(ends.index)] for table in (losses, runs))
     classes = classes_of(runs)
-    figure, rows = row_grid(len(shown), list(COLUMNS.values()), share_rows=True)
+    figure, rows = row_grid(len(shown), list(COLUMNS.values()), width=README_WIDTH, share_rows=True)
     title(figure, finding(study, ends), study.heading)
     labels = {}
     for row, group in zip(rows, shown, strict=True):
         of_circumstance, of_runs = (table[table["circumstance"] == group[0]] for table in (losses, runs))
         title_row(row, study.titles(group), "nats")
-        remark(row[-1], part(*ends.loc[group[0]]))
+        remark(row[-1], end_words(*ends.loc[group[0]]))
         for axes in row[:-1]:
             guessing_line(axes, classes)
         lines = [
@@ -58,6 +58,12 @@ def largest_ends(features: pandas.DataFrame, circumstances: list[str]) -> pandas
     largest = ends[ends["parameters"] == ends.groupby("circumstance")["parameters"].transform("max")]
     means = largest.pivot(index="circumstance", columns="measure", values="mean")
     return means.reindex(circumstances)[["objective", "data_loss"]]
+
+
+def end_words(objective: float, data_loss: float) -> str:
+    """Says how much penalty is left; nothing where a run of the largest size diverged."""
+    words = part(objective, data_loss)
+    return f"{words} at the end" if words else ""
 
 
 def part(objective: float, data_loss: float) -> str:

@@ -2,7 +2,8 @@
 filled: against parameters, and, for the largest network, against steps.
 
 Under BatchNorm a kernel's scale does not change the data loss; the penalty drifts to where weight decay and gradient
-steps balance. A curve that is not level yet says nothing of where that is.
+steps balance. There it is expected to grow as the cube root of the parameters (dotted). A curve that is not level yet
+says nothing of where that is.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from widthwise.figures.axes import parameter_axis, size_labels, step_axis, tick_log_ends
-from widthwise.figures.findings import ONE_SEED
+from widthwise.figures.findings import MOST_NAMED, ONE_SEED
 from widthwise.figures.layout import (
     AROUND_PANELS,
     WIDTH,
@@ -112,7 +113,7 @@ def draw_sizes(axes: Axes, penalties: pandas.DataFrame, styles: Mapping[str, dic
         axes.errorbar(rows["parameters"], rows["end"], yerr=bars, elinewidth=0.8, **style)
         axes.plot(rows["parameters"], rows["start"], **style | START)
     sizes = numpy.array([penalties["parameters"].min(), penalties["parameters"].max()], dtype=float)
-    middle = numpy.exp(numpy.log(penalties["end"]).mean())
+    middle = penalties["end"].median()
     axes.plot(sizes, middle * (sizes / numpy.sqrt(sizes.prod())) ** (1 / 3), **GUIDE)
 
 
@@ -141,15 +142,22 @@ def lost_the_largest(losses: pandas.DataFrame, penalties: pandas.DataFrame) -> b
 
 
 def limits(axes: Axes) -> tuple[float, float]:
-    """The lowest and the highest value drawn, bars aside."""
-    values = numpy.concatenate([numpy.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    """The lowest and the highest value drawn, bars included."""
+    bars = [path[:, 1] for artist in axes.collections for path in artist.get_segments()]
+    values = numpy.concatenate([numpy.asarray(line.get_ydata(), dtype=float) for line in axes.lines] + bars)
     return float(numpy.nanmin(values)), float(numpy.nanmax(values))
 
 
 def finding(ratios: pandas.DataFrame) -> str:
-    """Says how much more penalty is left in the largest network than in the smallest."""
+    """Says how much more penalty is left in the largest network than in the smallest; of many ratios, the median."""
     if ratios.empty:
         return "The penalty that is left at the end of training"
-    ends = (ratios["ratio"].min(), ratios["ratio"].max())
-    words = dict.fromkeys(positive(ratio, 1 if ratio < 10 else 0) for ratio in ends)
-    return f"At the end the largest network's penalty is {' to '.join(words)} times the smallest's"
+    shown = ratios["ratio"].agg(["min", "max"] if len(ratios) <= MOST_NAMED else ["median"])
+    words = " to ".join(dict.fromkeys(positive(ratio, 1 if ratio < 10 else 0) for ratio in shown))
+    if len(ratios) <= MOST_NAMED:
+        return f"At the end the largest network's penalty is {words} times the smallest's"
+    more = (ratios["ratio"] > 1).sum()
+    return (
+        f"In {more} of {len(ratios)} circumstances the largest network keeps more penalty than the smallest; in the "
+        f"median it is {words} times as much"
+    )

@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from widthwise.figures.layout import WIDTH, explain, title
-from widthwise.figures.style import FOREGROUND_CLASS
+from widthwise.figures.style import FOREGROUND_CLASS, GREY
 from widthwise.report.wording import number, size_label
 from widthwise.study.plan import Study
 
@@ -40,10 +40,11 @@ def draw(study: Study, predictions: dict[str, numpy.ndarray]) -> Figure:
         axes.set_xlabel(f"Dice {number(score, 2)}")
     for axes in panels:
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+        axes.spines[:].set(visible=True, color=GREY, linewidth=0.5)
     explain(
         figure,
         "Right: probability of foreground, black 0 to white 1, and the outline of the mask. Dice: overlap of the mask "
-        "with where that is above 0.5, from 0 to 1. First circumstance and seed of the study.",
+        f"with where that is above 0.5, from 0 to 1. One run of each size: {study.title(study.judged[0])}, "
+        f"seed {study.seeds[0]}.",
     )
     return figure

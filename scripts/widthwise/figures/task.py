@@ -14,7 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
 from widthwise.figures.layout import explain, title
-from widthwise.figures.style import BACKGROUND_CLASS, FOREGROUND_CLASS, SERIES_COLOURS
+from widthwise.figures.style import BACKGROUND_CLASS, FOREGROUND_CLASS, GREY, SERIES_COLOURS
 from widthwise.study.plan import Study
 
 SAMPLES_PER_CLASS = 6
@@ -166,7 +166,7 @@ def draw_lines(axes: Axes, sample: numpy.ndarray, limits: tuple[float, float]) -
 
 
 def show(axes: Axes, image: numpy.ndarray, limits: tuple[float, float]) -> None:
-    """Draws an image without a frame: grey values between the limits, or colours."""
+    """Draws an image in a thin frame: grey values between the limits, or colours."""
     axes.imshow(image, cmap="gray", interpolation="nearest", vmin=limits[0], vmax=limits[1])
     axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set(visible=True, color=GREY, linewidth=0.5)

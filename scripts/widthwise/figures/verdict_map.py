@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from widthwise.analysis.comparisons import same_circumstances
+from widthwise.analysis.inference import END, START
 from widthwise.figures.findings import AT_LEAST, bounds_note, ends_finding
 from widthwise.figures.layout import (
     AROUND_PANELS,
@@ -26,8 +27,9 @@ from widthwise.figures.layout import (
     title,
 )
 from widthwise.figures.style import GREY, SMALL
+from widthwise.report.evidence import NOT_ONE_WAY, goes_against_its_trend
 from widthwise.report.palette import verdict_look
-from widthwise.report.wording import MEASURES, change, format_verdict, number
+from widthwise.report.wording import MEASURES, capitalised, change, format_verdict, number
 from widthwise.study.curves import AnyStudy
 
 COLUMNS = (
@@ -37,6 +39,8 @@ COLUMNS = (
     ("data_loss", "end_value"),
 )
 WORDS = {"starting_loss": "at the start", "end_value": "at the end"}
+GOES_BACK = "not one way"
+SMALLEST = 0.001  # nats; a smaller decided change is not written out
 GAP = 0.08  # between the columns of two measures
 HEADING = 0.6  # height of a family's heading, in rows
 ROW_HEIGHT = 0.34  # inches
@@ -52,10 +56,12 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame
     names = [", ".join(study.titles(group)) for group in groups]
     headings = {found[0][0]: family for family, found in families.items()} if len(families) > 1 else {}
     positions, has_data_loss = column_positions(verdicts), "data_loss" in set(verdicts["measure"])
+    ends = features[features["feature"] == "end_value"]
+    runs = ends.groupby(["circumstance", "measure"])["seeds"].sum()
     height = ROW_HEIGHT * (sum(row_heights(names)) + HEADING * len(headings)) + ABOVE_COLUMNS
     size = WIDTH, min(height, MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")
-    title(figure, ends_finding(verdicts, [group[0] for group in groups]))
+    title(figure, ends_finding(study, verdicts, [group[0] for group in groups]))
     places = name_rows(axes, names, [HEADING * (group[0] in headings) for group in groups])
     for group, (top, height) in zip(groups, places, strict=True):
         if group[0] in headings:
@@ -64,7 +70,7 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame
         for verdict in verdicts[verdicts["circumstance"] == group[0]].to_dict("records"):
             left = positions[verdict["measure"], verdict["feature"]]
             is_same = verdict["measure"] == "objective" and has_data_loss and not reports_penalty
-            draw_cell(axes, left, (top, height), verdict, is_same=is_same)
+            draw_cell(axes, left, (top, height), verdict, runs[group[0], verdict["measure"]], is_same=is_same)
     label_columns(axes, positions)
     axes.set_xlim(0, max(positions.values()) + 1)
     explain(figure, note(verdicts))
@@ -106,10 +112,13 @@ def write_heading(axes: Axes, top: float, family: str) -> None:
     axes.text(-0.01, top - 0.02, family, **place, fontsize=SMALL, fontweight="bold")
 
 
-def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], *, is_same: bool) -> None:
-    """Draws one verdict, its change and half of its interval, and whether it was predicted.
+def draw_cell(
+    axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], runs: int, *, is_same: bool
+) -> None:
+    """Draws one verdict, its trend and half of its interval, and whether it was predicted.
 
-    With `is_same`, it says that the verdict is the data loss', in place of verdict and change.
+    With `is_same`, it says that the verdict is the data loss', in place of verdict and trend. `runs` are all those of
+    the circumstance.
     """
     top, height = row
     middle = left + 0.5, top + height / 2
@@ -122,14 +131,19 @@ def draw_cell(axes: Axes, left: float, row: tuple[float, float], verdict: Mappin
     axes.add_patch(
         Rectangle((left + 0.02, top + 0.03), 0.96, height - 0.06, facecolor=fill, edgecolor="#bbbbbb", linewidth=0.5)
     )
-    words = f"{arrow} {format_verdict(verdict['verdict'], slight=verdict['slight'])}{prediction_mark(verdict)}"
-    if numpy.isfinite(verdict["change"]):
+    told = (
+        GOES_BACK if goes_against_its_trend(verdict) else format_verdict(verdict["verdict"], slight=verdict["slight"])
+    )
+    words = f"{arrow} {told}{prediction_mark(verdict)}"
+    if verdict["slight"] and abs(verdict["change"]) < SMALLEST:
+        words += f"  < {SMALLEST}"
+    elif numpy.isfinite(verdict["change"]):
         at_least = AT_LEAST.get(verdict["verdict"], "") if verdict["diverged"] else ""
         reach = (verdict["ci_high"] - verdict["ci_low"]) / 2
         is_bounded = numpy.isfinite(reach) and not at_least
         words += f"  {at_least}{change(verdict['change'])}" + (f" ± {number(reach)}" if is_bounded else "")
     elif verdict["diverged"]:
-        words += f"  {verdict['diverged']} diverged"
+        words += f"  {verdict['diverged']} of {runs}" + (" diverged" if verdict["verdict"] != "diverged" else "")
     axes.text(*middle, words, color=ink, ha="center", va="center", fontsize=SMALL)
 
 
@@ -161,9 +175,14 @@ def note(verdicts: pandas.DataFrame) -> str:
     """Says what numbers and marks that occur stand for."""
     has_intervals = numpy.isfinite(verdicts["ci_high"] - verdicts["ci_low"]).any()
     half = " ± half of the interval that decides" if has_intervals else ""
-    parts = [f"Change from the smallest to the largest size{half}, in nats."]
+    parts = [f"Trend over all sizes, from the smallest to the largest{half}, in nats."]
     if verdicts["agrees"].notna().any():
         parts.append("✓: as predicted; ✗: not; no mark: nothing was predicted, or it is undecided.")
     if verdicts["slight"].any():
-        parts.append("Slightly: the interval excludes 0, but every size is within the margin of the smallest.")
+        margins = f"{START.margin} at the start, {END.margin} at the end"
+        parts.append(
+            f"Slightly: the interval excludes 0, but every size is within the margin of the smallest ({margins})."
+        )
+    if any(map(goes_against_its_trend, verdicts.to_dict("records"))):
+        parts.append(f"{capitalised(GOES_BACK)}: undecided, since {NOT_ONE_WAY}, though the interval excludes 0.")
     return " ".join([*parts, bounds_note(verdicts)])

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-# Of the smallest to the largest size, as in the question: red to black. Lightness falls all the way.
-SIZE_STOPS = ("#ff7a5c", "#e3211c", "#8c0b12", "#3a0508", "#000000")
+# Of the smallest to the largest size, as in the question: red to black. Lightness falls evenly.
+SIZE_STOPS = ("#f2694c", "#cb2a26", "#90201f", "#561615", "#000000")
 
 # Arrow, fill and ink of each verdict. The words and arrows tell them apart without the colours.
 VERDICT_LOOKS = {
