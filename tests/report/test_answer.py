@@ -94,7 +94,7 @@ def at_top_level(text: str) -> list[str]:
 def answers(answer: str, title: str) -> list[tuple[str, str]]:
     """Statement and detail on one circumstance, for each of the five questions."""
     found = []
-    for question in section(answer, "The five questions of the post").split("**")[2::2]:
+    for question in section(answer, "The five questions of the post").split("### ")[1:]:
         for statement, titles in re.findall(r"^- \*(.*?)\.\* (.*)\.$", question, re.MULTILINE):
             for part in at_top_level(titles):
                 named, detail = re.fullmatch(r"(.*?)(?: \((.*)\))?", part).groups(default="")
@@ -127,6 +127,9 @@ def test_it_opens_with_the_short_answer_in_numbers():
         "0.700 → 0.700: flat 0.000 [−0.010, +0.010] | 0.700 → 0.300: falls −0.400 [−0.410, −0.390] |" in answer
     )
     assert "| no L2 | = data loss | = data loss | 0.700 → 0.700: flat 0.000 [−0.010, +0.010] | 0.700 → 0.300" in answer
+    assert (
+        "The start is the mean over untrained networks; the end is the mean over the last 10% of the steps." in answer
+    )
     assert "Reported loss = data loss + penalty. Guessing costs log(2) = 0.693 nats." in answer
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps" in answer
 
@@ -153,10 +156,24 @@ def test_what_is_undecided_is_counted_in_the_short_answer():
 
 
 def test_a_loss_that_goes_no_one_way_is_told_beside_the_short_answer():
-    verdicts = {("no_l2", *REPORTED_START): "mixed", ("baseline", *DATA_END): "diverged"}
+    verdicts = {("no_l2", *REPORTED_START): "mixed"}
     told = write_answer(example_evidence(example_study(), {}, verdicts=verdicts)).split("\n\n")[2]
     ways = "starts higher at some sizes and lower at others in no L2"
-    assert told == f"Of 2 circumstances, the reported loss {ways}; networks diverge in baseline."
+    assert told == f"Of 2 circumstances, the reported loss {ways}."
+
+
+@pytest.mark.parametrize("verdict", ["undecided", "diverged"])
+def test_networks_that_diverge_are_told_whatever_the_verdict(verdict):
+    lost, *others = CATALOGUE.judged
+    changes = {name: {DATA_END: 0.001 * place} for place, name in enumerate(others)}  # all flat, no two the same
+    evidence = example_evidence(CATALOGUE, changes | {lost: {DATA_END: 0.1}})
+    verdicts = evidence.tables["verdicts"].copy()
+    ends = verdicts["circumstance"].eq(lost) & verdicts["measure"].eq("data_loss") & verdicts["feature"].eq("end_value")
+    verdicts.loc[ends, ["verdict", "diverged"]] = [verdict, 1]
+    answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
+    _, told, table, _ = answer.split("\n\n")[1:5]
+    assert told.endswith(f"networks diverge in {CATALOGUE.title(lost)}.")
+    assert re.findall(r"^\| (.*?) \|", table, re.MULTILINE)[2:] == [CATALOGUE.title(lost)]
 
 
 def test_a_study_without_a_penalty_says_so():
@@ -383,17 +400,17 @@ def test_larger_networks_that_cross(crossed, below, words):
 
 def test_losses_that_cross_at_different_times_are_told_apart():
     evidence = example_evidence(example_study(), {}, crossed=5)
-    crossings = evidence.tables["crossings"].copy()
+    crossings = evidence.tables["crossings"].assign(median_crossing=1968.0)
     crossings.loc[crossings["measure"] == "objective", "crossed"] = 0
     later = answers(write_answer(replace(evidence, tables=evidence.tables | {"crossings": crossings})), "baseline")[-1]
     assert later == (
         "By the reported loss, not within 288 steps, and every size has settled; by the data loss, yes: the largest "
         "crosses below the smallest in every seed",
-        "data loss: at step 96 in the median",
+        "data loss: at step 1,968 in the median",
     )
     crossings.loc[crossings["measure"] == "objective", "crossed"] = 2
     later = answers(write_answer(replace(evidence, tables=evidence.tables | {"crossings": crossings})), "baseline")[-1]
-    assert later[1] == "reported loss: in 2 of 5 seeds; data loss: at step 96 in the median"
+    assert later[1] == "reported loss: in 2 of 5 seeds; data loss: at step 1,968 in the median"
 
 
 def test_a_largest_network_that_diverged_is_not_said_to_cross_later():
@@ -422,7 +439,8 @@ def test_what_is_lost_to_divergence_is_told_first():
     lost = {("no_l2", *key): "diverged" for key in (REPORTED_END, DATA_END)}
     evidence = example_evidence(study, {}, verdicts=lost)
     verdicts = evidence.tables["verdicts"].copy()
-    verdicts.loc[verdicts["verdict"] == "diverged", ["change", "ci_low", "ci_high"]] = float("nan")
+    values = ["change", "ci_low", "ci_high", "diverged"]
+    verdicts.loc[verdicts["verdict"] == "diverged", values] = [*[float("nan")] * 3, 5]
     answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
     opening, lost = answer.split("\n\n")[1:3]
     assert "; the data loss in none for certain. The" in opening
@@ -442,7 +460,7 @@ def test_what_is_open_is_called_open():
     expected, longer, _, stuck, _ = answers(answer, "baseline")
     assert expected[0].startswith("Undecided: ")
     assert longer == ("Undecided", "64 → 64 steps")
-    assert stuck == ("No clear answer", "0.700; the data loss is undecided at the end; every size still moving")
+    assert stuck == ("No clear answer: the data loss is undecided at the end", "0.700; every size still moving")
     narrower = "(about 12 seeds would halve the interval)"
     assert section(answer, "What was not shown").splitlines()[:3] == [
         f"- Undecided, reported loss at the end: baseline {narrower}.",
@@ -450,6 +468,23 @@ def test_what_is_open_is_called_open():
         "- What longer runs reach in every circumstance: not every size has settled.",
     ]
     assert "Undecided: 6. Contradicted:\n" in section(answer, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ([], "none."),
+        ([DATA_START], "1. It was expected flat, which needs"),
+        ([DATA_START, REPORTED_START], "2. All were expected flat, which needs"),
+        ([DATA_START, DATA_END], "2. Of these, 1 was expected flat, which needs"),
+        ([DATA_START, REPORTED_START, DATA_END], "3. Of these, 2 were expected flat, which needs"),
+        ([DATA_END], "1. Contradicted"),
+    ],
+)
+def test_undecided_predictions_of_flatness_are_counted(features, words):
+    study = example_study(study=["no_l2"])
+    evidence = example_evidence(study, AS_EXPECTED, verdicts={("no_l2", *key): "undecided" for key in features})
+    assert f"Undecided: {words}" in section(write_answer(evidence), EXPECTED)
 
 
 def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are_asked_for():
@@ -468,8 +503,7 @@ def test_a_size_that_goes_against_a_certain_trend_is_the_reason_and_no_seeds_are
     assert expected[0].startswith("Undecided")
     assert expected[1].startswith("start 0.000, end +0.200")
     assert longer == ("Undecided, since the sizes do not go one way", "64 → 128 steps")
-    lower = "the data loss ends lower, but not size by size"
-    assert stuck == ("No clear answer", f"0.700 → 0.500; {lower}")
+    assert stuck == ("No clear answer: the data loss ends lower, but not size by size", "0.700 → 0.500")
 
 
 def test_equal_compute_is_told_of_the_larger_network():
@@ -499,7 +533,7 @@ def test_equal_compute_is_told_of_the_larger_network():
             {"at_horizon": 1, "diverged": 2, "mean": float("nan")},
             "1 of 15 runs ended before midway; 2 of 15 runs diverged",
         ),
-        ("flat", {"at_horizon": 4}, "64 → ≥ 64 steps"),
+        ("flat", {"at_horizon": 4, "mean": 11.0}, "64 → ≥ 2,048 steps"),
         ("rises", {"diverged": 2, "mean": float("nan")}, ""),
     ],
 )
@@ -556,7 +590,8 @@ def test_the_sizes_that_have_not_settled_are_named():
 def test_causes_come_from_contrasts_and_name_their_factor():
     answer = write_answer(example_evidence(example_study(), AS_EXPECTED))
     factor, *cells = row_of(answer, "What causes it", "no L2 against baseline")
-    assert factor == "`training.l2` 0.0001 → 0"
+    assert factor == "`training.l2` 1e-4 → 0"
+    assert "*falls* means that it rises less, or falls more." in section(answer, "What causes it")
     assert cells[:2] == ["falls −0.100 [−0.110, −0.090]"] * 2
     assert cells[2:] == ["flat 0.000 [−0.010, +0.010]"] * 2
     alone = write_answer(example_evidence(example_study(study=["baseline"]), AS_EXPECTED))
@@ -609,6 +644,9 @@ def test_the_penalty_is_told_with_its_ratios():
     assert over.startswith("4.50 [")
     assert over.endswith("] (baseline)")
     assert "| no L2 |" not in section(answer, PENALTY_LEFT)
+    answer = write_answer(example_evidence(study, ends, penalties={"baseline": (0.02, 0.04, 2e7)}))
+    start, end, _, ratio, *_ = row_of(answer, PENALTY_LEFT, "baseline")
+    assert (start, end, ratio[:5]) == ("0.0100 → 1e7", "0.0200 → 2e7", "1e9 [")
 
 
 @pytest.mark.parametrize(
@@ -843,7 +881,7 @@ def test_it_says_what_it_is_conditional_on():
     study = example_study(network={"initialisation": "fixed_std"})
     known = "a fixed standard deviation of 0.05, BatchNorm, mini-batches"
     assert known in section(write_answer(example_evidence(study, {})), title)
-    assert "This study changes posted settings: `training.learning_rate` is 0.0001, not 1e-05." in answer
+    assert "This study changes posted settings: `training.learning_rate` is 1e-4, not 1e-5." in answer
     assert "Left out" not in answer
     without = example_study(training={"l2": 0})
     assert without.left_out == ["no_l2"]
@@ -970,7 +1008,7 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
         assert "nan" not in answer
 
 
-def test_the_program_writes_the_three_files(tmp_path):
+def test_the_program_writes_the_answer_and_the_evidence_as_text_and_pages(tmp_path):
     study = example_study()
     write_results(study, example_evidence(study, AS_EXPECTED), tmp_path)
     summary = {"class_counts": {"train": [9, 9], "test": [4, 4]}, "shape": [1, 9, 9, 9]}
@@ -992,3 +1030,5 @@ def test_the_program_writes_the_three_files(tmp_path):
     evidence = outputs["evidence"].read_text()
     assert evidence.startswith("# Evidence")
     assert "## Penalties" in evidence
+    assert "<h2>Penalties</h2>" in (tmp_path / "e.html").read_text()
+    assert re.search(r"<title>.*raise the training loss\? \(\d+ runs, 2 circumstances\)</title>", page)

@@ -109,7 +109,7 @@ def test_a_rise_by_the_penalty():
     assert "| penalty, end | 0.000 | 0.400 | +0.400 | – |" in answer
     explained = section(answer, "What explains the rise")
     assert causes(answer) == ["Penalty: 67%"]
-    assert "With no L2 (`training.l2` 0.0001 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
+    assert "With no L2 (`training.l2` 1e-4 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
     assert "Noise: over 5 seeds the change is known to ±0.010, 2% of the rise." in explained
     assert section(answer, "What to change").strip() == (
         "1. Compare sizes by data loss, or scale lambda so that the penalty is alike at every size (tried: no L2)."
@@ -132,19 +132,20 @@ def test_a_rise_by_the_rate_and_less_by_other_factors():
     assert "penalty" not in answer.lower()
     explained = section(answer, "What explains the rise")
     assert causes(answer) == ["Learning rate: 75%", "Number of steps: 25%"]
-    assert (
-        "Larger networks fare worse beside smaller ones, and the largest ends higher: ten times the rate." in explained
-    )
+    assert "Ten times the rate: the largest network ends higher, and is harmed more than the smaller ones." in explained
     lower = example_evidence(study, {name: others.get(name, rise) for name in study.judged})
     lower.tables["contrasts"].loc[lower.tables["contrasts"]["circumstance"] == "tenfold_rate", "at_largest_high"] = -0.1
-    helped = "Smaller networks gain more than larger ones, but the largest ends lower too: ten times the rate."
+    helped = "Ten times the rate: the largest network ends lower, but gains less than the smaller ones."
     assert helped in section(write_answer(lower), "What explains the rise")
     assert tried(answer) == ["a tenth of the rate", "four times the steps"]
 
 
 @pytest.mark.parametrize(
     ("at_largest", "words"),
-    [((-0.1, 0.1), "it is not certain that the largest ends lower"), ((0.1, 0.3), "the largest ends higher")],
+    [
+        ((-0.1, 0.1), "the loss rises less with size, or falls more; whether the largest ends lower is open"),
+        ((0.1, 0.3), "the largest network ends higher, but is harmed less than the smaller ones"),
+    ],
 )
 def test_a_factor_that_only_harms_small_networks_is_no_remedy(at_largest, words):
     study = own_study("no_l2", "tenth_of_rate")
@@ -153,7 +154,7 @@ def test_a_factor_that_only_harms_small_networks_is_no_remedy(at_largest, words)
     contrasts = evidence.tables["contrasts"].assign(at_largest_low=low, at_largest_high=high)
     answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
     assert "Learning rate" not in answer
-    assert f" Larger networks fare better beside smaller ones, but {words}: a tenth of the rate.\n" in answer
+    assert f" A tenth of the rate: {words}.\n" in answer
     assert "Divide the learning rate" not in answer
 
 
@@ -199,7 +200,7 @@ def test_a_loss_that_does_not_rise(verdict, first):
         " In larger networks the reported loss ends higher with ten times the rate (+0.300)."
     )
     assert ("about 12 seeds would halve the interval" in opening(answer)) == (verdict == "undecided")
-    assert "| ten times the rate | `training.learning_rate` 0.001 → 0.01 | rises +0.300" in answer
+    assert "| ten times the rate | `training.learning_rate` 1e-3 → 0.01 | rises +0.300" in answer
     assert "What to change" not in answer
     assert "explains" not in answer
 
@@ -209,9 +210,9 @@ def test_where_nothing_rises_the_suspects_that_help_are_named():
     falling = {"baseline": -0.8, "no_l2": -0.8, "tenth_of_rate": -0.1, "tenfold_rate": -0.9}
     answer = write_answer(example_evidence(study, {name: {REPORTED: end, DATA: end} for name, end in falling.items()}))
     assert section(answer, "What each suspect does").strip().splitlines()[0] == (
-        "No difference, within the margin: no L2. "
-        "Larger networks fare worse beside smaller ones, and the largest ends higher: a tenth of the rate. "
-        "Larger networks fare better beside smaller ones, and the largest ends lower: ten times the rate."
+        "No L2: no difference, within the margin. "
+        "A tenth of the rate: the largest network ends higher, and is harmed more than the smaller ones. "
+        "Ten times the rate: the largest network ends lower, and gains more than the smaller ones."
     )
 
 
@@ -288,7 +289,7 @@ def test_what_is_not_compared_with_the_own_settings_explains_nothing():
     assert opening(answer).endswith("Nothing that was tried explains it for certain.")
     assert not causes(answer) + remedies(answer)
     explained = section(answer, "What explains the rise")
-    assert "beside smaller ones, and the largest ends lower: deeper drop against no L2." in explained
+    assert "Deeper drop against no L2: the largest network ends lower, and gains more than the smaller" in explained
     assert (
         "| deeper drop against no L2 | `network.dropout` 0 → 0.5 | falls −0.400 [−0.410, −0.390] | falls −0.400 "
         "[−0.410, −0.390] |" in explained
@@ -359,6 +360,7 @@ def test_an_own_study_tells_the_start_and_how_much_of_it_is_penalty():
     assert "| reported loss, start | 0.700 | 1.630 | +0.930 [+0.920, +0.940] | rises |" in table
     assert "| data loss, start | 0.700 | 0.768 | +0.068 [+0.058, +0.078] | rises |" in table
     assert "| penalty, start | 0.000 | 0.862 | +0.862 | – |" in table
+    assert "The start is the mean over untrained networks; the end is the mean over the last 10% of the steps." in table
     told = section(answer, "Start, time and crossing").strip().splitlines()
     assert told[0] == "- **Does it start higher?** Yes: in larger networks the data loss starts higher (0.700 → 0.768)."
     assert [line.split("**")[1] for line in told] == [
@@ -446,6 +448,9 @@ def test_curves_of_several_seeds_are_judged_without_causes(tmp_path):
     assert "**Yes: the larger the network, the higher its loss ends.**" in answer
     assert "The penalty rises by 0.400: 67% of the rise." in answer
     assert "Guessing costs log(10) = 2.303 nats." in answer
+    assert (
+        "The start is the first row that all runs have; the end is the mean over the last 10% of the steps." in answer
+    )
     assert "1. **Penalty: 67%** of the rise of the reported loss. By arithmetic" in answer
     untold = section(answer, "What could not be told")
     assert "- Which setting causes a rise: curves do not tell. `config/studies/diagnose.yaml` tries" in untold
@@ -622,7 +627,7 @@ def test_a_suspect_that_stops_a_divergence_is_credited(tmp_path):
     answer = answer_on_curves(tmp_path, ends, penalties=penalties, lost=every, seeds=7)
     assert opening(answer).startswith("**No answer: at some size every run diverged.**")
     assert "No run diverged with faster and slower." in opening(answer)
-    better = "Larger networks fare better beside smaller ones, and the largest ends lower: faster and slower."
+    better = "Faster and slower: the largest network ends lower, and gains more than the smaller ones."
     assert better in section(answer, "What each suspect does")
 
 

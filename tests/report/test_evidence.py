@@ -160,6 +160,7 @@ def test_an_interval_without_a_bound_is_not_in_the_table_of_features():
     evidence = example_evidence(example_study(), {})
     where = "feature == 'end_value' and measure == 'data_loss' and size == 'width8'"
     one_seed = changed(evidence, "features", where, ci_low=float("-inf"), ci_high=float("inf"))
+    assert "| loss, feature | width 2 (15.7 k) | width 8 (248 k) | width 26 (2.61 M) |" in write_evidence(evidence)
     row = "| data loss, end | 0.700 [0.690, 0.710] | 0.700{} | 0.700 [0.690, 0.710] |"
     assert row.format("") in write_evidence(one_seed)
     assert row.format(" [0.690, 0.710]") in write_evidence(evidence)
@@ -254,8 +255,9 @@ def test_what_was_expected_is_not_denied_where_nothing_was_found(verdict, words)
 def test_a_pair_that_does_not_cross_has_no_step():
     page = write_evidence(example_evidence(example_study(), {}))
     assert "| reported loss | 2.61 M | 15.7 k | 0 of 5 seeds | 0 of 5 seeds | – |" in page
-    page = write_evidence(example_evidence(example_study(), {}, crossed=5))
-    assert "| reported loss | 2.61 M | 15.7 k | 5 of 5 seeds | 0 of 5 seeds | 96 |" in page
+    late = changed(example_evidence(example_study(), {}, crossed=5), "crossings", "seeds > 0", median_crossing=1968.0)
+    row = "| reported loss | 2.61 M | 15.7 k | 5 of 5 seeds | 0 of 5 seeds | 1,968 |"
+    assert row in write_evidence(late)
 
 
 def test_of_many_stretches_the_first_and_the_last_are_told():
@@ -284,6 +286,8 @@ def test_every_penalty_is_there_and_every_ratio_with_what_was_expected_of_it():
     assert "| baseline | the smallest size | 4.00 [3.85, 4.16] | 0.27 | 5 | 5 to 8: no |" in page
     assert "| SGD | the smallest size | 6.00 [5.77, 6.24] | 0.35 | 5 |  |" in page
     assert "| SGD | baseline | 0.38 [0.37, 0.38] | – | 5 |  |" in page
+    large = changed(evidence, "penalties", "size == 'width26'", start=9_102_007.0)
+    assert "| SGD | width 26 | 9.1e6 | 0.0300 [0.0282, 0.0319] |" in write_evidence(large)
     done = example_evidence(study, {}, settled=True)
     assert "| 5 of 5 runs |" in write_evidence(done)
     tables = done.tables

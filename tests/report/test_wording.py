@@ -77,6 +77,22 @@ def test_numbers_have_a_true_minus_sign_and_zero_has_none():
     assert change(0.1) == "+0.100"
     assert number(math.nan) == change_with_interval(math.nan, -math.inf, math.inf) == "–"
     assert change_with_interval(0.5, 0.25, math.inf, 2) == "+0.50 [+0.25, +∞]"
+    assert positive(math.inf, 1) == "∞"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((-3.26e-5, -6.2e-5, -4.6e-6), "−3.3e-5 [−6.2e-5, −4.6e-6]"),
+        ((4e-4, 1e-4, 7e-4), "+4e-4 [+1e-4, +7e-4]"),
+        ((4e-4, 1e-4, math.inf), "+4e-4 [+1e-4, +∞]"),
+        ((-3.26e-5, -6.2e-5, 4.6e-6), "0.000 [0.000, 0.000]"),
+        ((0.0, 0.0, 0.0), "0.000 [0.000, 0.000]"),
+        ((6e-4, 1e-4, 1.1e-3), "+0.001 [0.000, +0.001]"),
+    ],
+)
+def test_a_tiny_change_that_is_not_zero_is_not_written_as_zero(values, words):
+    assert change_with_interval(*values) == words
 
 
 @given(st.floats(-1e6, 1e6))
@@ -96,7 +112,19 @@ def test_learning_rates(rate, label):
 
 
 @pytest.mark.parametrize(
-    ("value", "label"), [(9.999e-05, "0.0001"), (3e-4, "0.0003"), (2, "2"), (False, "False"), ("he", "he")]
+    ("value", "label"),
+    [
+        (9.999e-05, "1e-4"),
+        (3e-4, "3e-4"),
+        (1.28e-3, "1.28e-3"),
+        (1.23456e-3, "1.23456e-3"),
+        (0.05, "0.05"),
+        (0.0, "0"),
+        (2, "2"),
+        (False, "false"),
+        (None, "null"),
+        ("he", "he"),
+    ],
 )
 def test_settings(value, label):
     assert setting_label(value) == label
@@ -127,6 +155,8 @@ def test_plurals_and_lists():
     assert quoted(["a", "b", "c"]) == "`a`, `b` and `c`"
     assert span([6, 3, 3]) == "3 to 6"
     assert span([6, 6]) == "6"
+    assert span([96, 2304.0]) == "96 to 2,304"
+    assert counted(1159, "pair") == "1,159 pairs"
     assert size_title("width8") == "width 8"
     assert sentence(" there is no test split. ") == sentence("There is no test split") == "There is no test split."
 

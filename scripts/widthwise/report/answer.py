@@ -40,6 +40,7 @@ from widthwise.report.wording import (
     markdown_table,
     measured,
     number,
+    positive,
     rate_label,
     size_titles,
 )
@@ -103,7 +104,7 @@ def short_answer(evidence: Evidence) -> str:
 {short_table(evidence, shown)}
 
 Mean losses in nats, smallest → largest network; then the verdict, and the trend over all sizes times their range, \
-with its interval. {reported_loss_words(evidence)} Guessing costs {evidence.guessing}.\
+with its interval. {evidence.start_and_end_words} {reported_loss_words(evidence)} Guessing costs {evidence.guessing}.\
 {unlisted_words(evidence, unlisted)} {what_was_run(evidence)}{own_best_rates(evidence)} \
 All tables: [evidence.md](evidence.md)."""
 
@@ -139,22 +140,23 @@ def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
 
 def what_is_open(evidence: Evidence) -> str:
     """Says in how many circumstances ends and starts are undecided, and in which they depend on the size or diverge."""
-    found: dict[tuple[str, str, str], list[str]] = {
-        (verdict, feature, measure): [
-            name for name in evidence.study.judged if evidence.verdict(name, measure, feature)["verdict"] == verdict
-        ]
-        for verdict, feature, measure in itertools.product(OPEN, VERBS, JUDGED_LOSSES)
+    found = {
+        (feature, measure): {name: evidence.verdict(name, measure, feature) for name in evidence.study.judged}
+        for feature, measure in itertools.product(VERBS, JUDGED_LOSSES)
     }
     parts = []
     for feature, when in reversed(PRIMARY):
-        undecided = {MEASURES[measure]: len(found["undecided", feature, measure]) for measure in JUDGED_LOSSES}
+        undecided = {
+            MEASURES[measure]: sum(row["verdict"] == "undecided" for row in found[feature, measure].values())
+            for measure in JUDGED_LOSSES
+        }
         if counts := [f"{count} ({loss})" for loss, count in undecided.items() if count]:
             parts.append(f"the {when} is undecided in {listed(counts)}")
-    for (verdict, feature, measure), names in found.items():
-        if verdict == "mixed" and names:
+    for (feature, measure), rows in found.items():
+        if mixed := [name for name, row in rows.items() if row["verdict"] == "mixed"]:
             ways = f"{VERBS[feature]} higher at some sizes and lower at others"
-            parts.append(f"the {MEASURES[measure]} {ways} in {listed(evidence.titles(names))}")
-    lost = dict.fromkeys(name for (verdict, *_), names in found.items() if verdict == "diverged" for name in names)
+            parts.append(f"the {MEASURES[measure]} {ways} in {listed(evidence.titles(mixed))}")
+    lost = [name for name in evidence.study.judged if any(rows[name]["diverged"] for rows in found.values())]
     parts += [f"networks diverge in {listed(evidence.titles(lost))}"] if lost else []
     told = "; ".join(parts) or "none is undecided"
     return f"Of {counted(len(evidence.study.judged), 'circumstance')}, {told}."
@@ -190,8 +192,13 @@ def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
 def told_in_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
     """The distinct circumstances in the table, and those left out.
 
-    Of more than `MOST_ROWS`, those are left out in which no loss rises, falls or diverges, at the start or the end.
+    Of more than `MOST_ROWS`, those are left out of which no run diverged and no loss rises or falls, at the start or
+    the end.
     """
+
+    def is_told(row: pandas.Series) -> bool:
+        return row["verdict"] not in ("flat", "undecided") or row["diverged"] > 0
+
     distinct = evidence.distinct
     if len(distinct) <= MOST_ROWS:
         return distinct, []
@@ -199,7 +206,7 @@ def told_in_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[s
         names
         for names in distinct
         if any(
-            evidence.verdict(names[0], measure, feature)["verdict"] not in ("flat", "undecided")
+            is_told(evidence.verdict(names[0], measure, feature))
             for measure, (feature, _) in itertools.product(evidence.losses(names[0]), PRIMARY)
         )
     ]
@@ -251,8 +258,8 @@ def causes(evidence: Evidence) -> str:
     parts = [
         "## What causes it",
         "A cause is claimed only from two circumstances that differ in one factor, paired by seed and size. The cells "
-        "say how much more, or less, the loss rises with size once the factor is changed; the largest effect on an end "
-        "comes first.",
+        "say how much more, or less, the loss rises with size once the factor is changed: *falls* means that it rises "
+        "less, or falls more. The largest effect on an end comes first.",
         markdown_table(cells for _, cells in found[:MOST_CAUSES]),
         " ".join(
             f"{words}: {'; '.join(names)}."
@@ -310,7 +317,7 @@ def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFra
     over = [f"{ratio_words(row)} ({evidence.title(row['reference'])})" for row in by_reference]
     cells = {"circumstance": ", ".join(evidence.titles(names))}
     for when in ("start", "end"):
-        cells[f"penalty, {when}"] = " → ".join(number(value, 4) for value in of_sizes[when].iloc[[0, -1]])
+        cells[f"penalty, {when}"] = " → ".join(positive(value, 4) for value in of_sizes[when].iloc[[0, -1]])
     cells["level at the end"] = level_words(of_sizes)
     return cells | {
         "end, largest / smallest": "".join(map(ratio_words, by_size)) or NO_VALUE,
@@ -428,12 +435,13 @@ def contradictions(evidence: Evidence) -> str:
     ]
     flat = sum(found.found == "undecided" and found.expected == "flat" for found in failed)
     undecided = len(failed) - len(decided)
-    share = "all" if flat == undecided else f"{flat} of them"
+    were = "was" if flat == 1 else "were"
+    who = f"Of these, {flat} {were}" if flat < undecided else "It was" if flat == 1 else "All were"
+    needs = "which needs every size to be surely within the margin of the smallest"
     words = (
         f"Written down before the runs and confirmed: {summary}.{starts_by_construction(evidence)} "
-        f"Undecided: {undecided or 'none'}"
-        + (f", {share} expected flat, for which every size must for certain be near the smallest" if flat else "")
-        + f". Contradicted:{'' if lines else ' none.'}"
+        f"Undecided: {undecided or 'none'}.{f' {who} expected flat, {needs}.' if flat else ''} "
+        f"Contradicted:{'' if lines else ' none.'}"
     )
     return "\n".join(["## What was expected, and what came out\n", words, *lines])
 

@@ -24,6 +24,7 @@ from widthwise.report.wording import (
     percentage,
     rate_label,
     sentence,
+    setting_label,
     span,
 )
 from widthwise.study.plan import Study
@@ -55,8 +56,8 @@ def certainty(evidence: Evidence) -> str:
         f"{percentage(sum(LEVELS.values()))} in all"
     )
     lines = [
-        f"- Ends rest on {counted(seeds, 'seed')}. Starts rest on {initialisation_words(evidence)}.",
-        f"- In each circumstance {decided}. Everything else is descriptive, at {percentage(DESCRIPTIVE_LEVEL)}.",
+        f"- Ends rest on {counted(seeds, 'seed')}. Starts rest on {initialisation_words(evidence)}. In each "
+        f"circumstance {decided}. Everything else is descriptive, at {percentage(DESCRIPTIVE_LEVEL)}.",
         f"- {catalogue_words(evidence, verdicts)}",
         "- If one size's runs alone scatter, with single spikes, the rule is too lenient: in simulations up to 12% of "
         f"ends, not {percentage(level_of('objective', 'end_value'))}, were falsely called rising or falling, most of "
@@ -148,7 +149,9 @@ def conditions(evidence: Evidence) -> str:
     left_out = f" Left out, the same as their reference with these settings: {listed(same)}." if same else ""
     settings = (
         "This study changes posted settings: "
-        + ", ".join(f"`{key}` is {here}, not {posted}" for key, (posted, here) in changed.items())
+        + ", ".join(
+            f"`{key}` is {setting_label(here)}, not {setting_label(posted)}" for key, (posted, here) in changed.items()
+        )
         if changed
         else "All posted settings are as in the post"
     )
@@ -211,7 +214,8 @@ def data_lines(evidence: Evidence) -> str:
 def data_words(evidence: Evidence) -> str:
     """What the data are, and what the intervals cover of them."""
     counts = evidence.dataset["class_counts"]
-    samples = f"{sum(counts['train'])} training {sample_words(evidence.dataset['shape'])} in {evidence.classes} classes"
+    what = f"training {sample_words(evidence.dataset['shape'])} in {evidence.classes} classes"
+    samples = f"{sum(counts['train']):,} {what}"
     if evidence.study.own_file:
         return f"The data are one dataset, {samples}: intervals cover seeds, not other data."
     return (
@@ -234,8 +238,8 @@ def what_was_run(evidence: Evidence) -> str:
     runs = evidence.tables["runs"]
     judged = runs[runs["circumstance"].isin(evidence.study.judged)]
     sizes = span(judged.groupby("circumstance")["size"].nunique())
-    grids = f", and {len(runs) - len(judged)} more for learning rates" if len(runs) > len(judged) else ""
+    grids = f", and {len(runs) - len(judged):,} more for learning rates" if len(runs) > len(judged) else ""
     return (
-        f"{len(judged)} runs: {sizes} sizes of {evidence.range_words(judged['parameters'])}, "
+        f"{len(judged):,} runs: {sizes} sizes of {evidence.range_words(judged['parameters'])}, "
         f"{counted(len(evidence.study.seeds), 'seed')}, {evidence.steps_words(judged['planned_steps'])}{grids}."
     )

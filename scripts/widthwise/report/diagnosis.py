@@ -37,6 +37,7 @@ from widthwise.report.wording import (
     listed,
     markdown_table,
     number,
+    positive,
     quoted,
     sentence,
     share_label,
@@ -71,19 +72,17 @@ DIAGNOSE, SUSPECTS = "config/studies/diagnose.yaml", "suspects"
 LEAST_SHARE, MOST = 0.05, 0.5
 DECIDED = ("rises", "falls", "flat")
 LOWER, HIGHER, UNCERTAIN = "lower", "higher", "uncertain"
-BETTER = "Larger networks fare better beside smaller ones"
-WORSE = "Larger networks fare worse beside smaller ones"
 # What is said of suspects that are no cause, by the verdict of their contrast and how the largest network ends.
 WITHOUT_EFFECT = {
-    ("flat", UNCERTAIN): "No difference, within the margin",
-    ("flat", LOWER): "No difference between sizes, though the largest ends lower",
-    ("flat", HIGHER): "No difference between sizes, though the largest ends higher",
-    ("rises", HIGHER): f"{WORSE}, and the largest ends higher",
-    ("rises", UNCERTAIN): WORSE,
-    ("rises", LOWER): "Smaller networks gain more than larger ones, but the largest ends lower too",
-    ("falls", LOWER): f"{BETTER}, and the largest ends lower",
-    ("falls", UNCERTAIN): f"{BETTER}, but it is not certain that the largest ends lower",
-    ("falls", HIGHER): f"{BETTER}, but the largest ends higher",
+    ("flat", UNCERTAIN): "no difference, within the margin",
+    ("flat", LOWER): "the largest network ends lower, and gains about as much as the smaller ones",
+    ("flat", HIGHER): "the largest network ends higher, and is harmed about as much as the smaller ones",
+    ("rises", HIGHER): "the largest network ends higher, and is harmed more than the smaller ones",
+    ("rises", UNCERTAIN): "the loss rises more with size, or falls less; whether the largest ends higher is open",
+    ("rises", LOWER): "the largest network ends lower, but gains less than the smaller ones",
+    ("falls", LOWER): "the largest network ends lower, and gains more than the smaller ones",
+    ("falls", UNCERTAIN): "the loss rises less with size, or falls more; whether the largest ends lower is open",
+    ("falls", HIGHER): "the largest network ends higher, but is harmed less than the smaller ones",
 }
 HEADLINES = {
     "rises": "Yes: the larger the network, the higher its loss ends.",
@@ -346,7 +345,7 @@ def split(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"The penalty is not the reason: it changes by {change(diagnosis.penalty())}."
     else:
         share = share_label(diagnosis.penalty_share)
-        yield f"The penalty rises by {number(diagnosis.penalty())}: {share} of the rise."
+        yield f"The penalty rises by {positive(diagnosis.penalty(), 3)}: {share} of the rise."
 
 
 def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
@@ -411,7 +410,7 @@ def numbers(diagnosis: Diagnosis) -> str:
 def penalty_cells(diagnosis: Diagnosis, feature: str) -> tuple[str, str, str]:
     """The penalty in the smallest and the largest network, and its change."""
     reported, data = (diagnosis.ends_of_range(measure, feature) for measure in (REPORTED, DATA))
-    smallest, largest = (number(one["mean"] - other["mean"]) for one, other in zip(reported, data, strict=True))
+    smallest, largest = (positive(one["mean"] - other["mean"], 3) for one, other in zip(reported, data, strict=True))
     return smallest, largest, change(diagnosis.penalty(feature))
 
 
@@ -427,7 +426,8 @@ def notes(diagnosis: Diagnosis) -> str:
     )
     parts = " Reported loss = data loss + penalty." if len(diagnosis.measures) > 1 else ""
     guessing = f" Guessing costs {diagnosis.evidence.guessing}." if diagnosis.evidence.guessing else ""
-    return f"Mean losses in nats, {sizes}. {trend}{parts}{guessing} All tables: [evidence.md](evidence.md)."
+    times = diagnosis.evidence.start_and_end_words
+    return f"Mean losses in nats, {sizes}. {times} {trend}{parts}{guessing} All tables: [evidence.md](evidence.md)."
 
 
 # What explains it
@@ -501,7 +501,7 @@ def without_effect(diagnosis: Diagnosis) -> str:
             key = (suspect.contrasts[measure]["verdict"], suspect.largest_ends(measure))
             if text := WITHOUT_EFFECT.get(key):
                 found[text].append(suspect_title(diagnosis, suspect))
-    return " ".join(f"{text}: {listed(titles)}." for text, titles in found.items() if titles)
+    return " ".join(f"{capitalised(listed(titles))}: {text}." for text, titles in found.items() if titles)
 
 
 def suspect_title(diagnosis: Diagnosis, suspect: Suspect) -> str:

@@ -138,6 +138,13 @@ class Evidence:
         unit = " parameters" if self.study.size_name == "parameters" else ""
         return f"{self.size_words(parameters.min())} to {self.size_words(parameters.max())}{unit}"
 
+    @property
+    def start_and_end_words(self) -> str:
+        """Says what the start and the end of a loss are."""
+        start = "the first row that all runs have" if self.is_of_curves else "the mean over untrained networks"
+        last = f"{percentage(self.study.analysis.end_window)} of the {self.study.step_name}s"
+        return f"The start is {start}; the end is the mean over the last {last}."
+
     def steps_words(self, steps: Iterable[float]) -> str:
         """The smallest and the largest of some numbers of steps, or of epochs where curves have those."""
         return f"{span(steps)} {self.study.step_name}s"
@@ -415,7 +422,7 @@ def circumstance_section(evidence: Evidence, name: str) -> str:
         f"## {capitalised(evidence.title(name))} (`{name}`)",
         f"Hypothesis: {hypothesis}" if (hypothesis := evidence.study.circumstances[name].hypothesis.strip()) else "",
         verdict_table(evidence.rows("verdicts", circumstance=name)),
-        feature_table(evidence.rows("features", circumstance=name)),
+        feature_table(evidence, name),
         crossing_table(evidence, name),
         f"How the loss goes with size at each row of the log (descriptive, at 5%; all of them are in "
         f"slopes_by_step.csv):\n\n{by_step}"
@@ -452,9 +459,13 @@ def expected_words(row: Mapping[str, Any]) -> str:
     return f"{row['expected']}: {'yes' if is_true(row['agrees']) else found}"
 
 
-def feature_table(rows: pandas.DataFrame) -> str:
-    """Mean and 95% interval of each feature at each size."""
-    sizes = rows.sort_values("parameters")["size"].drop_duplicates()
+def feature_table(evidence: Evidence, name: str) -> str:
+    """Mean and 95% interval of each feature of a circumstance at each size."""
+    rows = evidence.rows("features", circumstance=name)
+    sizes = {}
+    for size, parameters in rows.sort_values("parameters")[["size", "parameters"]].itertuples(index=False):
+        words = evidence.size_words(parameters)
+        sizes[size] = words if evidence.is_of_curves else f"{size_title(size)} ({words})"
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows.to_dict("records"):
         is_bounded = not row["diverged"] and math.isfinite(row["ci_high"])
@@ -462,7 +473,7 @@ def feature_table(rows: pandas.DataFrame) -> str:
         cells.setdefault((row["measure"], row["feature"]), {})[row["size"]] = mean_words(row) + interval
     return markdown_table(
         {"loss, feature": measured(*key) + (" (log2)" if key[1] == "steps_to_midway" else "")}
-        | {size_title(size): by_size.get(size, NO_VALUE) for size in sizes}
+        | {title: by_size.get(size, NO_VALUE) for size, title in sizes.items()}
         for key, by_size in cells.items()
     )
 
@@ -483,7 +494,7 @@ def crossing_table(evidence: Evidence, name: str) -> str:
             "smaller": evidence.size_words(row["smaller"]),
             "larger crosses below in": f"{row['crossed']} of {counted(row['seeds'], 'seed')}",
             "is below throughout in": f"{row['always_below']} of {counted(row['seeds'], 'seed')}",
-            f"median {evidence.study.step_name}": number(row["median_crossing"], 0)
+            f"median {evidence.study.step_name}": f"{row['median_crossing']:,.0f}"
             if math.isfinite(row["median_crossing"])
             else NO_VALUE,
         }
@@ -536,7 +547,7 @@ def penalties_section(evidence: Evidence) -> str:
         {
             "circumstance": evidence.title(row["circumstance"]),
             "size": size_title(row["size"]),
-            "penalty, start": number(row["start"], 4),
+            "penalty, start": positive(row["start"], 4),
             "penalty, end [95%]": with_interval(row["end"], row["ci_low"], row["ci_high"], digits=4),
             "level in": f"{row['level']} of {counted(row['seeds'], 'run')}",
         }

@@ -39,10 +39,10 @@ def questions(evidence: Evidence) -> str:
         ("Is it stuck in local minima?", nested(evidence) if widths else "", is_stuck),
         ("Would the larger ones win later?", "", wins_later),
     )
-    blocks = ["## The five questions of the post"]
+    lines = ["## The five questions of the post"]
     for question, note, answer in asked:
-        blocks.append("\n".join([f"**{question}** {note}".rstrip(), *grouped_answers(evidence, answer)]))
-    return "\n\n".join(blocks)
+        lines += filter(None, [f"### {question}", note, *grouped_answers(evidence, answer)])
+    return "\n".join(lines)
 
 
 def grouped_answers(evidence: Evidence, answer: Callable[[Evidence, str], Answer]) -> Iterable[str]:
@@ -265,7 +265,7 @@ def takes_longer(evidence: Evidence, name: str) -> Answer:
 
 def midway_steps(row: Mapping) -> str:
     """The steps to midway at one size; a lower bound where runs ended before."""
-    return ("≥ " if row["at_horizon"] else "") + f"{2 ** row['mean']:.0f}"
+    return ("≥ " if row["at_horizon"] else "") + f"{2 ** row['mean']:,.0f}"
 
 
 def behind(evidence: Evidence) -> str:
@@ -305,7 +305,7 @@ def starts_harder(evidence: Evidence, name: str) -> Answer:
 
 
 def answer_with_losses(evidence: Evidence, name: str, feature: str, openings: Mapping[str, str]) -> Answer:
-    """The statement for a verdict on the data loss, else that there is none; with the smallest's and largest's loss."""
+    """The statement for a verdict on the data loss, else why there is none; with the smallest's and largest's loss."""
     row = evidence.verdict(name, "data_loss", feature)
     smallest, largest = evidence.ends_of_range(name, "data_loss", feature)
     words = list(map(mean_words, (smallest, largest)))
@@ -313,7 +313,7 @@ def answer_with_losses(evidence: Evidence, name: str, feature: str, openings: Ma
     losses = words[0] if is_same else " → ".join(words)
     if row["verdict"] in openings:
         return openings[row["verdict"]], losses
-    return "No clear answer", f"{losses}; the data loss {movement(row, VERBS[feature])}"
+    return f"No clear answer: the data loss {movement(row, VERBS[feature])}", losses
 
 
 def is_stuck(evidence: Evidence, name: str) -> Answer:
@@ -343,7 +343,7 @@ def crossing_words(evidence: Evidence, name: str, measure: str) -> Answer:
     if row["always_below"] == row["seeds"]:
         return "The largest is below the smallest from the start", ""
     if row["crossed"] == row["seeds"]:
-        when = f"at {evidence.study.step_name} {row['median_crossing']:.0f} in the median"
+        when = f"at {evidence.study.step_name} {row['median_crossing']:,.0f} in the median"
         return "Yes: the largest crosses below the smallest in every seed", when
     if row["crossed"]:
         seeds = f"in {row['crossed']} of {counted(row['seeds'], 'seed')}"

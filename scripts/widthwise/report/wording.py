@@ -1,5 +1,6 @@
 """Words and number formats of the answer, the pages and the figures."""
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,8 @@ NATS = "nats"
 UNITS = dict.fromkeys(FEATURES, NATS) | {"steps_to_midway": "doublings of steps"}
 SIZE_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"))
 NO_VALUE = "–"
-# Larger numbers have an exponent.
-MOST_WRITTEN_OUT = 10_000
+# Smaller settings, and larger penalties and ratios, have an exponent.
+LEAST_WRITTEN_OUT, MOST_WRITTEN_OUT = 0.01, 10_000
 # A share that is printed as all of it.
 ALL = 0.995
 
@@ -67,29 +68,49 @@ def _number(text: str) -> str:
 
 
 def change_with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
-    """Formats a difference and its interval: +0.031 [+0.020, +0.042]."""
+    """Formats a difference and its interval: +0.031 [+0.020, +0.042].
+
+    Where the difference rounds to zero though its interval excludes zero, all have two significant digits.
+    """
     if math.isnan(value):
         return NO_VALUE
-    return f"{change(value, digits)} [{change(low, digits)}, {change(high, digits)}]"
+    is_tiny = float(f"{value:.{digits}f}") == 0 and not low <= 0 <= high
+    words, *bounds = (_tiny_change(one) if is_tiny else change(one, digits) for one in (value, low, high))
+    return f"{words} [{', '.join(bounds)}]"
+
+
+def _tiny_change(value: float) -> str:
+    """Formats a difference with two significant digits: −3.3e-5."""
+    return change(value) if math.isinf(value) else ("−" if value < 0 else "+") + _with_exponent(abs(value), 2)
+
+
+def _with_exponent(value: float, digits: int) -> str:
+    """Formats a number with so many significant digits, without zeros at their end: 1.28e-3."""
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def rate_label(rate: float) -> str:
     """Formats a learning rate: 1e-4, 2.4e-3."""
-    mantissa, exponent = f"{rate:.1e}".split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return _with_exponent(rate, 2)
 
 
 def positive(value: float, digits: int) -> str:
     """Formats a penalty or a ratio: 0.3, 24.1; a very large one with an exponent, as 9.1e6."""
-    return rate_label(value) if value >= MOST_WRITTEN_OUT else number(value, digits)
+    return _with_exponent(value, 2) if MOST_WRITTEN_OUT <= value < math.inf else number(value, digits)
 
 
 def setting_label(value: object) -> str:
-    """Formats the value of a setting; a real number with three significant digits, if these tell it."""
+    """Formats the value of a setting as YAML has it, a small one as rates are: true, 0.05, 1.28e-3.
+
+    A real number has three significant digits, if these tell it.
+    """
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if not isinstance(value, float):
         return str(value)
-    short = f"{value:.3g}"
-    return short if math.isclose(float(short), value, rel_tol=2e-4) else f"{value:.6g}"
+    digits = 3 if math.isclose(float(f"{value:.3g}"), value, rel_tol=2e-4) else 6
+    return _with_exponent(value, digits) if 0 < abs(value) < LEAST_WRITTEN_OUT else f"{value:.{digits}g}"
 
 
 def percentage(share: float) -> str:
@@ -127,7 +148,7 @@ def format_verdict(verdict: str, *, slight: bool = False, bounded: bool = False,
 
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Writes a number of things: 1 seed, 3 seeds; `plural` is for nouns that do not end in s."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def listed(words: Iterable[str]) -> str:
@@ -157,9 +178,9 @@ def quoted(names: Iterable[str]) -> str:
 
 
 def span(values: Iterable[float]) -> str:
-    """Writes the smallest and the largest of some whole numbers: "3 to 6", or "6" where all are the same."""
+    """Writes the smallest and the largest of some whole numbers: "288 to 2,304", or "6" where all are the same."""
     ordered = sorted(values)
-    return " to ".join(f"{value:.0f}" for value in dict.fromkeys((ordered[0], ordered[-1])))
+    return " to ".join(f"{value:,.0f}" for value in dict.fromkeys((ordered[0], ordered[-1])))
 
 
 def escaped(text: str) -> str:
