@@ -88,7 +88,7 @@ def test_studies_differ_in_named_settings(tmp_path):
     circumstances = example_study().config["circumstances"] | overrides
     other = finished(tmp_path / "published/other", {}, training={"epochs": 7}, circumstances=circumstances)
     text = "\n".join(compare_with_published(ours, tmp_path / "published"))
-    assert "circumstances.no_l2.overrides.training.l2: 0 here, 1e-05 published" in text
+    assert "circumstances.no_l2.overrides.training.l2: 0 here, 1e-5 published" in text
     assert "training.epochs: 3 here, 7 published" in text
     assert "training.batch_size" not in text
     settings = json.loads((other / "study.json").read_text())

@@ -44,8 +44,9 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
     classes = classes_of(runs)
     columns = [feature for feature in COLUMNS if feature in set(features["feature"])]
     measures = [measure for measure in MEASURE_STYLES if measure in set(features["measure"])]
-    decay = f"{FEATURES['initial_decay']} ({counted(study.analysis.decay_step, study.step_name)})"
-    headings = FEATURES | {"initial_decay": decay}
+    headings = dict(FEATURES)
+    if study.step_name == "step":  # of epochs it is the second row
+        headings["initial_decay"] += f" ({counted(study.analysis.decay_step, 'step')})"
     figure, rows = row_grid(len(groups), [headings[feature] for feature in columns])
     finding = (
         ends_finding(study, verdicts, [group[0] for group in groups]) or "Where the curves start and end, against size"

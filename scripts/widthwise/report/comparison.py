@@ -12,7 +12,7 @@ import numpy
 import pandas
 
 from widthwise.analysis.tables import read_table
-from widthwise.report.wording import NO_VALUE, change_with_interval, counted, markdown_table, measured
+from widthwise.report.wording import NO_VALUE, change_with_interval, counted, markdown_table, measured, setting_label
 from widthwise.study.catalogue import flatten
 
 KEY = ["circumstance", "measure", "feature"]
@@ -85,7 +85,7 @@ def setting_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> l
     both = [name for name in ours["study"] if name in theirs["study"]]
     here, published = (deciding_settings(config, both) for config in (ours, theirs))
     return [
-        f"{key}: {here.get(key)} here, {published.get(key)} published"
+        f"{key}: {setting_label(here.get(key))} here, {setting_label(published.get(key))} published"
         for key in sorted(here.keys() | published.keys())
         if here.get(key) != published.get(key)
     ]
