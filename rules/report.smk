@@ -1,7 +1,7 @@
 """Writes what people read beside the figures: the answer, the tables as pages, and the explorer of loss curves.
 
-Needs the tables; makes answer.md, answer.html, evidence.md, tables/verdicts.html, tables/runs.html and explorer.html.
-With the figures, `snakemake --report` puts them together.
+Needs the tables; makes answer.md, evidence.md and both as HTML, tables/verdicts.html, tables/runs.html and
+explorer.html. With the figures, `snakemake --report` puts them together.
 """
 
 
@@ -21,6 +21,7 @@ rule write_answer:
         markdown="<results>/answer.md",
         evidence="<results>/evidence.md",
         html=reported("<results>/answer.html", "answer", "1 Answer"),
+        evidence_html=reported("<results>/evidence.html", "evidence", "1 Answer"),
     log:
         "<logs>/write_answer.log",
     benchmark:

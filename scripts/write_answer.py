@@ -1,17 +1,15 @@
-"""Writes the answer from the study's tables: answer.md, answer.html for a browser, and evidence.md with long tables."""
+"""Writes the answer from the study's tables: answer.md, evidence.md with long tables, and both as HTML."""
 
 import argparse
 import json
 from pathlib import Path
-
-from markdown_it import MarkdownIt
 
 from widthwise.analysis.tables import read_table
 from widthwise.files import atomic_write
 from widthwise.program import start_logging
 from widthwise.report.answer import title, write_answer
 from widthwise.report.evidence import Evidence, table_names, write_evidence
-from widthwise.report.pages import page
+from widthwise.report.pages import answer_page, runs_and_circumstances, text_page
 from widthwise.study.curves import read_study
 
 
@@ -22,7 +20,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, help="JSON summary of the data, or of one draw; none for loss curves")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
-    parser.add_argument("--evidence", type=Path, required=True, help="evidence.md to write")
+    parser.add_argument("--evidence", type=Path, required=True, help="evidence.md to write, and evidence.html")
     arguments = parser.parse_args()
     log = start_logging("write_answer")
 
@@ -30,12 +28,13 @@ def main() -> None:
     dataset = json.loads(arguments.dataset.read_text(encoding="utf-8")) if arguments.dataset else None
     tables = {name: read_table(arguments.tables / f"{name}.csv") for name in table_names(study)}
     evidence = Evidence(study, dataset, tables)
-    answer = write_answer(evidence)
-    body = MarkdownIt("commonmark").enable("table").render(answer)
+    answer, long_tables = write_answer(evidence), write_evidence(evidence)
+    counts = runs_and_circumstances(tables["runs"])
     texts = {
         arguments.markdown: answer,
-        arguments.html: page(title(evidence), body),
-        arguments.evidence: write_evidence(evidence),
+        arguments.html: answer_page(f"{title(evidence)} ({counts})", answer),
+        arguments.evidence: long_tables,
+        arguments.evidence.with_suffix(".html"): text_page(f"Evidence ({counts})", long_tables),
     }
     for path, text in texts.items():
         with atomic_write(path) as temporary:

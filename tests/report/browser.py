@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from selenium import webdriver
@@ -36,6 +38,16 @@ class Browser(webdriver.Chrome):
         messages = [json.loads(entry["message"])["message"] for entry in self.get_log("performance")]
         sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
         return {message["params"]["request"]["url"].split(":")[0] for message in sent}
+
+    @contextmanager
+    def screen(self, width: int, *, mobile: bool = False, media: str = "screen") -> Iterator[None]:
+        """Shows pages at a width in CSS pixels, on a telephone or as they are printed."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile}
+        self.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+        yield
+        self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        self.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def click(self, element):
         """Clicks an element as soon as nothing covers it."""

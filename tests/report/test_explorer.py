@@ -1,6 +1,7 @@
 """The explorer in a browser: it draws what was chosen, offline, however large the study is."""
 
 import json
+import re
 
 import numpy
 import pandas
@@ -63,9 +64,19 @@ def choose(browser, **chosen):
     for control, value in chosen.items():
         select = Select(browser.find_element(By.ID, control))
         if select.first_selected_option.get_attribute("value") != value:
-            before = browser.find_element(By.CSS_SELECTOR, "#curves svg")
+            before = drawn(browser)
             select.select_by_value(value)
-            browser.wait(lambda before=before: browser.find_element(By.CSS_SELECTOR, "#curves svg") != before)
+            browser.wait(lambda before=before: drawn(browser) not in (None, before))
+
+
+def drawn(browser):
+    """The drawing, or the place of it if words stand there."""
+    return browser.execute_script("return document.querySelector('#curves svg, #curves:not(:has(*))')")
+
+
+def warnings(browser) -> list[str]:
+    """What the console warned of since the last call, errors included."""
+    return [entry["message"] for entry in browser.get_log("browser")]
 
 
 def dots(browser):
@@ -147,7 +158,16 @@ def test_a_title_may_have_any_characters(browser, tables, tmp_path):
 
 def test_it_needs_nothing_but_its_file(explorer):
     assert explorer.requested() <= {"file", "data"}
-    assert explorer.errors() == []
+    assert warnings(explorer) == []
+
+
+def test_its_title_says_what_is_in_it(explorer, tables):
+    runs = len(tables["losses"].groupby(["circumstance", "size", "seed"]))
+    assert explorer.title == f"Loss curves of {runs} runs, 3 circumstances"
+    assert explorer.find_element(By.CSS_SELECTOR, "main h1").text == explorer.title
+    losses = large_losses(2_000, 1).query("circumstance == 'c0' or circumstance == 'c1'")
+    for some, title in ((losses, "100 runs, 2 circumstances"), (losses.head(1), "1 run, 1 circumstance")):
+        assert f"<title>Loss curves of {title}</title>" in explorer_page(any_study(some), some, None, None)
 
 
 @pytest.mark.parametrize("circumstance", ["baseline", "no_l2"])
@@ -170,9 +190,10 @@ def test_a_logarithmic_scale_leaves_out_what_it_cannot_show(explorer):
     assert {int(dot["step"].replace(",", "")) for dot in dots(explorer)} == set(synthetic.STEPS) - {0}
     choose(explorer, circumstance="no_l2", measure="penalty")
     assert dots(explorer) == []
+    assert "A logarithmic scale shows none of these values" in explorer.find_element(By.ID, "curves").text
     choose(explorer, loss="linear")
     assert set(values(explorer, "penalty")) == {0}
-    assert explorer.errors() == []
+    assert warnings(explorer) == []
 
 
 def test_a_logarithmic_scale_of_losses_spreads_small_ones(explorer):
@@ -186,13 +207,42 @@ def test_a_logarithmic_scale_of_losses_spreads_small_ones(explorer):
     assert logarithmic > share_of_small_losses()
 
 
-VIEW = {"circumstance": "no_l2", "measure": "data_loss", "seeds": "each", "steps": "log", "loss": "linear"}
+@pytest.mark.parametrize("loss", ["log", "linear"])
+def test_curves_fill_the_height_of_the_chart(explorer, loss):
+    choose(explorer, seeds="each", loss=loss)
+    script = "return document.querySelector('#curves .role-frame .background').getBoundingClientRect().height"
+    places = heights(explorer).values()
+    assert max(places) - min(places) > 0.9 * explorer.execute_script(script)
+
+
+def test_numbers_however_large_or_small_are_told_in_one_way(browser, tables, tmp_path):
+    losses = tables["losses"].query("circumstance == 'baseline' and seed == 0")
+    losses = losses.assign(objective=numpy.logspace(-8.5, 12.5, len(losses)))
+    (tmp_path / "wide.html").write_text(explorer_page(any_study(losses), losses, None, 2), encoding="utf-8")
+    browser.get((tmp_path / "wide.html").as_uri())
+    browser.find_element(By.CSS_SELECTOR, DOTS)
+    axis = "return [...document.querySelectorAll('#curves .role-axis-label text')].map(text => text.textContent)"
+    ticks = [tick for tick in browser.execute_script(axis) if tick and "," not in tick and tick != "0"][-5:]
+    assert len(ticks) == 5
+    assert all(re.fullmatch(r"[1-9]\d{0,3}|0\.0{0,2}[1-9]|[1-9]e-?\d+", tick) for tick in ticks), ticks
+    assert values(browser, "objective") == pytest.approx(sorted(losses["objective"]), rel=1e-3)
+
+
+VIEW = {
+    "circumstance": "no_l2",
+    "size": "width 5",
+    "measure": "data_loss",
+    "seeds": "each",
+    "steps": "log",
+    "loss": "linear",
+}
 
 
 def test_the_address_restores_what_was_chosen(explorer, path):
     choose(explorer, **VIEW)
     assert chosen(explorer) == VIEW
     address, shown = explorer.current_url, dots(explorer)
+    assert {dot["size"] for dot in shown} == {VIEW["size"]}
     assert address.split("#")[0] == path.as_uri()
     explorer.refresh()
     explorer.find_element(By.CSS_SELECTOR, DOTS)
@@ -241,6 +291,41 @@ def test_pointing_at_a_dot_tells_size_step_and_value(explorer):
 def test_a_size_can_be_seen_alone(explorer):
     explorer.find_elements(By.CSS_SELECTOR, "#curves .role-legend-symbol path")[0].click()
     explorer.wait(lambda: {dot["size"] for dot in dots(explorer)} == {"width 2"})
+
+
+def test_a_chosen_size_stays_alone_in_every_circumstance_that_has_it(browser, tmp_path):
+    study = synthetic.make_study(judged=("baseline", "deep_plain", "no_l2"), grids=())
+    page = explorer_page(study, synthetic.make_losses(study), None, 2)
+    (tmp_path / "sizes.html").write_text(page, encoding="utf-8")
+    browser.get((tmp_path / "sizes.html").as_uri())
+    browser.find_element(By.CSS_SELECTOR, DOTS)
+    sizes = [option.text for option in Select(browser.find_element(By.ID, "size")).options]
+    assert sizes == ["all", *(f"width {n}" for n in synthetic.WIDTHS), *(f"depth {n}" for n in synthetic.DEPTHS)]
+    choose(browser, size="width 5", circumstance="no_l2")
+    assert {dot["size"] for dot in dots(browser)} == {"width 5"}
+    assert [one.text for one in browser.find_elements(By.CSS_SELECTOR, ".role-legend-label text")] == ["97.2 k"]
+    choose(browser, circumstance="deep_plain")
+    assert dots(browser) == []
+    assert "no such size" in browser.find_element(By.ID, "curves").text
+    choose(browser, size="depth 14")
+    assert {dot["size"] for dot in dots(browser)} == {"depth 14"}
+    assert warnings(browser) == []
+
+
+def test_it_fits_paper_and_a_telephone(explorer):
+    right = """
+        const shown = [...document.querySelectorAll("#curves svg, select")];
+        return Math.max(...shown.map(element => element.getBoundingClientRect().right));
+    """
+    long = "document.querySelector('#circumstance option').textContent = 'a long title '.repeat(9);"
+    # Paper, A4 within its margins, is narrower than the screen, and nothing is drawn anew for it.
+    narrow = "document.querySelector('main').style.width = '685px';"
+    with explorer.screen(1400, media="print"):
+        assert explorer.execute_script(narrow + long + right) <= 717
+    with explorer.screen(390, mobile=True):
+        explorer.refresh()
+        explorer.find_element(By.CSS_SELECTOR, DOTS)
+        assert explorer.execute_script(long + right) <= 390
 
 
 def test_a_study_without_printed_losses_does_not_offer_them(study, tables):

@@ -1,6 +1,8 @@
-"""The tables of verdicts and runs as pages, and what stands beside every figure and page in the report."""
+"""Texts and tables as pages, and what stands beside every figure and page in the report."""
 
+import base64
 import importlib
+import math
 import re
 import subprocess
 import sys
@@ -11,17 +13,25 @@ import pandas
 import pytest
 import write_pages
 from figures import synthetic_study as synthetic
+from markdown_it import MarkdownIt
 from report.browser import open_browser
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from settings import default_study
 
 from widthwise.figures import FIGURES
-from widthwise.report.pages import runs_page, table_of_runs, table_of_verdicts, verdicts_page
+from widthwise.report.pages import (
+    answer_page,
+    runs_page,
+    table_of_runs,
+    table_of_verdicts,
+    text_page,
+    verdicts_page,
+)
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "rules/captions"
 STUDY = synthetic.make_study()
-PAGES = ("answer", "explorer", "table_of_verdicts", "table_of_runs")
+PAGES = ("answer", "evidence", "explorer", "table_of_verdicts", "table_of_runs")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +51,48 @@ def row_of(tables, **values) -> pandas.Series:
     for column, value in values.items():
         verdicts = verdicts[verdicts[column] == value]
     return table_of_verdicts(STUDY, verdicts).iloc[0]
+
+
+# Texts
+
+TEXT = """# At 3e-8
+
+Falls by **−0.021 [−0.067, +0.026]** & more for 2.61 M; `--lr 3e-8 [1, 2]`,
+[of 15.7 k](<a 3e-8, 2 M.html "3e-8">), [a, b c].
+
+| size | ratio |
+| --- | --- |
+| 97.2 k | 1.5e-12 [≤ 2, 3] [1.45, 2.11] |
+| < 0.001 | ≤ 3e-5 |
+
+    2 k
+"""
+
+
+def test_no_line_of_a_text_ends_within_a_number():
+    page = text_page("Title", TEXT)
+    whole = re.compile('<span class="whole">(.*?)</span>')
+    intervals = ["[−0.067, +0.026]", "[1.45, 2.11]"]
+    numbers = ["3e-8", "2.61 M", "15.7 k", "97.2 k", "1.5e-12", "≤ 2", "&lt; 0.001", "≤ 3e-5"]
+    assert sorted(whole.findall(page)) == sorted([*intervals, *numbers])
+    assert MarkdownIt("commonmark").enable("table").render(TEXT) in whole.sub(r"\1", page)
+
+
+def test_the_answer_links_pages_and_does_so_only_where_they_are(browser, tmp_path):
+    text = "# Answer\n\nAll tables: [evidence.md](evidence.md). After [the post](https://example.org/1)."
+    show(browser, tmp_path / "answer.html", answer_page("Answer", text))
+    links = [link.get_attribute("href") for link in browser.find_elements(By.TAG_NAME, "a")]
+    pages = ["evidence.html", "explorer.html", "tables/verdicts.html", "tables/runs.html", "evidence.html"]
+    assert links == [*((tmp_path / page).as_uri() for page in pages), "https://example.org/1"]
+    words = browser.find_element(By.TAG_NAME, "main").text
+    assert "All tables: evidence.html." in words
+    # A report shows a page within its own, and without the files beside it.
+    show(browser, tmp_path / "report.html", '<iframe src="answer.html"></iframe>')
+    browser.switch_to.frame(0)
+    assert [link.text for link in browser.find_elements(By.TAG_NAME, "a")] == ["the post"]
+    assert " ".join(browser.find_element(By.TAG_NAME, "main").text.split()) == " ".join(words.split())
+    assert browser.errors() == []
+    assert 'href="answer.html"' in text_page("Evidence", "Behind [answer.md](answer.md).")
 
 
 # Verdicts
@@ -79,6 +131,18 @@ def test_a_verdict_with_diverged_runs_is_a_bound(tables):
     assert shown["predicted"] == "✗ falls"
 
 
+@pytest.mark.parametrize(
+    ("verdict", "agrees", "shown"),
+    [("flat", True, "✓ flat"), ("rises", False, "✗ flat"), ("undecided", False, "? flat"), ("flat", None, "flat")],
+)
+def test_what_is_undecided_contradicts_no_prediction(tables, verdict, agrees, shown):
+    rows = tables["verdicts"].head(1).assign(expected="flat", agrees=pandas.array([agrees], "boolean"), verdict=verdict)
+    assert list(table_of_verdicts(STUDY, rows)["predicted"]) == [shown]
+    page = verdicts_page(STUDY, rows)
+    assert ("✓: as predicted before the run, ✗: not" in page) == (agrees is not None)
+    assert ("?: undecided" in page) == (verdict == "undecided")
+
+
 def test_a_slight_change_says_so(tables):
     rising = tables["verdicts"].query("verdict == 'rises' and diverged == 0").assign(slight=True)
     assert "↗ slightly rises" in table_of_verdicts(STUDY, rising)["verdict"].iloc[0]
@@ -112,7 +176,8 @@ def test_every_run_is_shown_smallest_first(tables):
     assert list(first["", "seed"]) == ["0", "1", "2"]
     assert set(first["", "parameters"]) == {"15,708"}
     assert set(first["", "learning rate"]) == {"1e-5"}
-    assert set(first["data loss (nats)", "steps to midway"]) == {"91"}
+    assert set(first["data loss", "steps to midway"]) == {"91"}
+    assert "Losses in nats." in runs_page(STUDY, mixed)
 
 
 def test_a_run_that_diverged_has_dashes_and_no_missing_word(tables):
@@ -125,7 +190,16 @@ def test_a_run_that_diverged_has_dashes_and_no_missing_word(tables):
 
 def test_the_end_of_a_run_that_diverged_is_shown_as_a_bound(tables):
     bound = tables["runs"].query("diverged").assign(objective_end_value=0.693)
-    assert table_of_runs(STUDY, bound)["reported loss (nats)", "end"].iloc[0] == "≥ 0.693"
+    assert table_of_runs(STUDY, bound)["reported loss", "end"].iloc[0] == "≥ 0.693"
+
+
+@pytest.mark.parametrize(
+    ("loss", "shown"),
+    [(432291360.0, "4.3e8"), (-51234.5, "−5.1e4"), (9999.0, "9999.000"), (-0.0001, "0.000"), (math.nan, "–")],
+)
+def test_a_very_large_loss_has_an_exponent(tables, loss, shown):
+    runs = tables["runs"].query("not diverged").assign(objective_drift=loss)
+    assert set(table_of_runs(STUDY, runs)["reported loss", "drift"]) == {shown}
 
 
 # Pages in a browser
@@ -148,8 +222,8 @@ def heading_of(browser, title: str):
 
 
 def press(browser, heading, by: str) -> None:
-    """Clicks a heading, or presses Enter on it."""
-    browser.click(heading) if by == "mouse" else heading.send_keys(Keys.ENTER)
+    """Clicks a heading, or presses a key on its button."""
+    browser.click(heading) if by == "mouse" else heading.find_element(By.TAG_NAME, "button").send_keys(by)
 
 
 def show(browser, path: Path, page: str) -> None:
@@ -163,7 +237,7 @@ def numbers(texts: list[str]) -> list[float]:
     return [float(match[1].replace("−", "-").replace(",", "")) for match in found if match]
 
 
-@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+@pytest.mark.parametrize("by", ["mouse", Keys.SPACE], ids=["mouse", "space"])
 @pytest.mark.parametrize("title", ["change [interval]", "p, catalogue", "parameters", "learning rate", "end"])
 def test_a_column_of_numbers_is_sorted_both_ways(tables, browser, tmp_path, title, by):
     is_of_verdicts = title in ("change [interval]", "p, catalogue")
@@ -188,7 +262,7 @@ def test_a_column_of_numbers_is_sorted_both_ways(tables, browser, tmp_path, titl
     assert len(browser.find_elements(By.CSS_SELECTOR, "[aria-sort]")) == 1
 
 
-@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+@pytest.mark.parametrize("by", ["mouse", Keys.ENTER], ids=["mouse", "enter"])
 def test_a_column_of_text_is_sorted_both_ways_with_numbers_in_it_as_numbers(tables, browser, tmp_path, by):
     show(browser, tmp_path / "page.html", runs_page(STUDY, tables["runs"]))
     for title in ("circumstance", "size"):
@@ -217,6 +291,23 @@ def test_a_sorted_table_repeats_every_circumstance_as_plainly(tables, browser, t
     assert browser.execute_script(plain)
     assert len(cells(browser, "seed")) == len(tables["runs"])
     assert browser.errors() == []
+
+
+@pytest.mark.parametrize("table", ["verdicts", "runs"])
+def test_a_table_is_printed_whole_with_its_colours_and_read_on_a_telephone(tables, browser, tmp_path, table):
+    page = verdicts_page(STUDY, tables["verdicts"]) if table == "verdicts" else runs_page(STUDY, tables["runs"])
+    show(browser, tmp_path / "page.html", page)
+    pdf = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    width, height = re.search(rb"/MediaBox \[0 0 (\S+) (\S+)\]", base64.b64decode(pdf)).groups()
+    assert (round(float(width)), round(float(height))) == (842, 595)  # A4 in points
+    with browser.screen(1045, media="print"):  # A4 within the margins, at 96 dots an inch
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        look = "return [...document.querySelectorAll('.verdict')].map(one => getComputedStyle(one).printColorAdjust)"
+        assert set(browser.execute_script(look)) == ({"exact"} if table == "verdicts" else set())
+    with browser.screen(390, mobile=True):
+        browser.get("about:blank")  # or the scale would be the one of before
+        browser.get((tmp_path / "page.html").as_uri())
+        assert browser.execute_script("return visualViewport.scale") == 1
 
 
 def test_the_program_writes_pages_that_a_browser_shows_offline(browser, tmp_path):

@@ -11,7 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from workflow.checkout import CIRCUMSTANCES, SEEDS, SMOKE, WIDTHS, make
 
 CATEGORIES = {
-    "1 Answer": {"answer": "page"},
+    "1 Answer": {"answer": "page", "evidence": "page"},
     "2 Loss curves": {"explorer": "page", "loss curves": "image", "loss parts": "image", "penalty left": "image"},
     "3 Features and verdicts": {
         "crossing": "image",
@@ -98,6 +98,7 @@ def test_the_zipped_report_holds_every_result_as_a_file_and_no_log_of_losses(fin
     path = tmp_path / "report.zip"
     make(finished_smoke, "--report", str(path), *SMOKE)
     names = {name.rsplit("/", 1)[1] for name in zipfile.ZipFile(path).namelist()}
-    assert {"report.html", "answer.html", "explorer.html", "verdicts.html", "runs.html", "loss_parts.svg"} <= names
+    pages = {f"{name}.html" for name in ("report", "answer", "evidence", "explorer", "verdicts", "runs")}
+    assert pages | {"loss_parts.svg"} <= names
     assert not [name for name in names if name.endswith(".csv")]
     assert path.stat().st_size < 3e6

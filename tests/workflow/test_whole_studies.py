@@ -46,7 +46,7 @@ def test_folders_with_spaces_hold_all_results_and_nothing_lies_elsewhere(everyth
     }  # fmt: skip
     assert [path.name for path in (everything / "results").iterdir()] == ["all of it"]
     results = everything / WITH_SPACES
-    for name in ("answer.md", "answer.html", "evidence.md", "explorer.html", "tables/literature.csv"):
+    for name in ("answer.md", "answer.html", "evidence.md", "evidence.html", "explorer.html", "tables/literature.csv"):
         assert (results / name).stat().st_size > 0
 
 

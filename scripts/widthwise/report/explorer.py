@@ -13,7 +13,7 @@ import pandas
 import vl_convert
 
 from widthwise.analysis.tables import make_table
-from widthwise.report.pages import page
+from widthwise.report.pages import page, runs_and_circumstances
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import MEASURES, NATS, number, size_label, size_title
 from widthwise.study.curves import AnyStudy
@@ -25,18 +25,21 @@ ROW_MEASURES = ("objective", "data_loss", "penalty")
 NAMES = MEASURES | {"penalty": "penalty"}
 
 STYLE = """
-body { box-sizing: border-box; display: flex; flex-direction: column; height: 100vh; margin: 0; max-width: none;
-       padding: 1rem; }
+body { margin: 0; max-width: none; padding: 0; }
+main { box-sizing: border-box; display: flex; flex-direction: column; height: 100vh; padding: 1rem; }
 h1 { font-size: 1.3rem; margin: 0 0 0.5rem; }
 form { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; }
+label { max-width: 100%; }
 select { font: inherit; max-width: 100%; padding: 0.1rem 0.3rem; }
 p { color: #555555; font-size: 0.85rem; margin: 0; }
 #curves { flex: 1; min-height: 22rem; }
+@media print { #curves svg { max-width: 100%; height: auto; } }
 """
 
-BODY = """<h1>Loss curves of every run</h1>
+BODY = """<h1>{title}</h1>
 <form>
 <label>circumstance <select id="circumstance">{circumstances}</select></label>
+<label>size <select id="size">{sizes}</select></label>
 <label>measure <select id="measure">{measures}</select></label>
 <label>seeds <select id="seeds">{seeds}</select></label>
 <label>steps <select id="steps">{step_scales}</select></label>
@@ -44,7 +47,7 @@ BODY = """<h1>Loss curves of every run</h1>
 </form>
 <div id="curves"></div>
 <p>Point at a dot for its size, step and value. Click a size in the legend to see it alone (shift: several). Turn the
-wheel to zoom, drag to move, double-click to reset. The page's address keeps what is chosen: copy it to share a view.
+wheel to zoom, drag to move, double-click to reset. The page's address keeps the choices above: copy it to share them.
 {notes}</p>
 <script type="module">
 {library}
@@ -55,22 +58,32 @@ const study = {study};
 SCRIPT = """
 const chosen = name => document.getElementById(name).value;
 const narrow = innerWidth < 700;
+// A number of an axis: 1e-4, 0.001, 9999, 1e4.
+const label = `datum.label === "" ? "" : replace(format(datum.value, datum.value !== 0
+  && (abs(datum.value) < 9.99e-4 || abs(datum.value) >= 1e4) ? ".3~e" : ".4~g"), "e+", "e")`;
 
 function draw() {
   const circumstance = study.circumstances[chosen("circumstance")];
   const measure = chosen("measure"), each = chosen("seeds") === "each";
   const title = `${study.measures[measure]} (nats)`;
   const steps = measure === "printed" ? circumstance.printed_steps : circumstance.steps;
-  const {sizes, runs} = circumstance;
+  const all = chosen("size") === "all", sizes = circumstance.sizes.filter(({size}) => all || size === chosen("size"));
+  const runs = circumstance.runs.filter(({size}) => sizes.includes(circumstance.sizes[size]));
   const least = {steps: chosen("steps") === "log" ? 1 : 0, loss: chosen("loss") === "log" ? 1e-9 : -Infinity};
-  const values = runs.flatMap(({size, seed, ...run}) =>
-    (run[measure] ?? []).map((value, index) => ({...sizes[size], seed, step: steps[index], value})))
-    .filter(({step, value}) => step >= least.steps && value >= least.loss);
+  const known = runs.flatMap(({size, seed, ...run}) =>
+    (run[measure] ?? []).map((value, index) => ({...circumstance.sizes[size], seed, step: steps[index], value})));
+  const values = known.filter(({step, value}) => step >= least.steps && value >= least.loss);
+  if (values.length === 0) {
+    document.getElementById("curves").textContent = known.length === 0
+      ? "This circumstance has no such size, or no such losses."
+      : "A logarithmic scale shows none of these values: all are 0, or at step 0.";
+    return;
+  }
   const parameters = study.size_name === "size" ? [] : [{field: "parameters", format: ","}];
   const mean = [
     {aggregate: [{op: "mean", field: "value", as: "value"}, {op: "count", as: "count"}],
      groupby: ["size", "parameters", "label", "step"]},
-    {filter: `datum.count == ${new Set(runs.map(run => run.seed)).size}`},
+    {filter: `datum.count == ${new Set(circumstance.runs.map(run => run.seed)).size}`},
     {calculate: "'mean of ' + datum.count", as: "seed"},
   ];
   const dots = study.means || each ? [] : mean;
@@ -81,8 +94,8 @@ function draw() {
     encoding: {
       x: {field: "step", type: "quantitative", axis: {tickCount: 8, labelOverlap: true}, title: study.step_name,
           scale: {type: chosen("steps"), nice: false, padding: 8}},
-      y: {field: "value", type: "quantitative", axis: {tickCount: 8, labelOverlap: true}, title,
-          scale: {type: chosen("loss"), zero: false}},
+      y: {field: "value", type: "quantitative", axis: {tickCount: 8, labelOverlap: true, labelExpr: label}, title,
+          scale: {type: chosen("loss"), nice: false, padding: 8, ...(chosen("loss") === "linear" && {zero: false})}},
       color: {
         field: "label", type: "nominal", title: study.size_name,
         scale: {domain: sizes.map(size => size.label), range: sizes.map(size => size.colour)},
@@ -104,7 +117,7 @@ function draw() {
         mark: {type: "circle", clip: true, size: 50, opacity: 1},
         encoding: {tooltip: [
           {field: "size"}, ...parameters, {field: "seed"}, {field: "step", format: ",", title: study.step_name},
-          {field: "value", format: ".4f", title},
+          {field: "value", format: ".4~g", title},
         ]},
       },
       ...(measure === "penalty" || study.guessing === null ? [] : [{
@@ -160,6 +173,7 @@ def explorer_page(
     if printed is None:
         printed = make_table("printed", [])
     label = size_label if study.size_name == "parameters" else str
+    title = f"Loss curves of {runs_and_circumstances(losses)}"
     runs = len(losses[["circumstance", "size", "seed"]].drop_duplicates())
     means = runs * LEAST_STEPS > MOST_POINTS
     if means:
@@ -182,12 +196,15 @@ def explorer_page(
         "measures": measures,
         "circumstances": circumstances,
     }
+    sizes = [size["size"] for found in circumstances.values() for size in found["sizes"]]
     seeds = {"mean": "mean of all"} if means else {"mean": "mean of all", "each": "each"}
     logged = losses.groupby("circumstance")["step"].nunique().max()
     shown_steps = max(len(found["steps"]) for found in circumstances.values())
     body = BODY.format(
         circumstances=options_by_family(study, list(circumstances)),
         measures=options(measures),
+        title=title,
+        sizes=options({"all": "all"} | {size: size for size in sizes}),
         seeds=options(seeds),
         step_scales=options({"linear": "linear", "log": "logarithmic"}),
         loss_scales=options({"log": "logarithmic", "linear": "linear"}),
@@ -196,7 +213,7 @@ def explorer_page(
         study=json.dumps(shown, separators=(",", ":")),
         script=SCRIPT,
     )
-    return page("Loss curves of every run", body, STYLE)
+    return page(title, body, STYLE)
 
 
 def notes(classes: int | None, runs: int, *, means: bool, shown: int, logged: int) -> list[str]:

@@ -1,27 +1,34 @@
-"""Pages for a browser: the look that all share, and the tables of verdicts and runs.
+"""Pages for a browser: the look that all share, texts as pages, and the tables of verdicts and runs.
 
 A page stands alone, without network. The tables round; the CSV files beside them keep every digit.
 """
 
 import html
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 
 from widthwise.report.palette import verdict_look
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
+    MOST_WRITTEN_OUT,
     NATS,
     NO_VALUE,
     UNITS,
     change,
     change_with_interval,
+    counted,
     format_verdict,
-    number,
     p_value_label,
     percentage,
+    positive,
     rate_label,
     size_title,
 )
@@ -46,17 +53,35 @@ th[colspan] { border-bottom: 1px solid #1a1a1a; }
 th:empty { border: 0; }
 table:not(.sorted) tr:not(:has(.again)) td { border-top: 2px solid #1a1a1a; }
 table:not(.sorted) .again { color: #767676; }
-thead tr:last-child th { cursor: pointer; }
+thead tr:last-child th, button { cursor: pointer; }
+button { background: none; border: 0; color: inherit; font: inherit; padding: 0; text-align: inherit; }
 th[aria-sort]::after { content: " ▲"; }
 th[aria-sort=descending]::after { content: " ▼"; }
-.verdict { padding: 0.1rem 0.5rem; border: 1px solid #bbbbbb; border-radius: 3px; font-weight: 600; }
+.verdict { padding: 0.1rem 0.5rem; border: 1px solid #bbbbbb; border-radius: 3px; font-weight: 600;
+           print-color-adjust: exact; }
+@media print { @page { size: A4 landscape; } body { zoom: 0.6; } }
 """
 NUMBERS_RIGHT = (
     "th:nth-child(n + 3), td:nth-child(n + 3) { text-align: right; } thead tr:first-child th { text-align: center; }"
 )
+TEXT_STYLE = ".whole { white-space: nowrap; }"
+# The pages beside the answer, and their names, as in Snakemake's report.
+BESIDE_THE_ANSWER = {
+    "evidence.html": "evidence",
+    "explorer.html": "explorer",
+    "tables/verdicts.html": "table of verdicts",
+    "tables/runs.html": "table of runs",
+}
+# What must not be broken between lines: [0.031, 0.042], < 0.001, 3e-8, 2.61 M.
+DIGITS = r"\d(?:[\d.,]*\d)?"
+WHOLE = re.compile(rf"\[[^][\s]+, [^][\s]+\]|(?:&lt;|[≤≥]) {DIGITS}(?:e-?\d+| [kMG]\b)?|{DIGITS}(?:e-\d+| [kMG]\b)")
 
-
-# A click, or Enter, on a column's title sorts: cells that begin with a number by it, before those with text, in which
+# Inside a report a page has no files beside it: what it links to is in the report's menu.
+REPORT_SCRIPT = """<script>
+if (self !== top) document.querySelectorAll("a[href$='.html']").forEach(link => link.replaceWith(link.textContent));
+</script>
+"""
+# A column's title is a button that sorts: cells that begin with a number by it, before those with text, in which
 # numbers count as such (width 8, width 14). Cells without a value come last, either way.
 SORT_SCRIPT = """<script>
 const table = document.querySelector("table"), titles = [...table.tHead.rows].at(-1).cells;
@@ -84,9 +109,10 @@ function sort(title, column) {
   table.classList.add("sorted");
 }
 [...titles].forEach((title, column) => {
-  title.tabIndex = 0;
+  const button = document.createElement("button");
+  button.append(...title.childNodes);
+  title.append(button);
   title.addEventListener("click", () => sort(title, column));
-  title.addEventListener("keydown", event => event.key === "Enter" && sort(title, column));
 });
 </script>
 """
@@ -98,14 +124,37 @@ def page(title: str, body: str, style: str = "") -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{STYLE}{style}</style>
 </head>
 <body>
-{body}</body>
+<main>
+{body}</main>
+</body>
 </html>
 """
+
+
+class TextRenderer(RendererHTML):
+    """Renders Markdown as HTML in which no line ends within a number or an interval."""
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """Returns text, which is neither code nor the address of a link."""
+        return WHOLE.sub(r'<span class="whole">\g<0></span>', super().text(tokens, idx, options, env))
+
+
+def answer_page(title: str, text: str) -> str:
+    """Returns answer.html, with links to the pages beside it; `text` is Markdown."""
+    links = ", ".join(f'<a href="{path}">{name}</a>' for path, name in BESIDE_THE_ANSWER.items())
+    return text_page(title, text, before=f"<nav>Beside this page: {links}.</nav>\n")
+
+
+def text_page(title: str, text: str, before: str = "") -> str:
+    """Returns a page with HTML `before` a text in Markdown; links to the answer or the evidence go to their pages."""
+    linked = re.sub(r"\[(answer|evidence)\.md\]\(\1\.md\)", r"[\1.html](\1.html)", text)
+    body = MarkdownIt("commonmark", renderer_cls=TextRenderer).enable("table").render(linked)
+    return page(title, f"{before}{body}{REPORT_SCRIPT}", TEXT_STYLE)
 
 
 def table_page(title: str, words: str, table: pandas.DataFrame, style: str = "") -> str:
@@ -113,6 +162,12 @@ def table_page(title: str, words: str, table: pandas.DataFrame, style: str = "")
     body = f"<h1>{title}</h1>\n<p>{words} Click a column's title to sort by it, and again to reverse.</p>\n"
     body += f"{table.to_html(index=False, border=0, escape=False)}\n{SORT_SCRIPT}"
     return page(title, body, TABLE_STYLE + style)
+
+
+def runs_and_circumstances(table: pandas.DataFrame) -> str:
+    """Counts the runs and circumstances of a table, for a title: "24 runs, 2 circumstances"."""
+    runs = len(table[["circumstance", "size", "seed"]].drop_duplicates())
+    return f"{counted(runs, 'run')}, {counted(table['circumstance'].nunique(), 'circumstance')}"
 
 
 def first_of_each(study: AnyStudy, names: pandas.Series) -> pandas.Series:
@@ -137,7 +192,8 @@ def verdicts_page(study: AnyStudy, verdicts: pandas.DataFrame) -> str:
     else:
         words.append("The replicates of starts of reported loss and data loss are initialisations, not seeds.")
     if verdicts["agrees"].notna().any():
-        words.append("✓: as predicted before the run, ✗: not.")
+        is_open = (verdicts["agrees"].notna() & (verdicts["verdict"] == "undecided")).any()
+        words.append(f"✓: as predicted before the run, ✗: not{', ?: undecided' if is_open else ''}.")
     if verdicts["slight"].fillna(False).any():
         words.append("Slightly: the interval excludes 0, but every size is within the margin of the smallest.")
     if ((verdicts["diverged"] > 0) & verdicts["verdict"].isin(["rises", "falls"])).any():
@@ -182,8 +238,10 @@ def prediction(row: Mapping) -> str:
     """Writes what was predicted, and whether it is so."""
     if pandas.isna(row["expected"]):
         return ""
-    mark = "" if pandas.isna(row["agrees"]) else "✓ " if row["agrees"] else "✗ "
-    return mark + row["expected"]
+    if pandas.isna(row["agrees"]):
+        return row["expected"]
+    mark = "✓" if row["agrees"] else "?" if row["verdict"] == "undecided" else "✗"
+    return f"{mark} {row['expected']}"
 
 
 def with_unit(text: str, feature: str) -> str:
@@ -195,8 +253,14 @@ def with_unit(text: str, feature: str) -> str:
 
 
 def decimals(digits: int) -> Callable[[float], str]:
-    """Returns a function that writes a number with so many decimals."""
-    return lambda value: number(float(value), digits) if pandas.notna(value) else NO_VALUE
+    """Returns a function that writes a number with so many decimals; a very large one with an exponent."""
+
+    def written(value: float) -> str:
+        if pandas.isna(value):
+            return NO_VALUE
+        return f"−{positive(-value, digits)}" if value <= -MOST_WRITTEN_OUT else positive(value, digits)
+
+    return written
 
 
 def yes_or_no(value: bool) -> str:
@@ -216,15 +280,15 @@ RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
     ("", "learning rate"): ("learning_rate", rate_label),
     ("", "steps"): ("steps", "{:,}".format),
     ("", "diverged"): ("diverged", yes_or_no),
-    ("reported loss (nats)", "start"): ("objective_starting_loss", decimals(3)),
-    ("reported loss (nats)", "initial decay"): ("objective_initial_decay", decimals(3)),
-    ("reported loss (nats)", "end"): ("objective_end_value", decimals(3)),
-    ("reported loss (nats)", "drift"): ("objective_drift", decimals(3)),
-    ("printed loss (nats)", "end"): ("printed_end_value", decimals(3)),
-    ("data loss (nats)", "start"): ("data_loss_starting_loss", decimals(3)),
-    ("data loss (nats)", "steps to midway"): ("data_loss_steps_to_midway", midway_steps),
-    ("data loss (nats)", "end"): ("data_loss_end_value", decimals(3)),
-    ("data loss (nats)", "drift"): ("data_loss_drift", decimals(3)),
+    ("reported loss", "start"): ("objective_starting_loss", decimals(3)),
+    ("reported loss", "initial decay"): ("objective_initial_decay", decimals(3)),
+    ("reported loss", "end"): ("objective_end_value", decimals(3)),
+    ("reported loss", "drift"): ("objective_drift", decimals(3)),
+    ("printed loss", "end"): ("printed_end_value", decimals(3)),
+    ("data loss", "start"): ("data_loss_starting_loss", decimals(3)),
+    ("data loss", "steps to midway"): ("data_loss_steps_to_midway", midway_steps),
+    ("data loss", "end"): ("data_loss_end_value", decimals(3)),
+    ("data loss", "drift"): ("data_loss_drift", decimals(3)),
     ("test split", "data loss"): ("test_data_loss", decimals(3)),
     ("test split", "accuracy"): ("test_accuracy", lambda share: f"{share:.1%}" if pandas.notna(share) else NO_VALUE),
     ("training", "minutes"): ("seconds", lambda seconds: decimals(1)(seconds / 60)),
@@ -235,8 +299,8 @@ RUN_COLUMNS: Mapping[tuple[str, str], tuple[str, Callable]] = {
 def runs_page(study: AnyStudy, runs: pandas.DataFrame) -> str:
     """Returns runs.html, one row per run, with the columns that there are."""
     words = (
-        "Every run, smallest first. Drift is how much a loss still changes in a tenth of the steps, over the last two "
-        "fifths."
+        "Every run, smallest first. Losses in nats. Drift is how much a loss still changes in a tenth of the steps, "
+        "over the last two fifths."
     )
     if "data_loss_steps_to_midway" in runs:
         words += (
