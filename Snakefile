@@ -11,8 +11,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-if not Path("config/schema.yaml").exists():
-    raise WorkflowError(f"{Path.cwd()} is not the checkout; call snakemake in {workflow.basedir}")
+CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+if CHECKOUT.resolve() != Path.cwd():
+    raise WorkflowError(
+        f"{Path.cwd()} is not the checkout; call snakemake in {CHECKOUT} (as a module of another workflow it cannot run)"
+    )
 
 
 configfile: "config/circumstances.yaml"
@@ -63,33 +66,44 @@ include: "rules/report.smk"
 include: "rules/figures.smk"
 
 
-rule all:
-    """Makes the whole study. Losses are named too: one that was lost is made again, though its tables stand.
+localrules:
+    all,
 
-    So is the summary of own data: where its import failed, it is tried again, though older results stand.
+
+rule all:
+    """Makes the whole study. Every result is named: one that was lost is made again, even if what follows exists.
+
+    A failed import of your own data is tried again, even if older results exist. Generated datasets are not named: they
+    are made where something needs them.
     """
     default_target: True
     input:
-        GATHERED_NETWORKS.values(),
         ["<results>/dataset/own.json"] if STUDY.own_file else [],
-        [f"<results>/runs/{run.name}/losses.csv" for run in STUDY.runs()],
+        GATHERED_NETWORKS.values(),
         expand(
-            "<results>/tables/{name}/runs.csv",
-            name={run.circumstance: None for run in STUDY.runs()},
+            "<results>/runs/{name}/{file}",
+            name=[run.name for run in STUDY.runs()],
+            file=["losses.csv", "run.json", "weights.pt"],
         ),
-        expand("<results>/tables/{name}.csv", name=["losses", "runs", "verdicts", "literature"]),
-        expand("<results>/tables/{name}.html", name=["verdicts", "runs"]),
-        multiext("<results>/answer", ".md", ".html"),
-        "<results>/evidence.md",
-        "<results>/explorer.html",
+        # Starting losses, coordinate checks, embedded networks, and the tables of each circumstance.
+        []
+        if STUDY.curves
+        else [rules.gather_study.input, rules.gather_coordinates.input, rules.gather_nesting.input],
+        rules.describe_study.output,
+        expand("<results>/tables/{name}.csv", name=[*GATHERED, *NESTING]),
+        rules.predict_masks.output if "segmentation" in FIGURES else [],
+        rules.judge_study.output,
+        rules.write_answer.output,
+        rules.write_pages.output,
         [figure_files(name) for name in FIGURES],
-    localrule: True
 
 
 if not STUDY.curves:
+
+    localrules:
+        benchmark,
 
     rule benchmark:
         """Times every size's training step against the textbook's and against the machine's limit."""
         input:
             figure_files("speed"),
-        localrule: True

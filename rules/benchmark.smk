@@ -1,7 +1,8 @@
 """Measures how fast this machine trains the study's sizes.
 
 `benchmark` needs a dataset alone, not the study; makes tables/speed.csv, speed.json, run_seconds.csv and the figure
-`speed`. `python scripts/study.py estimate` then goes by this machine's speed. Lightning and Keras are timed beside ours
+`speed`, of the study whose --configfile is given. `python scripts/study.py estimate`, with the same --configfile, then
+goes by this machine's speed. Lightning and Keras are timed beside ours
 where they are installed (`pip install lightning keras tensorflow-cpu`).
 """
 
@@ -10,18 +11,17 @@ localrules:
     measure_speed,
 
 
+# The settings whose training steps are timed.
+TIMED = [
+    STUDY.run_settings(STUDY.judged[0], size, STUDY.seeds[0])
+    for size in STUDY.sizes(STUDY.judged[0])
+]
+
+
 rule measure_speed:
     """Times the training step of the first circumstance's sizes, with the machine to itself."""
     input:
-        **(
-            {
-                "networks": [
-                    network_of(STUDY.judged[0], size) for size in STUDY.sizes(STUDY.judged[0])
-                ]
-            }
-            if STUDY.factory
-            else {}
-        ),
+        **({"networks": [network_of(run) for run in TIMED]} if STUDY.factory else {}),
         images=ancient(f"{FIRST_DRAW}.h5"),
         summary=f"{FIRST_DRAW}.json",
     output:
@@ -40,17 +40,9 @@ rule measure_speed:
         runtime="1h",
         device=STUDY.config["device"],
     params:
-        settings=canonical_json(
-            [
-                STUDY.run_settings(STUDY.judged[0], size, STUDY.seeds[0])
-                for size in STUDY.sizes(STUDY.judged[0])
-            ]
-        ),
+        settings=canonical_json(TIMED),
         complexities=lambda wildcards, input: canonical_json(
-            [
-                job_complexity(STUDY.run_settings(STUDY.judged[0], size, STUDY.seeds[0]), input)
-                for size in STUDY.sizes(STUDY.judged[0])
-            ]
+            [job_complexity(run, input) for run in TIMED]
         ),
         code=code("measure_speed"),
     shell:

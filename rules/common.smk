@@ -194,18 +194,22 @@ def first_steps_of(wildcards):
     return STUDY.first_steps_settings(wildcards.circumstance, wildcards.size)
 
 
-def network_of(circumstance, size):
-    """The file that says what a user's own network costs."""
-    return f"<results>/networks/{STUDY.network_sources[circumstance]}/{size}.json"
+def network_of(settings):
+    """The file that says what a user's own network of these settings costs."""
+    return f"<results>/networks/{STUDY.trial_name(settings)}.json"
 
 
-# A user's own networks are tried, and what they cost is written down, before any is trained. Each has a job of its own,
-# so that another width or circumstance changes none of the others' inputs.
-NETWORKS = (
-    {"networks": lambda wildcards: [network_of(wildcards.circumstance, wildcards.size)]}
-    if STUDY.factory
-    else {}
-)
+def networks_of(settings_of):
+    """The input of a rule whose jobs train a user's own network, or nothing for the built-in network.
+
+    Each network is tried, and its cost is written, before any is trained. Another width or circumstance changes none of
+    the others' inputs.
+    """
+    if not STUDY.factory:
+        return {}
+    return {"networks": lambda wildcards: [network_of(settings_of(wildcards))]}
+
+
 NETWORKS_OPTION = " --networks {input.networks:q}" if STUDY.factory else ""
 GATHERED_NETWORKS = {"networks": "<results>/networks.json"} if STUDY.factory else {}
 
@@ -256,12 +260,12 @@ def pages(name):
 
 
 def figure_files(name):
-    """A figure's files: every page in every format."""
+    """A figure's files: every page in every format, with its caption."""
     return expand(
         "<results>/figures/{name}{page}.{extension}",
         name=name,
         page=pages(name),
-        extension=EXTENSIONS,
+        extension=[*EXTENSIONS, "rst"],
     )
 
 

@@ -8,7 +8,7 @@ localrules:
     gather_curves,
 
 
-# The CSV file is no input: neither its time nor its place makes it another. study.json holds its content's digest.
+# The CSV file is no input. Moving or touching it changes nothing. study.json holds its content's digest.
 rule gather_curves:
     """Puts the curves on common steps, and measures the features of each."""
     input:

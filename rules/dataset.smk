@@ -7,10 +7,12 @@ time, and a touch would retrain everything.
 
 if STUDY.own_file and SOURCE:
 
-    # Without this rule, where the data cannot be read any more, what was imported is kept whatever else changes.
+    localrules:
+        import_dataset,
+
+    # If the data can no longer be read, this rule is left out, and the imported copy is kept.
     # A failed import leaves the images that were there, but not their summary: so it is tried again.
-    # The data themselves are no input: neither time nor place makes them other ones. Their digest is a parameter.
-    # Functions of the output are not compared: what they give decides nothing of what is written.
+    # The data themselves are no input: moving or touching them changes nothing. Their digest is a parameter.
     rule import_dataset:
         """Checks a user's own data and writes their images in the study's layout."""
         output:
@@ -20,7 +22,6 @@ if STUDY.own_file and SOURCE:
             "<logs>/import_dataset.log",
         benchmark:
             "<benchmarks>/import_dataset.tsv"
-        localrule: True
         conda:
             "../envs/dataset.yaml"
         threads: 1
@@ -30,6 +31,7 @@ if STUDY.own_file and SOURCE:
         params:
             content=SOURCE["sha256"],
             settings=canonical_json(STUDY.import_settings),
+            # Params that take `output` are not compared. These two do not change the result.
             source=lambda wildcards, output: canonical_json(SOURCE),
             requirements=lambda wildcards, output: canonical_json(STUDY.data_requirements),
             code=code("import_dataset"),
@@ -44,6 +46,9 @@ if STUDY.own_file and SOURCE:
 
 elif not STUDY.own_file:
 
+    localrules:
+        generate_dataset,
+
     rule generate_dataset:
         """Makes synthetic volumes and cuts labelled cubes out of them, anew for each seed."""
         output:
@@ -51,7 +56,6 @@ elif not STUDY.own_file:
         log:
             "<logs>/generate_dataset/{draw}.log",
         cache: True
-        localrule: True
         conda:
             "../envs/dataset.yaml"
         threads: 1

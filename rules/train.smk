@@ -9,35 +9,39 @@ rule's output, which Snakemake would remove before it starts a job again.
 
 if STUDY.factory:
 
+    localrules:
+        gather_networks,
+
     rule describe_network:
         """Tries a user's own network on a mini-batch, and writes what it costs."""
         input:
             images=ancient(f"{FIRST_DRAW}.h5"),
             summary=f"{FIRST_DRAW}.json",
         output:
-            network="<results>/networks/{circumstance}/{size}.json",
+            network="<results>/networks/{trial}.json",
         log:
-            "<logs>/describe_network/{circumstance}/{size}.log",
+            "<logs>/describe_network/{trial}.log",
         benchmark:
-            "<benchmarks>/describe_network/{circumstance}/{size}.tsv"
+            "<benchmarks>/describe_network/{trial}.tsv"
         wildcard_constraints:
-            circumstance=one_of(set(STUDY.network_sources.values())),
+            trial=one_of(STUDY.trials),
         priority: 1001  # all of them before any training
         conda:
             "../envs/train.yaml"
         threads: 1
         resources:
-            mem_mb=8000,
-            runtime="1h",
+            mem_mb=lambda wildcards, attempt: 8000 * attempt,
+            runtime=lambda wildcards, attempt: 60 * attempt,
         params:
-            settings=lambda wildcards: canonical_json(
-                STUDY.trial_settings(wildcards.circumstance, wildcards.size)
-            ),
+            # Params that take `output` are not compared. The output's name holds a digest of what decides it; these
+            # settings also name a circumstance, for errors.
+            settings=lambda wildcards, output: canonical_json(STUDY.trials[wildcards.trial]),
             code=code("describe_network"),
         shell:
             "python scripts/describe_network.py"
             " --settings {params.settings:q}"
             " --threads {threads}"
+            " --device cpu"
             " --dataset {input.images:q}"
             " --summary {input.summary:q}"
             " --network {output.network:q}"
@@ -47,13 +51,7 @@ if STUDY.factory:
         """Puts the user's own networks together, and checks that they grow with their size."""
         input:
             study="<results>/study.json",
-            networks=list(
-                dict.fromkeys(
-                    network_of(name, size)
-                    for name in STUDY.circumstances
-                    for size in STUDY.sizes(name)
-                )
-            ),
+            networks=[network_of(trial) for trial in STUDY.trials.values()],
         output:
             networks="<results>/networks.json",
         log:
@@ -80,7 +78,7 @@ if STUDY.factory:
 rule train:
     """Trains the network of one circumstance, size and seed, on from its checkpoint if it has one."""
     input:
-        **NETWORKS,
+        **networks_of(run_of),
         images=ancient(f"<results>/dataset/{STUDY.draw('{seed}')}.h5"),
         summary=f"<results>/dataset/{STUDY.draw('{seed}')}.json",
     output:
@@ -128,7 +126,7 @@ rule train:
 rule measure_starts:
     """Measures the starting losses of many initialisations of one network, forward only."""
     input:
-        **NETWORKS,
+        **networks_of(start_of),
         images=ancient(f"{FIRST_DRAW}.h5"),
         summary=f"{FIRST_DRAW}.json",
     output:
@@ -144,12 +142,10 @@ rule measure_starts:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: memory_of(
-            start := start_of(wildcards), start.batch_size, input
-        ),
-        runtime=lambda wildcards, input: requested_minutes(
-            start_work(start := start_of(wildcards), job_complexity(start, input))
-        ),
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * memory_of(start := start_of(wildcards), start.batch_size, input),
+        runtime=lambda wildcards, input, attempt: attempt
+        * requested_minutes(start_work(start := start_of(wildcards), job_complexity(start, input))),
         device=STUDY.config["device"],
     params:
         settings=lambda wildcards: canonical_json(start_of(wildcards)),
@@ -182,10 +178,9 @@ rule check_coordinates:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: memory_of(
-            run := first_steps_of(wildcards), run.training.batch_size, input
-        ),
-        runtime="1h",
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * memory_of(run := first_steps_of(wildcards), run.training.batch_size, input),
+        runtime=lambda wildcards, attempt: 60 * attempt,
         device=STUDY.config["device"],
     params:
         settings=lambda wildcards: canonical_json(first_steps_of(wildcards)),
@@ -228,7 +223,8 @@ rule embed_networks:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: memory_of(
+        mem_mb=lambda wildcards, input, attempt: attempt
+        * memory_of(
             run := STUDY.run_settings(
                 wildcards.circumstance,
                 max(STUDY.sizes(wildcards.circumstance), key=size_value),
@@ -237,7 +233,7 @@ rule embed_networks:
             run.training.batch_size,
             input,
         ),
-        runtime="1h",
+        runtime=lambda wildcards, attempt: 60 * attempt,
         device=STUDY.config["device"],
     params:
         code=code("embed_networks"),
@@ -271,8 +267,8 @@ rule predict_masks:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="1h",
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
         device=STUDY.config["device"],
     params:
         code=code("predict_masks"),

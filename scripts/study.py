@@ -30,7 +30,8 @@ log's last line. `snakemake --dry-run` says what snakemake would do next.
 """
 ESTIMATE = """\
 Says what a study will cost: seconds per run, core-hours, memory, disk, and hours on so many cores. It takes the speed
-that `snakemake --cores 1 benchmark` measured on this machine, or else the reference machine's.
+that `snakemake benchmark --cores 1`, with the same --configfile behind, measured on this machine, or else the reference
+machine's.
 """
 COMPARE = """\
 Compares verdicts. Without a folder: the configured study with each published one, and the settings in which they

@@ -1,5 +1,6 @@
 """A user's own factory: what is read of its source, and what a study of it refuses before any job."""
 
+import contextlib
 import copy
 
 import pytest
@@ -227,6 +228,30 @@ def test_a_circumstance_overrides_options_one_by_one(tmp_path):
         f"circumstances.wrong: network.options: slope: not accepted by {factory}, which accepts norm, groups, depth; "
         "take it out"
     )
+
+
+def followed_by(factory):
+    """The shipped circumstances that a factory can follow, with the study of each and of baseline."""
+    for name in default_config()["circumstances"]:
+        with contextlib.suppress(StudyError):
+            yield name, study_of(factory, name)
+
+
+def test_a_network_has_one_trial_whichever_circumstances_the_study_has(factory):
+    followed = dict(followed_by(factory))
+    assert len(followed) > 10
+    together = study_of(factory, *followed).trials
+    for name, study in followed.items():
+        alone = Study(default_config() | {"network": {"factory": factory}, "training": SAID, "study": [name]}, SCHEMA)
+        for chosen in (study, alone):
+            assert chosen.trials.keys() <= together.keys()
+            trained = [chosen.run_settings(run.circumstance, run.size, run.seed) for run in chosen.runs()]
+            initial = [
+                chosen.start_settings(start, size) for one, start in chosen.starts.items() for size in chosen.sizes(one)
+            ]
+            assert {chosen.trial_name(settings) for settings in trained + initial} == chosen.trials.keys(), name
+    rates = MINE | {"learning_rates": [1e-5, 2e-5, 4e-5]}
+    assert study_of(factory, rates=rates).trials == study_of(factory).trials
 
 
 def test_what_a_factory_does_not_use_is_told_and_what_frameworks_differ_in_is_asked(factory):

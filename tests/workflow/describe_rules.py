@@ -6,6 +6,7 @@ An entry per rule: its texts, the program that its shell command runs, the modul
 and what else the rule declares. Functions, which need a job, are shown as null.
 """
 
+import inspect
 import json
 import re
 import sys
@@ -35,8 +36,14 @@ def describe(rule: Rule) -> dict[str, Any]:
         "submitted": rule.name not in rule.workflow._localrules,
         "threads": rule.ruleinfo.threads is not None,
         "resources": sorted(rule.resources),
+        "growing": sorted(name for name, resource in rule.resources.items() if grows(resource)),
         "unnamed": [str(path) for files in (rule.input, rule.output) for path in unnamed(files)],
     }
+
+
+def grows(resource: Any) -> bool:
+    """Whether a resource depends on how often a job was tried before."""
+    return resource.is_evaluable() and "attempt" in inspect.signature(resource._evaluator).parameters
 
 
 def unnamed(files: Any) -> list[Any]:

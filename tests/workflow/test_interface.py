@@ -40,6 +40,8 @@ VERDICTS = [
 FIGURES = ["task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing",
            "segmentation"]  # fmt: skip
 SIGNATURES = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}
+# What only further runs need, and traces of jobs.
+KEPT_FOR_MORE = {"dataset", "checkpoint", ".in_use", "logs", "benchmarks"}
 WITHOUT_BENCHMARK = {"describe_study", "generate_dataset"}
 
 
@@ -209,6 +211,14 @@ def test_every_job_left_its_log_and_its_benchmark(finished_smoke, results):
 
 def test_a_finished_study_has_nothing_to_do(finished_smoke):
     assert "Nothing to be done" in make(finished_smoke, *SMOKE)
+
+
+def test_every_result_is_named_so_that_one_that_was_lost_is_made_again(finished_smoke, results):
+    output = make(finished_smoke, "--dry-run", "--force", "all", *SMOKE)
+    named = set(re.search(r"^(?:local)?rule all:\n    input: (.*)$", output, re.MULTILINE)[1].split(", "))
+    files = {path.relative_to(results) for path in results.rglob("*") if path.is_file()}
+    kept_for_more = {path for path in files if path.parts[0] in KEPT_FOR_MORE or path.stem in KEPT_FOR_MORE}
+    assert named == {str(RESULTS / path) for path in files - kept_for_more}
 
 
 def test_a_network_that_is_embedded_in_a_wider_one_keeps_its_losses(table):

@@ -86,8 +86,9 @@ def test_an_own_network_goes_the_whole_way_to_the_answer(finished):
         ("small.yaml", "12]", "12, 16]", 2, 2 * 2),
         ("small.yaml", "batch_norm]", "batch_norm, no_l2]", 0, 3 * 2),
         ("small.yaml", "batch_norm]", "batch_norm, he_init]", 3, 3 * 2),
+        ("small.yaml", "[baseline, batch_norm]", "[no_l2]", 0, 3 * 2),
     ],
-    ids=["docstring", "code", "analysis", "epochs", "a width", "a circumstance", "an initialisation"],
+    ids=["docstring", "code", "analysis", "epochs", "a width", "a circumstance", "an initialisation", "others"],
 )
 def test_what_is_changed_decides_what_is_made_again(study, file, old, new, described, trained):
     path = study / file

@@ -11,7 +11,7 @@ import sys
 import pytest
 import yaml
 from loss_curves import rows_of_curves, write_curves
-from workflow.checkout import ROOT, SMOKE, planned, refusal
+from workflow.checkout import ROOT, SMOKE, make, planned, refusal
 from workflow.own_data import MINE, save_npz, small_cubes
 
 from widthwise.study.code_digest import code_digest, sources
@@ -24,13 +24,20 @@ circumstances:
   deep_plain: {depths: [4, 5, 6], width: 2}
   learning_rates: {reference: baseline, overrides: null, learning_rates: [1.0e-3, 2.0e-3, 4.0e-3]}
 """
+OWN_NETWORK = """
+study: [baseline]
+network: {factory: 'config/examples/mlp.py:build'}
+training: {l2: 0, l2_as: loss}
+"""
 FIGURES = [
     "task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing", "segmentation",
     "coordinate_check", "best_learning_rates", "rate_budgets", "depth_trend", "speed",
 ]  # fmt: skip
-COMPUTING_WITH_NETWORKS = {"embed_networks", "train", "measure_starts", "check_coordinates", "predict_masks"}
-# It only writes what Snakemake itself knows: no program runs, and no environment is needed.
+ON_ANY_DEVICE = {"embed_networks", "train", "measure_starts", "check_coordinates", "predict_masks"}
+COMPUTING_WITH_NETWORKS = ON_ANY_DEVICE | {"describe_network"}
+# It only writes what Snakemake itself knows: no program runs.
 WITHOUT_PROGRAM = "describe_study"
+PROFILES = sorted(path.parent.name for path in (ROOT / "config/profiles").glob("*/config.yaml"))
 # The package of a module, where the two have different names.
 PACKAGES = {"PIL": "pillow", "markdown_it": "markdown-it-py", "vl_convert": "vl-convert-python", "yaml": "pyyaml"}
 
@@ -51,13 +58,14 @@ def described(folder, *configfiles):
 
 @pytest.fixture(scope="module")
 def rules(clean_checkout, everything, tmp_path_factory):
-    """Every rule that runs something, of synthetic data, of own data and of loss curves."""
+    """Every rule that runs something, of synthetic data, of own data, of an own network and of loss curves."""
     folder = tmp_path_factory.mktemp("own")
     cubes = save_npz(folder / "cubes.npz", small_cubes())
     (folder / "own.yaml").write_text(MINE.replace("cubes.npz", str(cubes)).replace("results/mine", str(folder)))
     curves = write_curves(folder / "curves.csv", rows_of_curves())
     (folder / "curves.yaml").write_text(f"curves: {curves}\npathvars: {{results: {folder}}}\n")
-    studies = everything[1:], (folder / "own.yaml",), (folder / "curves.yaml",)
+    (folder / "network.yaml").write_text(OWN_NETWORK)
+    studies = everything[1:], *((folder / f"{name}.yaml",) for name in ("own", "network", "curves"))
     return functools.reduce(operator.or_, (described(clean_checkout, *files) for files in studies))
 
 
@@ -77,7 +85,7 @@ def test_every_rule_declares_what_a_scheduler_and_a_reader_of_logs_need(rules):
     assert lacking(rules, lambda name, rule: len(rule["log"]) == 1 and "{log" in rule["command"]) == []
     assert lacking(rules, lambda name, rule: rule["threads"]) == []
     assert lacking(rules, lambda name, rule: {"mem_mb", "runtime"} <= set(rule["resources"])) == []
-    assert lacking(rules, lambda name, rule: name == WITHOUT_PROGRAM or rule["conda"]) == []
+    assert lacking(rules, lambda name, rule: rule["conda"]) == []
     assert lacking(rules, lambda name, rule: not rule["unnamed"]) == []
     # Snakemake refuses a benchmark of a result that may come from its cache.
     recorded = lacking(rules, lambda name, rule: bool(rule["benchmark"]) != rule["cached"])
@@ -86,7 +94,21 @@ def test_every_rule_declares_what_a_scheduler_and_a_reader_of_logs_need(rules):
 
 def test_what_computes_with_networks_is_submitted_to_a_cluster_and_nothing_else(rules):
     assert {name for name, rule in rules.items() if rule["submitted"]} == COMPUTING_WITH_NETWORKS
-    assert lacking(rules, lambda name, rule: name not in COMPUTING_WITH_NETWORKS or "device" in rule["resources"]) == []
+    assert lacking(rules, lambda name, rule: name not in ON_ANY_DEVICE or "device" in rule["resources"]) == []
+    assert lacking(rules, lambda name, rule: name not in COMPUTING_WITH_NETWORKS or "--device" in rule["command"]) == []
+    # A job that was killed for its memory or time asks for more when it is tried again.
+    submitted = {name: rule for name, rule in rules.items() if rule["submitted"]}
+    assert lacking(submitted, lambda name, rule: {"mem_mb", "runtime"} <= set(rule["growing"])) == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_in_a_profile_every_job_that_may_compute_on_a_gpu_has_asked_for_one(clean_checkout, everything, profile):
+    text = make(clean_checkout, "--dry-run", "--forceall", "--profile", f"config/profiles/{profile}", *everything)
+    jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*device=.*)$", text, re.MULTILINE)
+    assert {name for name, _ in jobs} == ON_ANY_DEVICE
+    on_gpus = {name for name, resources in jobs if "device=cpu" not in resources}
+    assert on_gpus == {name for name, resources in jobs if "gpu=1" in resources}
+    assert on_gpus == {"gpu": ON_ANY_DEVICE, "slurm-gpu": {"train"}}.get(profile, set())
 
 
 def test_every_rule_runs_a_program_and_depends_on_all_of_its_code(clean_checkout, rules):

@@ -170,7 +170,7 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
     cluster.stop_controller()
     time.sleep(3)
     cluster.start_controller()
-    # Meanwhile the same runs without a disturbance, in another checkout: this one is locked.
+    # Meanwhile the same runs without a disturbance, in another checkout: `disturbed` is to have this one to itself.
     undisturbed = copy_study(finished_smoke, tmp_path / "undisturbed")
     make(undisturbed, *arguments(undisturbed, "at_once"))
     output, _ = workflow.communicate()

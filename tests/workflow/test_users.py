@@ -63,9 +63,21 @@ def test_a_path_that_snakemake_would_change_is_refused(path, remedy):
 
 def test_it_says_where_it_is_called(clean_checkout, tmp_path):
     snakefile = clean_checkout / "Snakefile"
-    for folder in ((), ("--directory", str(tmp_path))):
-        output = refusal(tmp_path, "--dry-run", "--snakefile", str(snakefile), *folder)
-        line = rf"^{tmp_path} is not the checkout; call snakemake in {clean_checkout}$"
+    another, importing = tmp_path / "another", tmp_path / "importing"
+    (another / "config").mkdir(parents=True)
+    (another / "config/schema.yaml").touch()
+    importing.mkdir()
+    (importing / "Snakefile").write_text(f"module ours:\n    snakefile: '{snakefile}'\nuse rule * from ours\n")
+    for folder, arguments in (
+        (tmp_path, ("--snakefile", str(snakefile))),
+        (clean_checkout, ("--directory", str(tmp_path))),
+        (another, ("--snakefile", str(snakefile))),
+        (importing, ()),
+    ):
+        output = refusal(folder, "--dry-run", *arguments)
+        line = (
+            rf"^{tmp_path}(/another|/importing)? is not the checkout; call snakemake in {clean_checkout} \(as a module "
+        )
         assert re.search(line, output, re.MULTILINE), output
     program = [sys.executable, clean_checkout / "scripts/study.py", "status"]
     called = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)

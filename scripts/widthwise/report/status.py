@@ -235,7 +235,7 @@ def totals(rows: list[dict]) -> tuple[int, float]:
 def measured_speed(path: Path) -> tuple[Speed, str]:
     """The speed to estimate by, and where it comes from."""
     if not path.exists():
-        return REFERENCE, "by the reference machine's speed; `snakemake --cores 1 benchmark` measures this machine's"
+        return REFERENCE, f"by the reference machine's speed; {make_first('benchmark')}, measures this machine's"
     measured = json.loads(path.read_text(encoding="utf-8"))
     speed = Speed(**measured["speed"])
     return speed, f"by the benchmark on {measured['device']}, {measured['threads']} thread(s) per run"
@@ -250,9 +250,9 @@ def planned_work(study: Study, results: Path) -> list[dict]:
     return study.work(dataset_summary(study, results), described)
 
 
-def make_first(path: Path) -> str:
-    """The command that makes a file, in words."""
-    return f"`snakemake {path} --cores 1`, with your --configfile behind"
+def make_first(target: Path | str) -> str:
+    """The command that makes a target, in words."""
+    return f"`snakemake {target} --cores 1`, with your --configfile behind"
 
 
 def dataset_summary(study: Study, results: Path) -> dict:

@@ -4,6 +4,7 @@ Every error of a configuration is reported at once, one line each, before anythi
 circumstance, its size and its seed, as in "baseline/width8/seed1"; where files lie is the rules' affair.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -52,6 +53,7 @@ from widthwise.study.settings import (
     EvaluationSettings,
     RunSettings,
     StartSettings,
+    TrainingSettings,
     canonical_json,
     plain,
 )
@@ -64,6 +66,7 @@ PLACES = ("pathvars", "device")
 PATHS = (("pathvars", "results"), ("dataset", "path"), ("network", "factory"), ("curves",))
 AS_BUILT = "as_built"
 USED_WITH_A_FACTORY = ("factory", "options", "precision")
+DIGITS = 16  # of the digest in a trial's name
 # What Snakemake replaces in a path, or a variable that is not set.
 UNFIT = "${}<>\n"
 # Keys of `dataset` that are about a user's own data.
@@ -282,10 +285,27 @@ class Study(Naming):
             heads_per_backbone=self.heads_per_backbone,
         )
 
-    def trial_settings(self, circumstance: str, size: str) -> RunSettings:
-        """Everything that decides what trying a user's own network tells, except the dataset."""
-        settings = self.run_settings(circumstance, size, 0)
-        return replace(settings, training=replace(settings.training, epochs=0))
+    @cached_property
+    def trials(self) -> dict[str, RunSettings]:
+        """The settings with which a user's own networks are tried, by the trial's name: one for each network.
+
+        They are trained with the study's own settings, whatever circumstances do besides.
+        """
+        trials: dict[str, RunSettings] = {}
+        for name in self.circumstances:
+            for size in self.sizes(name):
+                settings = replace(self.run_settings(name, size, 0), training=self._trial_training)
+                trials.setdefault(self.trial_name(settings), settings)
+        return trials
+
+    def trial_name(self, settings: RunSettings | StartSettings) -> str:
+        """The name of the trial of a user's own network: the same network has the same name in any circumstance."""
+        decisive = canonical_json([settings.network, self._trial_training])
+        return f"{settings.size}-{hashlib.sha256(decisive.encode()).hexdigest()[:DIGITS]}"
+
+    @cached_property
+    def _trial_training(self) -> TrainingSettings:
+        return replace(TrainingSettings.from_dict(self.config["training"]), epochs=0)
 
     @property
     def heads_per_backbone(self) -> int:
@@ -410,25 +430,14 @@ class Study(Naming):
         Most circumstances change the training alone. Their starting losses are measured once, under the name nearest
         to the root of the catalogue.
         """
-        catalogue = {
-            name: self._circumstance(name, entry)
-            for name, entry in self.config["circumstances"].items()
+        catalogue = self.config["circumstances"]
+        keys = {
+            name: start_key(self._circumstance(name, entry))
+            for name, entry in catalogue.items()
             if not contradictions_of_a_circumstance(entry, self.config, self.factory)
         }
-        keys = self._nearest_first({name: start_key(circumstance) for name, circumstance in catalogue.items()})
-        return {name: next(other for other in keys if keys[other] == keys[name]) for name in self.judged}
-
-    @cached_property
-    def network_sources(self) -> dict[str, str]:
-        """For each circumstance with runs, the circumstance whose networks it shares and that gives them their name."""
-        keys = self._nearest_first({name: (item.base_network, item.sizes) for name, item in self.circumstances.items()})
-        return {name: next(other for other in keys if keys[other] == keys[name]) for name in keys}
-
-    def _nearest_first(self, keys: dict[str, tuple]) -> dict[str, tuple]:
-        """The same, with those nearest to the root of the catalogue first."""
-        catalogue = self.config["circumstances"]
-        steps = {name: len(ancestors(name, catalogue)) if name in catalogue else len(catalogue) for name in keys}
-        return {name: keys[name] for name in sorted(keys, key=lambda name: (steps[name], name))}
+        nearest = sorted(keys, key=lambda name: (len(ancestors(name, catalogue)), name))
+        return {name: next(other for other in nearest if keys[other] == keys[name]) for name in self.judged}
 
     def work(self, dataset: Mapping[str, Any], networks: Mapping[str, Any]) -> list[dict]:
         """What the runs of every circumstance and size compute, and what they take.
