@@ -479,7 +479,7 @@ def test_names_in_words_are_the_titles_or_else_the_keys():
     assert study.title("high_learning_rate_mup") == "BatchNorm at 1e-2 under mup"  # followed, but without runs
     # In the order of their first circumstance, without grids.
     assert list(study.families.items()) == [
-        ("the step", ["sgd"]),
+        ("optimiser", ["sgd"]),
         ("what is reported", ["baseline", "no_l2"]),
         ("other circumstances", ["deep_plain"]),
     ]

@@ -1,1 +1,1 @@
-"""What came out: tables, features of the loss curves, and verdicts."""
+"""Tables, features of loss curves, and verdicts."""

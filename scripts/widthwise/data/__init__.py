@@ -1,1 +1,1 @@
-"""What is trained on: the layout of a dataset, synthetic volumes, and imported arrays."""
+"""Datasets: their layout, synthetic volumes and imported arrays."""

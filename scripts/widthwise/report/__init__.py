@@ -1,1 +1,1 @@
-"""How it is told: evidence, the answer and pages."""
+"""The answer, its evidence, and pages."""

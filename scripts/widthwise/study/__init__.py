@@ -1,1 +1,1 @@
-"""What is asked: the configuration, the catalogue, and the runs of a study."""
+"""Configuration, catalogue and runs of a study."""
