@@ -14,6 +14,7 @@ rule write_answer:
     """Answers the question from the tables alone."""
     input:
         **SUMMARY,
+        **GATHERED_NETWORKS,
         study="<results>/study.json",
         runs="<results>/tables/runs.csv",
         tables=expand("<results>/tables/{name}.csv", name=[*JUDGED, *COORDINATES, *NESTING]),
@@ -41,6 +42,7 @@ rule write_answer:
         " --study {input.study:q}"
         " --tables {params.tables:q}"
         " {params.dataset:q}"
+        f"{NETWORKS_OPTION}"
         " --markdown {output.markdown:q}"
         " --evidence {output.evidence:q}"
         " --html {output.html:q}"

@@ -1,9 +1,10 @@
 """Predicts the mask of a held-out slice with trained networks, voxel by voxel: the task as the post means it.
 
-Every voxel whose cube lies inside the volume is classified by its cube. BatchNorm's running statistics are first taken
-anew over the training set, since those kept in training lag behind. Writes an .npz file: `image` and `mask` (h, w) of
-the slice, `foreground` (networks, h, w) with the probability of foreground, `parameters` and `dice` (networks,), and
-`trivial_dice`, what calling every voxel foreground scores. Dice (1945) is 2 |A and B| / (|A| + |B|).
+Every voxel whose cube lies inside the volume is classified by its cube; own samples need not be cubes. BatchNorm's
+running statistics are first taken anew over the training set, since those kept in training lag behind. Writes an .npz
+file: `image` and `mask` (h, w) of the slice, `foreground` (networks, h, w) with the probability of foreground,
+`parameters` and `dice` (networks,), and `trivial_dice`, what calling every voxel foreground scores. Dice (1945) is 2 |A
+and B| / (|A| + |B|).
 """
 
 import json
@@ -35,12 +36,13 @@ def main() -> None:
     _, arrays, task, device = start_computing(arguments)
     if "volume/mask" not in arrays:
         raise ValueError(f"{arguments.dataset}: no volume with a mask, on which to show a segmentation")
-    image, mask, side = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-1]
-    middle, margin = len(image) // 2, side // 2
-    slab = image[middle - margin : middle - margin + side]
-    windows = sliding_window_view(slab, (side, side, side))[0]  # (h, w, side, side, side), a view
-    height, width = windows.shape[:2]
-    inside = (middle, slice(margin, margin + height), slice(margin, margin + width))
+    image, mask, sides = arrays["volume/image"], arrays["volume/mask"], arrays["train/images"].shape[-3:]
+    middle, first = len(image) // 2, len(image) // 2 - sides[0] // 2
+    windows = sliding_window_view(image[first : first + sides[0]], sides)[0]  # (h, w, *sides), a view
+    inside = (
+        middle,
+        *(slice(side // 2, side // 2 + count) for side, count in zip(sides[1:], windows.shape, strict=False)),
+    )
     train_images, _ = as_tensors(arrays, "train", device)
 
     predictions, parameters = [], []
@@ -69,13 +71,14 @@ def main() -> None:
 
 
 def recalibrate(network: Network, images: torch.Tensor) -> None:
-    """Takes BatchNorm's running statistics anew, as the mean over the batches of `images`."""
+    """Takes BatchNorm's running statistics anew, as the mean over the whole batches of `images`."""
     for module in network.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
             module.momentum = None
     network.train()
-    for batch in images.split(BATCH_SIZE):
+    size = min(BATCH_SIZE, len(images))
+    for batch in images[: len(images) // size * size].split(size):
         network(batch)
 
 

@@ -1,8 +1,8 @@
 """Trains one network and writes its loss log and its record: one circumstance, one size, one seed.
 
-`losses.csv` has one row for each logged step; it is the same to the byte for the same settings, data, machine and
-thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result too: it ends
-early, `diverged` is true, and its log holds the rows that were finite. `weights.pt` holds the trained weights.
+`losses.csv` has one row for each logged step; on a CPU it is the same to the byte for the same settings, data, machine
+and thread count. `run.json` says what was run and how it went. A run whose loss stops being finite is a result too: it
+ends early, `diverged` is true, and its log holds the rows that were finite. `weights.pt` holds the trained weights.
 
 The run's whole state goes to a checkpoint beside run.json, on the way and at the end. A run that was killed goes on
 from it, and so does one that is to train for more epochs than before. Its log is the same to the byte as if it had
@@ -138,7 +138,7 @@ def resume(training: Training, checkpoint: Checkpoint) -> tuple[int, float]:
     if state is None:
         return 1, 0.0
     if state["training"]["step"] > training.steps:
-        LOG.info("its checkpoint is already at step %d: starting again", state["training"]["step"])
+        checkpoint.set_aside(f"is already at step {state['training']['step']}")
         return 1, 0.0
     training.load_state_dict(state["training"])
     LOG.info("going on from step %d, sitting %d", training.step, state["sittings"] + 1)

@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, required=True, help="study.json")
     parser.add_argument("--tables", type=Path, required=True, help="folder of the study's tables")
     parser.add_argument("--dataset", type=Path, help="JSON summary of the data, or of one draw; none for loss curves")
+    parser.add_argument("--networks", type=Path, help="networks.json of a user's own networks")
     parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
     parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
     parser.add_argument("--evidence", type=Path, required=True, help="evidence.md to write, and evidence.html")
@@ -27,7 +28,9 @@ def main() -> None:
     study = read_study(arguments.study)
     dataset = json.loads(arguments.dataset.read_text(encoding="utf-8")) if arguments.dataset else None
     tables = {name: read_table(arguments.tables / f"{name}.csv") for name in table_names(study)}
-    evidence = Evidence(study, dataset, tables)
+    networks = json.loads(arguments.networks.read_text(encoding="utf-8")) if arguments.networks else {}
+    left_out = dict.fromkeys(name for network in networks.values() for name in network["without_penalty"])
+    evidence = Evidence(study, dataset, tables, tuple(left_out))
     answer, long_tables = write_answer(evidence), write_evidence(evidence)
     counts = runs_and_circumstances(tables["runs"])
     texts = {

@@ -154,7 +154,8 @@ def test_arrays_may_have_any_names(save, tmp_path):
 
 def test_a_volume_is_scaled_as_the_cubes_are(tmp_path):
     volume = numpy.random.default_rng(1).integers(0, 200, (9, 10, 11))
-    path = save_npz(tmp_path / "file.npz", own_arrays() | {"volume_image": volume, "volume_mask": volume > 99})
+    binary = own_arrays((12, 8), (2, 2))
+    path = save_npz(tmp_path / "file.npz", binary | {"volume_image": volume, "volume_mask": volume > 99})
     found, own = import_whole(path, tmp_path / "d.h5")
     scaled = (volume - own.scaling["mean"][0]) / own.scaling["standard_deviation"][0]
     numpy.testing.assert_allclose(found["volume/image"], scaled, rtol=1e-5, atol=1e-6)
@@ -498,6 +499,7 @@ def text(file, images):
 
 
 IMAGES = own_arrays()["train_images"]
+VOLUMES = {"volume_image": IMAGES[0], "volume_mask": IMAGES[0]}
 FOUND = r"found test/images, test/labels, train/labels: save it, or write dataset\.names: \{train/images: ITS NAME\}$"
 REPLACE = "replace it with a finite number$"
 
@@ -547,7 +549,17 @@ REPLACE = "replace it with a finite number$"
         (changed(train_images=IMAGES[:0]), "train_images has 0 samples: save at least 2"),
         (changed(train_images=numpy.array([Trap()] * 24, dtype=object)), "train_images holds Python objects, which"),
         (changed(volume_mask=IMAGES[0]), "volume_image is missing"),
-        (changed(volume_image=IMAGES[0], volume_mask=IMAGES[0]), "volume_mask holds other values than 0 and 1"),
+        (
+            changed(train_labels=labels(0, 1), test_labels=labels(0, 1)[:6], **VOLUMES),
+            "volume_mask holds other values than 0 and 1: save 1 in the foreground",
+        ),
+        *(
+            (
+                changed(train_labels=labels(*of), test_labels=labels(*of)[:6], **VOLUMES),
+                f"volume_mask needs classes 0 and 1, found {found}: relabel the samples, or leave volume/ out$",
+            )
+            for of, found in [((0, 1, 2), "0 to 2"), ((1, 2), "1 to 2"), (("no", "yes"), "no to yes")]
+        ),
         (changed(volume_image=IMAGES[0, :7], volume_mask=IMAGES[0]), r"volume_image has shape \(7, 8, 8\): save it as"),
         (changed(volume_image=IMAGES[0] * 1j, volume_mask=IMAGES[0]), "volume_image holds complex128: save real"),
         (changed(volume_image=IMAGES[0], volume_mask=IMAGES[0, :7]), r"volume_mask has shape \(7, 8, 8\): save"),

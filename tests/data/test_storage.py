@@ -45,8 +45,10 @@ def test_the_digest_is_of_names_types_shapes_and_values():
     assert len(digests | {content_digest({"renamed": images, "train/labels": ARRAYS["train/labels"]})}) == 5
 
 
-def test_a_torn_or_changed_file_is_refused_with_the_remedy(tmp_path):
+def test_a_missing_torn_or_changed_file_is_refused_with_the_remedy(tmp_path):
     path = tmp_path / "d.h5"
+    with pytest.raises(ValueError, match=r"d\.h5: not found; make the dataset first"):
+        read_dataset(path, content_digest(ARRAYS))
     write_dataset(path, ARRAYS, {})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])

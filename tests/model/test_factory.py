@@ -143,7 +143,8 @@ from torch import nn
 
 def build(width, *, classes, shape):
     layers = nn.Sequential(
-        nn.Conv1d(1, 40, 5), nn.BatchNorm1d(40), nn.ConvTranspose1d(40, 30, 3), nn.Flatten(), nn.Linear(120, classes)
+        nn.Conv1d(1, 40, 5), nn.BatchNorm1d(40), nn.ConvTranspose1d(40, 30, 3, groups=2),
+        nn.Conv1d(30, 60, 3, groups=5), nn.Flatten(), nn.Linear(120, classes),
     )
     for index, parameter in enumerate(layers.parameters()):
         nn.init.constant_(parameter, index + 1)
@@ -153,11 +154,12 @@ def build(width, *, classes, shape):
 
 def test_as_built_leaves_what_build_has_drawn(tmp_path):
     network = build(own_network(save_factory(tmp_path, DRAWN)))
-    assert [parameter.flatten()[0].item() for parameter in network.parameters()] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [parameter.flatten()[0].item() for parameter in network.parameters()] == [*range(1, 11)]
 
 
-# Fan-in and fan-out of each kernel, and a square's variance in units of the entry's variance squared.
-FANS = {0: (1 * 5, 40 * 5), 2: (30 * 3, 40 * 3), 4: (120, 2)}
+# Of each kernel, the inputs that an output has and the outputs that an input has.
+FANS = {0: (1 * 5, 40 * 5), 2: (20 * 3, 15 * 3), 3: (6 * 3, 12 * 3), 5: (120, 2)}
+# The variance of an entry, and that of its square in units of the entry's variance squared.
 SCHEMES = {
     "glorot": (lambda fan_in, fan_out: 2 / (fan_in + fan_out), 0.8),
     "he": (lambda fan_in, fan_out: 2 / fan_in, 2),

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import pandas
 import pytest
+import write_answer as write_answer_program
 import yaml
 from example_study import (
     CONFIG,
+    DATASET,
     DEFAULTS,
     MARGIN,
     ROOT,
@@ -25,6 +27,7 @@ from example_study import (
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from programs import run_program
 from snakemake.utils import update_config
 
 from widthwise.analysis.tables import make_table
@@ -1006,6 +1009,29 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
         answer = write_answer(replace(evidence, tables=evidence.tables | {"runs": runs, "nesting": broken.tail(1)}))
         assert "was embedded" not in answer
         assert "nan" not in answer
+
+
+@pytest.mark.parametrize(
+    ("lists", "words"),
+    [
+        ([[], []], None),
+        ([["attention.weight"], ["attention.weight"]], "leave out `attention.weight`."),
+        ([["a"], ["a", "b", "c"]], "leave out `a`, `b` and `c`."),
+        ([["a", "b", "c", "d", "e", "f"]], "leave out `a`, `b`, `c`, `d` and 2 others."),
+    ],
+)
+def test_what_the_penalty_leaves_out_of_an_own_network_is_among_what_the_answer_holds_for(lists, words, tmp_path):
+    study = example_study(dataset={"path": "mine.npz"}, training={"l2": 1e-4, "l2_as": "loss"})
+    write_results(study, example_evidence(study, {}), tmp_path)
+    (tmp_path / "data.json").write_text(json.dumps(DATASET))
+    networks = {str(place): {"without_penalty": names} for place, names in enumerate(lists)}
+    (tmp_path / "networks.json").write_text(json.dumps(networks))
+    files = {"study": "study.json", "tables": "tables", "dataset": "data.json", "networks": "networks.json"}
+    files |= {"markdown": "a.md", "html": "a.html", "evidence": "e.md"}
+    run_program(write_answer_program, *(f"--{option}={tmp_path / file}" for option, file in files.items()))
+    scope = section((tmp_path / "a.md").read_text(), "What this holds for")
+    assert ("leave out" in scope) == (words is not None)
+    assert not words or f"convolutions and linear layers alone: they {words}\n- " in scope
 
 
 def test_the_program_writes_the_answer_and_the_evidence_as_text_and_pages(tmp_path):

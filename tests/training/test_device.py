@@ -11,22 +11,18 @@ import torch
 from settings import ROOT, cubes, make_arrays
 
 from widthwise.data.storage import write_dataset
-from widthwise.training import device
 from widthwise.training.device import choose_device, device_name, network_parser, start_computing
 
 
 @pytest.fixture
-def arguments(tmp_path, monkeypatch):
-    """Of a program on a small dataset; what it sets up for its whole process is left out."""
-    monkeypatch.setattr(device, "keep_freed_memory", lambda: None)
-    monkeypatch.setattr(device, "leave_compiler_out", lambda: None)
+def arguments(tmp_path, in_this_process):
+    """Of a program on a small dataset."""
     digest = write_dataset(tmp_path / "d.h5", make_arrays(classes=3), {})
     (tmp_path / "d.json").write_text(
         json.dumps({"digest": digest, "class_counts": {"train": [8, 8, 8]}, "shape": [1, 5, 5, 5]})
     )
     files = ["--dataset", str(tmp_path / "d.h5"), "--summary", str(tmp_path / "d.json")]
-    yield network_parser("A program.").parse_args([*files, "--device", "cpu"])
-    torch.set_flush_denormal(False)
+    return network_parser("A program.").parse_args([*files, "--device", "cpu"])
 
 
 def test_a_program_reads_the_dataset_that_its_summary_names(arguments):

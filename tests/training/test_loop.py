@@ -1,6 +1,7 @@
 """A run: its mini-batches, its updates, and the rows of its log, against a plain loop."""
 
 import itertools
+import json
 
 import numpy
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from settings import cubes, log_of, make_arrays, make_network, make_training, small_run
 
 from widthwise.model.initialisation import kernels
+from widthwise.study.settings import RunSettings, canonical_json
 from widthwise.training.loop import MiniBatches, as_tensors, dealt_at_random, prepare_network, prepare_training
 from widthwise.training.seeding import Stream, random_order
 
@@ -42,6 +44,22 @@ def plain_batches(training, count):
     epochs = (random_order(training.run.seed, Stream.DATA_ORDER, samples, epoch) for epoch in itertools.count())
     batches = (order[i * batch_size : (i + 1) * batch_size] for order in epochs for i in range(per_epoch))
     return list(itertools.islice(batches, count))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(("optimiser", "l2_as"), [("adam", "loss"), ("adam", "decoupled"), ("sgd", "optimiser")])
+def test_settings_that_are_whole_numbers_train_as_they_are_written_in_full(optimiser, l2_as):
+    network = {"initialisation": "fixed_std", "initial_std": 1.0, "negative_slope": 1.0, "dropout": 0.0}
+    network |= {"normalisation_momentum": 1.0, "normalisation_epsilon": 1.0}
+    training = {"learning_rate": 1.0, "betas": (0.0, 0.0), "epsilon": 1.0, "momentum": 0.0, "l2": 1.0}
+    run = small_run(optimiser=optimiser, l2_as=l2_as, class_weights=(1.0, 3.0), network=network, **training)
+    assert "." not in canonical_json(run)
+    from_text = RunSettings.from_dict(json.loads(canonical_json(run)))
+    log, expected = (log_of(prepare_training(settings, make_arrays(), cubes())) for settings in (from_text, run))
+    assert log == expected
+    assert len(log) > 2
 
 
 # Mini-batches

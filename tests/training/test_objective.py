@@ -28,6 +28,13 @@ def test_the_gradient_is_that_of_the_whole_objective(l2, width, normalisation):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
+def test_a_kernel_that_takes_no_part_in_a_step_has_the_penaltys_gradient_alone():
+    first, skipped = (torch.nn.Parameter(torch.full((2, 3), value)) for value in (2.0, 3.0))
+    first.sum().backward()
+    Penalty([first, skipped], l2=0.5).add_gradient()
+    assert (first.grad.unique().tolist(), skipped.grad.unique().tolist()) == ([3], [3])
+
+
 def test_without_l2_the_gradient_is_the_data_losss():
     network = make_network()
     data_loss(network(IMAGES), LABELS).backward()

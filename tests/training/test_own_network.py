@@ -30,6 +30,7 @@ NOT_REPEATED = (
     "two passes from the same random state differ; in forward, draw from torch without a generator of your own, and "
     "keep what changes in buffers"
 )
+NOT_IN_CHECKPOINTS = "its forward draws from random or numpy.random, which no checkpoint holds; draw from torch"
 NOT_TRAINED = (
     "has gradients but is no parameter of the network, so it is never trained; hold modules in nn.ModuleList or "
     "nn.ModuleDict, tensors in nn.Parameter"
@@ -80,9 +81,17 @@ REFUSED = {
         {"init": "self.generator = torch.Generator()", "forward": "x = x + torch.rand(6, generator=self.generator)"},
         NOT_REPEATED,
     ),
-    "numpy in forward": (
+    "own generator of numpy": (
         {"forward": "import numpy; x = x * numpy.random.default_rng().random()"},
         NOT_REPEATED,
+    ),
+    "random in forward": (
+        {"forward": "import random; x = x if random.random() < 2 else -x"},
+        NOT_IN_CHECKPOINTS,
+    ),
+    "numpy.random in forward": (
+        {"forward": "import numpy; x = x * numpy.random.rand()"},
+        NOT_IN_CHECKPOINTS,
     ),
     "counts its passes": (
         {"init": "self.passes = 0", "forward": "self.passes += 1; x = x / self.passes"},
@@ -120,6 +129,14 @@ REFUSED = {
         {"build": "return nn.Sequential(nn.Flatten(), nn.LayerNorm(6), nn.AdaptiveAvgPool1d(2))"},
         "its network has no convolution or linear module, whose weights the penalty covers; write training.l2: 0, or "
         "l2_as: optimiser",
+    ),
+    "nothing that can be seen for the penalty": (
+        {
+            "init": "import warnings; warnings.simplefilter('ignore'); "
+            "self.first, self.last = map(torch.jit.script, (self.first, self.last))"
+        },
+        "its network has no convolution or linear module that can be seen in TorchScript, whose weights the penalty "
+        "covers; write training.l2: 0, or l2_as: optimiser",
     ),
 }
 
@@ -188,6 +205,21 @@ class Net(nn.Module):
 def build(width, *, classes, shape):
     return Net(width, classes)
 """
+WORDS = 7
+# For samples that are whole numbers from 0.
+EMBEDDING = f"""
+import torch
+from torch import nn
+
+
+class Embedding(nn.Embedding):
+    def forward(self, x):
+        return super().forward(x.flatten(1).long()).flatten(1)
+
+
+def build(width, *, classes, shape):
+    return nn.Sequential(Embedding({WORDS}, width), nn.Linear(6 * width, classes))
+"""
 ACCEPTED = {
     "dropout": {"init": "self.dropout = nn.Dropout(0.5)", "forward": "x = self.dropout(x)"},
     "batch norm": {"init": "self.norm = nn.BatchNorm1d(6)", "forward": "x = self.norm(x)"},
@@ -204,6 +236,11 @@ ACCEPTED = {
     "log probabilities": {"forward": "return self.last(self.first(x)).log_softmax(1)"},
     "data parallel": {"build": "return nn.DataParallel(Net(width, classes))"},
     "a frozen start of another kind": {"init": "nn.init.zeros_(self.last.weight)"},
+    "a table that the first pass makes": {
+        "init": "self.table = None",
+        "forward": "self.table = torch.arange(6.0) if self.table is None else self.table; "
+        "x = x + self.table * self.first.bias.mean()",
+    },
     "gradients checkpointed": {
         "forward": "from torch.utils.checkpoint import checkpoint; x = checkpoint(torch.sin, x, use_reentrant=False)"
     },
@@ -213,11 +250,31 @@ ACCEPTED = {
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_what_can_be_trained_is_accepted_and_counted(name, precision, tmp_path):
-    found = trial(write_factory(tmp_path, **ACCEPTED[name]), network={"precision": precision})
+    factory = write_factory(tmp_path, **ACCEPTED[name])
+    found = trial(factory, network={"precision": precision})
+    training = prepare_training(own_run(factory, network={"precision": precision}), arrays_of(FLAT), FLAT)
+    assert log_of(training)[-1].step == training.steps
     assert found.complexity.layers == 2
     # Two operations for each weight, three times over.
     assert found.complexity.flops_per_sample == 3 * 2 * (6 * 4 + 4 * 2)
     assert found.without_penalty == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("l2_as", ["loss", "optimiser"])
+def test_a_block_may_be_left_out_of_steps_at_random(l2_as, seed, tmp_path):
+    factory = write_factory(
+        tmp_path,
+        "self.block = nn.Linear(6, 6)",
+        "x = x + self.block(x) if not self.training or torch.rand(()) < 0.3 else x",
+    )
+    run = own_run(factory, l2_as=l2_as, seed=seed)
+    assert try_network(run, arrays_of(FLAT), FLAT).complexity.layers == 3
+    training = prepare_training(run, arrays_of(FLAT), FLAT)
+    taken = []
+    training.network.block.register_forward_hook(lambda *_: taken.append(training.step))
+    assert log_of(training)[-1].step == training.steps
+    assert 0 < len({*taken}) < training.steps
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -240,10 +297,18 @@ def test_an_example_costs_what_its_layers_make():
     )
 
 
-def test_matrices_that_the_penalty_leaves_out_are_told(tmp_path):
-    found = trial(save_factory(tmp_path, ATTENTION))
-    assert found.without_penalty == ["attention.in_proj_weight"]
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [(ATTENTION, ["attention.in_proj_weight"]), (EMBEDDING, ["0.weight"])],
+    ids=["attention", "table"],
+)
+def test_matrices_that_the_penalty_leaves_out_are_told(text, names, tmp_path):
+    run = own_run(save_factory(tmp_path, text))
+    words = arrays_of(FLAT) | {"train/images": numpy.arange(24 * 6, dtype=numpy.float32).reshape(24, 1, 6) % WORDS}
+    found = try_network(run, words, FLAT)
+    assert found.without_penalty == names
     assert isinstance(found, Trial)
+    assert log_of(prepare_training(run, words, FLAT))
 
 
 # Training

@@ -2,13 +2,18 @@
 
 import io
 import itertools
+import json
 import math
 
 import pytest
 import torch
-from settings import log_of, make_training
+import train
+from programs import run_program
+from settings import log_of, make_arrays, make_training, small_run
 
+from widthwise.data.storage import write_dataset
 from widthwise.model.initialisation import kernels
+from widthwise.study.settings import canonical_json
 
 VARIANTS = {
     "as posted": {},
@@ -96,6 +101,29 @@ def test_more_epochs_later_are_as_many_at_once(name, stops):
 def test_fewer_epochs_are_the_rows_of_the_longer_run():
     short, long = (log_of(variant("dropout", epochs=epochs)) for epochs in (1, 3))
     assert short == long[: len(short)]
+
+
+def test_a_run_asked_for_fewer_epochs_starts_again_and_keeps_its_checkpoint_aside(tmp_path, in_this_process, caplog):
+    digest = write_dataset(tmp_path / "d.h5", make_arrays(), {})
+    summary = {"digest": digest, "class_counts": {"train": [12, 12], "test": [12, 12]}, "shape": [1, 5, 5, 5]}
+    (tmp_path / "d.json").write_text(json.dumps(summary))
+
+    def losses_of(folder, epochs):
+        files = {"losses": "losses.csv", "run": "run.json", "weights": "weights.pt"}
+        options = [f"--{option}={folder / file}" for option, file in files.items()]
+        data = [f"--dataset={tmp_path / 'd.h5'}", f"--summary={tmp_path / 'd.json'}", "--device=cpu"]
+        run_program(train, f"--settings={canonical_json(small_run(epochs=epochs))}", *data, *options)
+        return (folder / "losses.csv").read_text()
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    long = losses_of(one, 2)
+    checkpoint = (one / "checkpoint.pt").read_bytes()
+    short = losses_of(one, 1)
+    assert "checkpoint.pt: is already at step 12; kept as checkpoint.set_aside.pt, and the run starts" in caplog.text
+    assert (one / "checkpoint.set_aside.pt").read_bytes() == checkpoint
+    assert losses_of(other, 1) == short
+    assert long.startswith(short)
+    assert losses_of(one, 2) == long
 
 
 def test_a_run_that_is_done_has_nothing_more_to_do():

@@ -26,9 +26,9 @@ GREATEST = 2.0**64  # float32 holds the square of all that is less; no integer t
 LEAST_DEVIATION = 1e-100  # float64 cannot hold the square of much less
 MOST_CHANNELS = 4  # of an axis that looks like channels
 SAMPLED = 2**16  # values of each channel that are looked at for fill values, about
-# Between a fill value and the values nearest to it, at least, in standard deviations of the rest.
+# Smallest gap that marks a fill value, in standard deviations of the other values.
 LEAST_GAP = 30
-# Of all values, in standard deviations of the rest: float32 tells that much apart, not much more.
+# Largest deviation, in the same unit, at which float32 still resolves the others.
 MOST_DEVIATION = 1e6
 VOLUME = ("volume/image", "volume/mask")
 # Of log(classes): classes are called unbalanced where the entropy of the training labels is less.
@@ -175,7 +175,7 @@ def read_own_data(
     }
     shape = images["train"].shape[1:]
     if len(shape) == 4 and shape[0] == 1 and any(map(file.has, VOLUME)):
-        image, mask = volume_and_mask(file, shape[1:])
+        image, mask = volume_and_mask(file, shape[1:], labels.classes)
         arrays |= {VOLUME[0]: without_channel(scaled(file, VOLUME[0], image, mean, deviation)), VOLUME[1]: mask}
     return OwnData(
         arrays,
@@ -335,8 +335,8 @@ def check_fill_values(file: ArrayFile, statistics: Statistics) -> None:
             )
 
 
-def volume_and_mask(file: ArrayFile, sides: tuple[int, ...]) -> tuple[Pieces, numpy.ndarray]:
-    """Returns a volume (depth, 1, height, width), and its mask of 0 and 1."""
+def volume_and_mask(file: ArrayFile, sides: tuple[int, ...], classes: list[str]) -> tuple[Pieces, numpy.ndarray]:
+    """Returns a volume (depth, 1, height, width), and its mask of 0 and 1, which the classes must be too."""
     image, mask = map(file.array, VOLUME)
     for name, array in zip(VOLUME, (image, mask), strict=True):
         check_real(file, name, array)
@@ -348,6 +348,9 @@ def volume_and_mask(file: ArrayFile, sides: tuple[int, ...]) -> tuple[Pieces, nu
         )
     if mask.shape != image.shape:
         raise file.error(VOLUME[1], f"has shape {mask.shape}: save it with the volume's, {image.shape}")
+    if classes != ["0", "1"]:
+        found = f"{classes[0]} to {classes[-1]}"
+        raise file.error(VOLUME[1], f"needs classes 0 and 1, found {found}: relabel the samples, or leave volume/ out")
     values = numpy.concatenate(list(mask.read()))
     if not numpy.isin(values, (0, 1)).all():
         raise file.error(VOLUME[1], "holds other values than 0 and 1: save 1 in the foreground and 0 elsewhere")

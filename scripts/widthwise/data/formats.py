@@ -24,7 +24,7 @@ from numpy.lib import format as npy
 from widthwise.data.samples import SourceError
 from widthwise.data.storage import HDF5_ERRORS, IN_USE, Pieces, is_locked
 
-# Of a piece, once its numbers have 8 bytes each: pieces are the same for each type.
+# Bytes of a piece in float64, so that pieces do not depend on the file's type.
 PIECE_BYTES, NUMBER_BYTES = 2**23, 8
 NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What h5py, zipfile, numpy and Pillow raise for a damaged file.

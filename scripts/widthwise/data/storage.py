@@ -68,12 +68,14 @@ def read_dataset(path: Path, digest: str) -> Arrays:
     """Returns all arrays by name, mapped read-only.
 
     Raises:
-        ValueError: if the file is in use, damaged, or its content does not have this digest.
+        ValueError: if the file is missing, in use, damaged, or its content does not have this digest.
     """
     try:
         with h5py.File(path, "r") as file:
             arrays = map_arrays(file, path)
         found = content_digest(arrays)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: not found; make the dataset first") from None
     except HDF5_ERRORS as error:
         if is_locked(error):
             raise ValueError(f"{path} {IN_USE}") from None

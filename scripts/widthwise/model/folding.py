@@ -122,7 +122,7 @@ class FoldedConvolution(torch.autograd.Function):
 
 
 class PlainConvolution(torch.autograd.Function):
-    """A 3D convolution with a kernel of 3 and padding 1 as torch's, but for the gradient in which torch is slow.
+    """torch's 3D convolution with a kernel of 3 and padding 1, with a faster gradient where torch's is slow.
 
     With a stride, that is the input's, here of a 2D convolution of whole rows. In tiny volumes it is the weight's.
     """

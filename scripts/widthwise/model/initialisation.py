@@ -56,8 +56,14 @@ def initialise_own(network: nn.Module, settings: FactorySettings, generator: tor
     if settings.initialisation == "as_built":
         return
     for module in kernel_modules(network):
-        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
-        draw(module, settings.initialisation, scheme_variance(fan_in, fan_out, settings), generator)
+        draw(module, settings.initialisation, scheme_variance(*fans(module), settings), generator)
+
+
+def fans(module: nn.Module) -> tuple[int, int]:
+    """How many inputs an output has, and how many outputs an input has, in any convolution or linear module."""
+    within, across = nn.init._calculate_fan_in_and_fan_out(module.weight)  # of the weight's second axis, and its first
+    across //= getattr(module, "groups", 1)
+    return (across, within) if getattr(module, "transposed", False) else (within, across)
 
 
 @torch.no_grad()

@@ -45,7 +45,7 @@ class ConvolutionBlock(nn.Module):
         """The block's output; `earlier` features, if given, are added before the activation."""
         features = self.convolution(images) if pieces == 1 else self.convolution(images, pieces)
         slope = getattr(self.activation, "negative_slope", 0)
-        # The sign of LeakyReLU's output must tell its input's.
+        # The backward pass reads the input's sign off the output, so the slope must be positive.
         if earlier is None and isinstance(self.normalisation, BatchNorm) and slope > 0 and torch.is_grad_enabled():
             return self.normalisation(features, slope)
         features = self.normalisation(features)

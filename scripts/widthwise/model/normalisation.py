@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-# From 8 filters on torch's own is as fast, and so it is on few voxels.
+# torch's own is as fast with 8 filters or more, and on few voxels.
 FEW_FILTERS = 8
 # By the number of axes of a batch.
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}

@@ -32,6 +32,7 @@ from widthwise.study.requirements import DRIFT_SHARE, PUBLICATION_NEEDS, is_publ
 
 QUESTION = "https://stats.stackexchange.com/questions/438992"
 CATALOGUE_LEVEL = 0.05
+MOST_NAMED = 4  # weights that a sentence names
 AXES = {1: "series of {} points", 2: "images of {} pixels", 3: "volumes of {} voxels"}
 INITIALISATIONS = {
     "glorot": "Glorot's initialisation",
@@ -172,12 +173,26 @@ def scope(evidence: Evidence) -> str:
         return f"## What this holds for\n\n- The runs whose losses are in `{study.curves}`. {what_was_run(evidence)}"
     network = f"the network of `{study.factory}`" if study.factory else "the built-in network"
     same = f" Already part of them, so not run: {listed(evidence.titles(study.left_out))}." if study.left_out else ""
-    return f"""\
-## What this holds for
+    lines = (
+        f"{capitalised(network)} with {settings_words(study)}. `study.json` has every setting.{same}",
+        without_penalty_words(evidence.without_penalty),
+        what_was_run(evidence),
+    )
+    bullets = "\n".join(f"- {line}" for line in lines if line)
+    return f"## What this holds for\n\n{bullets}\n{data_lines(evidence)}"
 
-- {capitalised(network)} with {settings_words(study)}. `study.json` has every setting.{same}
-- {what_was_run(evidence)}
-{data_lines(evidence)}"""
+
+def without_penalty_words(names: Sequence[str]) -> str:
+    """Names the weights that penalty and initialisations leave out, the first of many; nothing where there are none."""
+    if not names:
+        return ""
+    named = [f"`{name}`" for name in names[:MOST_NAMED]]
+    if len(names) > MOST_NAMED:
+        named.append(counted(len(names) - MOST_NAMED, "other"))
+    return (
+        "A penalty in the loss, and initialisations, cover the weights of convolutions and linear layers alone: they "
+        f"leave out {listed(named)}."
+    )
 
 
 def settings_words(study: Study) -> str:

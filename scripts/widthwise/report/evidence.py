@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -87,12 +87,14 @@ class Prediction:
 class Evidence:
     """A study, the summary of (one draw of) its data, and its tables by name; tables that it lacks are left out.
 
-    A study of loss curves has no summary of its data.
+    A study of loss curves has no summary of its data. `without_penalty` names the weights of a user's own networks that
+    penalty and initialisations leave out.
     """
 
     study: AnyStudy
     dataset: Mapping[str, Any] | None
     tables: Mapping[str, pandas.DataFrame]
+    without_penalty: Sequence[str] = ()
 
     @property
     def root(self) -> str:

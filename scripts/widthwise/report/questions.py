@@ -110,7 +110,7 @@ def nested(evidence: Evidence, *names: str) -> str:
     return (
         f"{NESTED} Each trained network was embedded in every wider one ({counted(len(rows), 'pair')}, none diverged): "
         f"the reported losses {differ}. In {counted(higher, 'pair')} the wider network, as trained, has the higher "
-        "data loss on the same samples."
+        "data loss on the same few mini-batches."
     )
 
 

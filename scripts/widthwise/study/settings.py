@@ -26,12 +26,18 @@ class Settings:
         return plain(self)
 
 
+# Of numbers that may be written as whole ones.
+REAL_NUMBERS = (tuple[float, float], tuple[float, ...] | None)
+
+
 def _typed(kind: Any, value: Any) -> Any:
     if kind == NetworkSettings | FactorySettings and isinstance(value, Mapping):
         kind = FactorySettings if "factory" in value else NetworkSettings
     if isinstance(kind, type) and issubclass(kind, Settings) and isinstance(value, Mapping):
         return kind.from_dict(value)
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(map(float, value)) if kind in REAL_NUMBERS else tuple(value)
+    return value
 
 
 @dataclass(frozen=True)

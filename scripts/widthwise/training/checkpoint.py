@@ -65,7 +65,7 @@ class Checkpoint:
     """The checkpoint of one run, at `path`, written by one process.
 
     Args:
-        belongs_to: what identifies the run: a checkpoint with anything else in its place is set aside.
+        belongs_to: what identifies the run: a checkpoint of another run is set aside.
         interval: seconds between two, or more where checkpoints would take over 2% of the time.
     """
 

@@ -15,7 +15,7 @@ WARM_UP_CALLS = 3
 def recorded(function: Function, images: Tensor, labels: Tensor, network: nn.Module) -> Function:
     """Returns the function for mini-batches of these shapes; it may change `network`'s buffers and gradients.
 
-    The first calls, in which kernels choose their workspaces, change neither the network nor the random state. The next
+    Kernels choose their workspaces in a few calls before; the network and the random state are then restored. The next
     replay overwrites the result.
     """
     given = images.clone(), labels.clone()

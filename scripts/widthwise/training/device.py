@@ -33,7 +33,8 @@ def network_parser(description: str) -> argparse.ArgumentParser:
 def start_computing(arguments: argparse.Namespace) -> tuple[dict, Arrays, Task, torch.device]:
     """Sets up threads, memory and arithmetic; returns the dataset's summary, its arrays, its task and the device.
 
-    On CUDA, kernels are deterministic and float32 is not TF32. Raises ValueError where CUDA is asked for and missing.
+    On CUDA, cuDNN's convolutions are deterministic (other kernels of a user's own network may not be), and float32 is
+    not TF32. Raises ValueError where CUDA is asked for and missing.
     """
     keep_freed_memory()
     # The dataset is mapped read-only. Nothing writes to it.

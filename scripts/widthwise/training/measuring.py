@@ -19,7 +19,7 @@ def unchanged(network: nn.Module, device: torch.device) -> Iterator[None]:
         for name, buffer in module._buffers.items()
     ]
     training, state = network.training, random_state(device)
-    with torch.inference_mode():
+    with torch.no_grad():  # inference mode would spoil what a user's own network keeps of its first pass
         yield
         for module, name, buffer, saved in buffers:
             if buffer is not None:

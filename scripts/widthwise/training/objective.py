@@ -35,8 +35,12 @@ class Penalty:
     def add_gradient(self) -> None:
         """Adds the penalty's gradient, 2 lambda w, to the data loss' gradient.
 
-        Equal to differentiating the objective, without carrying every weight through the graph.
+        Equal to differentiating the objective, without carrying every weight through the graph. A kernel that took no
+        part in the step has this gradient alone.
         """
         if self.l2:
+            for kernel in self.kernels:
+                if kernel.grad is None:
+                    kernel.grad = torch.zeros_like(kernel)
             gradients = [kernel.grad for kernel in self.kernels]
             torch._foreach_add_(gradients, self.kernels, alpha=2 * self.l2)

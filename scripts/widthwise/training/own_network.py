@@ -1,6 +1,7 @@
 """Tries a user's own network on a mini-batch: whether it can be trained as the study needs, and what it costs."""
 
 import math
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -27,13 +28,13 @@ PASSES = 3
 PEAK_OVER_SAVED = 2
 # Logits of one sample may differ by rounding with the samples around it.
 TOLERANCE = 1e-3
-# By chance logits lie within 0 and 1 for some weights, not for so many.
+# What holds for so many draws is no chance: logits within 0 and 1, a parameter that is not used.
 DRAWS = 10
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What trying a network has told.
+    """The result of trying a network.
 
     Attributes:
         complexity: what training it costs.
@@ -67,8 +68,12 @@ def try_network(run: RunSettings, arrays: Mapping[str, numpy.ndarray], task: Tas
         check_range(factory, another, batch)
         check_eval_mode(factory, first, batch, task)
         flops = forward_flops(first, batch)
-        saved = saved_numbers(lambda: data_loss(first(batch).float(), batch_labels).backward(), first, run)
-        check_gradients(factory, first, batch)
+
+        def step() -> None:
+            data_loss(first(batch).float(), batch_labels).backward()
+
+        saved = saved_numbers(step, first, run)
+        check_gradients(factory, first, batch, step)
         check_resuming(factory, training, Training(again, images, labels, run))
     return Trial(
         Complexity(
@@ -117,8 +122,8 @@ def check_penalty(factory: str, network: nn.Module, run: RunSettings) -> None:
     """Checks that a penalty has something to cover."""
     if run.training.reported_l2 and not kernels(network):
         raise OwnNetworkError(
-            f"{factory}: its network has no convolution or linear module, whose weights the penalty covers; write "
-            "training.l2: 0, or l2_as: optimiser"
+            f"{factory}: its network has no convolution or linear module{scripted(network)}, whose weights the penalty "
+            "covers; write training.l2: 0, or l2_as: optimiser"
         )
 
 
@@ -126,9 +131,16 @@ def check_initialisation(factory: str, network: nn.Module, run: RunSettings) -> 
     """Checks that an initialisation has something to draw."""
     if run.network.initialisation != "as_built" and not kernels(network):
         raise OwnNetworkError(
-            f"{factory}: its network has no convolution or linear module, whose weights network.initialisation draws; "
-            f"write network.initialisation: as_built, or take {run.circumstance} out of `study`"
+            f"{factory}: its network has no convolution or linear module{scripted(network)}, whose weights "
+            "network.initialisation draws; write network.initialisation: as_built, or take "
+            f"{run.circumstance} out of `study`"
         )
+
+
+def scripted(network: nn.Module) -> str:
+    """Says why no module is recognised, where that is so."""
+    is_scripted = any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
+    return " that can be seen in TorchScript" if is_scripted else ""
 
 
 def without_penalty(network: nn.Module) -> list[str]:
@@ -139,7 +151,7 @@ def without_penalty(network: nn.Module) -> list[str]:
 
 def check_forward(factory: str, network: nn.Module, batch: Tensor, run: RunSettings, task: Task) -> None:
     """Checks in train mode what the network gives for a mini-batch, that it leaves it as it is, and how it draws."""
-    given, outputs = batch.clone(), []
+    given, outputs, drawn = batch.clone(), [], host_random_states()
     for _ in range(2):
         with unchanged(network, batch.device), computing_in(run.network.precision, batch.device):
             network.train()
@@ -148,6 +160,10 @@ def check_forward(factory: str, network: nn.Module, batch: Tensor, run: RunSetti
             raise OwnNetworkError(
                 f"{factory}: its network changes its input in place; write x = x + 1 for x += 1, or clone x first"
             )
+    if host_random_states() != drawn:
+        raise OwnNetworkError(
+            f"{factory}: its forward draws from random or numpy.random, which no checkpoint holds; draw from torch"
+        )
     logits, repeated = outputs
     check_logits(factory, logits, batch, task)
     if not logits.isfinite().all():
@@ -159,6 +175,12 @@ def check_forward(factory: str, network: nn.Module, batch: Tensor, run: RunSetti
         )
     if (logits >= 0).all() and torch.allclose(logits.float().sum(1), torch.ones(len(batch)), atol=TOLERANCE):
         raise OwnNetworkError(f"{factory}: its network returns probabilities; return logits, without the softmax")
+
+
+def host_random_states() -> tuple:
+    """The states of Python's and numpy's random numbers."""
+    name, keys, *rest = numpy.random.get_state()
+    return random.getstate(), name, keys.tobytes(), *rest
 
 
 def check_range(factory: str, network: nn.Module, batch: Tensor) -> None:
@@ -193,8 +215,7 @@ def check_logits(factory: str, logits: object, batch: Tensor, task: Task) -> Non
 
 def check_eval_mode(factory: str, network: nn.Module, batch: Tensor, task: Task) -> None:
     """Checks that in eval mode nothing is random, and a sample's logits do not depend on the other samples."""
-    others = -batch
-    others[0] = batch[0]
+    others = batch[:1].expand_as(batch).clone()
     with unchanged(network, batch.device):
         network.eval()
         logits = [network(samples) for samples in (batch, batch, others)]
@@ -211,8 +232,12 @@ def check_eval_mode(factory: str, network: nn.Module, batch: Tensor, task: Task)
         )
 
 
-def check_gradients(factory: str, network: nn.Module, batch: Tensor) -> None:
-    """Checks that every parameter takes part in the loss, and that no other tensor would be trained."""
+def check_gradients(factory: str, network: nn.Module, batch: Tensor, step: Callable[[], None]) -> None:
+    """Checks that every parameter takes part in the loss of some step, and that no other tensor would be trained."""
+    for _ in range(DRAWS):  # a network may leave blocks out at random
+        if all(parameter.grad is not None for parameter in network.parameters()):
+            break
+        step()
     for name, parameter in network.named_parameters():
         if parameter.grad is None:
             raise OwnNetworkError(f"{factory}: {name} takes no part in the logits; leave it out of the network")

@@ -28,9 +28,10 @@ from widthwise.training.seeding import Stream, torch_generator
 
 @dataclass(frozen=True)
 class Start:
-    """One initialisation. `data_loss` in nats, as in row 0 of a run; the penalty is added later, for each lambda.
+    """One initialisation. `data_loss` in nats; the penalty is added later, for each lambda.
 
-    The first head of backbone i makes the network that the run of seed i starts with.
+    The first head of backbone i makes the network that the run of seed i starts with. The data are those of the first
+    seed for all of them.
     """
 
     backbone: int

@@ -1,0 +1,15 @@
+"""What tests of training share."""
+
+import pytest
+import torch
+
+from widthwise.training import device
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Lets a program run here: what it sets up for its whole process is left out, or put back."""
+    monkeypatch.setattr(device, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(device, "leave_compiler_out", lambda: None)
+    yield
+    torch.set_flush_denormal(False)
