@@ -11,6 +11,7 @@ import numpy
 import pytest
 import torch
 import yaml
+from hypothesis import strategies as st
 
 from widthwise.model.build import build_network
 from widthwise.model.network import Network
@@ -68,6 +69,22 @@ def errors_of(*changes: tuple[str, Any]) -> list[str]:
         study_with(*changes)
     return str(caught.value).splitlines()
 
+
+# What the catalogue's own tests and those of a whole study vary.
+CATALOGUE = default_config()["circumstances"]
+BASE_SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "training.learning_rate": st.floats(1e-6, 1e-3),
+        "training.l2": st.sampled_from([0, 1e-4]),
+        "training.epochs": st.integers(3, 60),
+        "training.betas": st.tuples(st.floats(0.5, 0.99), st.floats(0.9, 0.9999)).map(list),
+        "network.negative_slope": st.floats(0, 0.5),
+        "network.normalisation_momentum": st.floats(0.001, 0.5),
+        "dataset.noise": st.floats(0, 4),
+        "evaluation.row_interval": st.sampled_from([2, 4, 6, 8]),
+    },
+)
 
 # A study of a user's own data must say what L2 is and where it acts.
 OWN_DATA = (("dataset.path", "cubes.npz"), ("training.l2", 1e-4), ("training.l2_as", "loss"))

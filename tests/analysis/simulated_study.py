@@ -13,7 +13,6 @@ from widthwise.files import file_digest
 from widthwise.study.identity import identity
 from widthwise.study.plan import SCHEMA, Run, Study
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS_PER_EPOCH = 20
 
 

@@ -153,6 +153,11 @@ def test_a_run_that_ends_ten_times_above_start_and_guessing_has_diverged(end, st
     assert math.isnan(found["data_loss_drift"]) or not found["diverged"]
 
 
+def test_a_penalty_does_not_hide_a_data_loss_that_broke_down():
+    log = log_of([0.7] + [40] * 10, penalty=5.0)  # 40 > 10 x 0.7, but 45 < 10 x 5.7
+    assert features(log, printed=[1, 1])["diverged"]
+
+
 def test_a_run_that_diverged_at_once_is_as_bad_as_guessing():
     found = features(FALLING.iloc[:0], {"diverged": True}, budget_steps=50)
     assert found["data_loss_starting_loss"] == found["objective_end_value"] == GUESSING

@@ -155,6 +155,15 @@ def test_a_response_that_goes_back_by_more_than_the_margin_has_no_direction(back
     assert verdict(-mean + noise) == ("falls" if back < 0.05 else "undecided")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "expected"), [([100, 200, 1600, 3200], "falls"), ([100, 200, 210, 3200], "undecided")]
+)
+def test_a_time_that_goes_back_by_more_than_the_margin_of_its_doublings_has_no_direction(parameters, expected):
+    noise = 20 * NOISE[:3, :4]  # too much for `mixed`
+    values = numpy.array([12, 10, 10.15, 8]) + noise - noise.mean(axis=0)
+    assert verdict(values, kind=TIME, parameters=parameters, level=0.05) == expected
+
+
 def test_a_u_is_mixed():
     u_shape = 1.6 * (numpy.linspace(0, 1, 6) - 0.4) ** 2
     assert verdict(u_shape + NOISE) == "mixed"
@@ -208,6 +217,14 @@ def test_times_at_the_horizon_are_not_flat(at_horizon, expected):
     mask = numpy.arange(5)[:, None] < numpy.array([0, 0, 0, 0, 0, at_horizon])
     assert verdict(9 + NOISE, kind=TIME, at_horizon=mask) == expected
     assert not judge(response(9 + NOISE, kind=TIME, at_horizon=mask), 0.05).slight or expected == "flat"
+
+
+def test_a_contrast_of_times_at_either_horizon_is_not_flat():
+    mask = numpy.arange(5)[:, None] < numpy.array([0, 0, 0, 0, 0, 3])
+    for ours, theirs in ((mask, mask & False), (mask & False, mask)):
+        changed = response(9 + NOISE, kind=TIME, at_horizon=ours)
+        reference = response(9 + FLAT, kind=TIME, at_horizon=theirs)
+        assert judge(changed.less(reference), LEVEL).verdict == "undecided"
 
 
 # Divergence
@@ -343,6 +360,8 @@ def test_a_verdict_never_contradicts_its_interval(found, level):
         assert outcome.change - 1e-12 <= outcome.ci_high
     if outcome.slight:
         assert outcome.verdict in ("rises", "falls")
+    if not math.isnan(outcome.p_value):
+        assert (outcome.p_value < level) == (outcome.ci_low > 0 or outcome.ci_high < 0)
 
 
 @given(responses(), st.floats(-1e-9, 1e-9))

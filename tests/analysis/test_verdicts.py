@@ -19,6 +19,7 @@ from widthwise.analysis.verdicts import (
     judge_study,
     level_of,
     plateau,
+    starting_response,
 )
 from widthwise.study.requirements import FEATURES, LEAST_SIZES
 
@@ -192,6 +193,9 @@ def test_a_start_that_is_not_finite_has_diverged():
     starts.loc[starts["parameters"] == 800, ["objective", "data_loss"]] = math.nan
     row = judged(starts=starts).loc["plain", "objective", "starting_loss"]
     assert (row.verdict, row.diverged) == ("diverged", BACKBONES)
+    plain = starts[starts["circumstance"] == "plain"]
+    # At least as bad as guessing.
+    assert starting_response(plain, "data_loss", math.log(2)).values[0, -1] == math.log(2)
 
 
 def test_one_head_that_is_not_finite_spoils_its_backbone():
@@ -231,6 +235,7 @@ def test_means_by_size():
         ([-0.004, -0.002, 0.0, 0.002, 0.004], "settled"),
         ([-0.005, -0.004, -0.005, -0.004, -0.005], "settled"),  # for certain, but by little
         ([-0.02, -0.019, -0.021, -0.02, -0.018], "moving"),
+        ([-0.0112, -0.0111, -0.0113, -0.0110, -0.0114], "moving"),  # within 2% of the drop, but not within 0.01 nats
         ([0.03, 0.02, 0.025, 0.021, 0.028], "moving"),
         ([-0.05, 0.04, -0.03, 0.05, 0.0], "unresolved"),
         ([-0.002], "unresolved"),  # one seed says nothing of seeds

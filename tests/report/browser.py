@@ -11,9 +11,11 @@ from selenium.common.exceptions import ElementClickInterceptedException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
+LONGEST_WAIT = 60  # seconds: the machine may be busy
+
 
 class Browser(webdriver.Chrome):
-    """A headless Chromium that waits up to ten seconds for what it is asked for."""
+    """A headless Chromium that waits for what it is asked for."""
 
     def __init__(self) -> None:
         options = webdriver.ChromeOptions()
@@ -52,12 +54,12 @@ class Browser(webdriver.Chrome):
     def click(self, element):
         """Clicks an element as soon as nothing covers it."""
         ignored = [ElementClickInterceptedException]
-        wait = WebDriverWait(self, 10, poll_frequency=0.05, ignored_exceptions=ignored)
+        wait = WebDriverWait(self, LONGEST_WAIT, poll_frequency=0.05, ignored_exceptions=ignored)
         wait.until(lambda _: element.click() is None)
 
     def wait(self, condition):
         """Waits until the condition is true, and returns its value."""
-        return WebDriverWait(self, 10, poll_frequency=0.05).until(lambda _: condition())
+        return WebDriverWait(self, LONGEST_WAIT, poll_frequency=0.05).until(lambda _: condition())
 
 
 def open_browser() -> Browser:

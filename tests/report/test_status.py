@@ -81,7 +81,8 @@ def test_every_state_is_read_from_files_alone(study, tmp_path):
     )
     write_record(study, broken, tmp_path)
     (tmp_path / "runs" / broken.name / "run.json").write_text("")
-    write_log(tmp_path, running, "going on from step 8, sitting 2", PROGRESS)
+    # Dated ahead, so that it has been silent for 0 s however slow the machine is just then.
+    write_log(tmp_path, running, "going on from step 8, sitting 2", PROGRESS, silence=-60)
     write_log(tmp_path, stopped, PROGRESS, silence=3 * 3600)
     write_log(tmp_path, next(runs), started=False)
     output = status(study, tmp_path)
@@ -188,7 +189,7 @@ def test_the_estimate_adds_up_over_sizes_and_cores(study, tmp_path):
     # With more cores than runs, the longest run decides.
     *_, many = estimate(study, tmp_path, cores=1000)
     seconds_of_the_largest = float(sizes[-1].split()[2])
-    assert f" {duration(seconds_of_the_largest)} on 1000 cores" in many
+    assert f" {duration(seconds_of_the_largest)} on 1,000 cores" in many
 
 
 def test_the_estimate_says_what_is_left_out(tmp_path):

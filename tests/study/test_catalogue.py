@@ -7,7 +7,17 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from settings import SCHEMA, changed, default_config, errors_of, log_of, make_training, study_with
+from settings import (
+    BASE_SETTINGS,
+    CATALOGUE,
+    SCHEMA,
+    changed,
+    default_config,
+    errors_of,
+    log_of,
+    make_training,
+    study_with,
+)
 
 from widthwise.study.catalogue import (
     ROOT,
@@ -22,21 +32,6 @@ from widthwise.study.catalogue import (
     with_absolute_overrides,
 )
 from widthwise.study.configuration import with_defaults
-
-CATALOGUE = default_config()["circumstances"]
-BASE_SETTINGS = st.fixed_dictionaries(
-    {},
-    optional={
-        "training.learning_rate": st.floats(1e-6, 1e-3),
-        "training.l2": st.sampled_from([0, 1e-4]),
-        "training.epochs": st.integers(3, 60),
-        "training.betas": st.tuples(st.floats(0.5, 0.99), st.floats(0.9, 0.9999)).map(list),
-        "network.negative_slope": st.floats(0, 0.5),
-        "network.normalisation_momentum": st.floats(0.001, 0.5),
-        "dataset.noise": st.floats(0, 4),
-        "evaluation.row_interval": st.sampled_from([2, 4, 6, 8]),
-    },
-)
 
 
 @pytest.mark.parametrize(

@@ -3,46 +3,23 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
-from settings import OWN_DATA, study_with
+from settings import OWN_DATA, ROOT, SCHEMA, default_study, load, study_with
 
 from widthwise.study.description import describe_configuration, describe_settings
-from widthwise.study.plan import SCHEMA, Study
 from widthwise.study.settings import RunSettings
-
-CONFIG = SCHEMA.parent
-SCHEMA_KEYS = yaml.safe_load(SCHEMA.read_text())
-
-
-def default_config() -> dict:
-    """The default study's configuration, as Snakemake hands it over."""
-    return {
-        key: value
-        for name in ("circumstances.yaml", "config.yaml")
-        for key, value in yaml.safe_load((CONFIG / name).read_text()).items()
-    }
-
-
-def merge(config: dict, layer: dict) -> dict:
-    """As Snakemake layers configuration files."""
-    merged = dict(config)
-    for key, value in layer.items():
-        merged[key] = merge(config.get(key) or {}, value) if isinstance(value, dict) else value
-    return merged
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return describe_configuration(SCHEMA_KEYS, yaml.safe_load((CONFIG / "config.yaml").read_text()))
+    return describe_configuration(SCHEMA, load("config.yaml"))
 
 
 def test_the_page_in_the_checkout_is_what_the_schema_says():
     command = [sys.executable, "scripts/study.py", "describe-config"]
-    printed = subprocess.run(command, cwd=CONFIG.parent, capture_output=True, text=True, check=True).stdout
-    assert Path(CONFIG / "keys.md").read_text() == printed, "python scripts/study.py describe-config > config/keys.md"
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "config/keys.md").read_text() == printed, "python scripts/study.py describe-config > config/keys.md"
 
 
 def test_the_page_describes_every_key(page):
@@ -51,7 +28,7 @@ def test_the_page_describes_every_key(page):
             yield f"{prefix}{name}"
             yield from keys(key, f"{prefix}{name}.")
 
-    for name, section in (SCHEMA_KEYS["properties"] | SCHEMA_KEYS["$defs"]).items():
+    for name, section in (SCHEMA["properties"] | SCHEMA["$defs"]).items():
         if "properties" in section:
             text = page.split(f"### `{name}`\n")[1].split("\n### ")[0]
             assert all(f"| `{key}` |" in text for key in keys(section))
@@ -99,7 +76,7 @@ def test_a_row_says_what_is_allowed_and_the_default():
 
 
 def test_settings_are_printed_as_the_programs_take_them():
-    study = Study(default_config(), SCHEMA_KEYS)
+    study = default_study()
     printed = json.loads(describe_settings(study, "no_l2/width8/seed1"))
     assert RunSettings.from_dict(printed) == study.run_settings("no_l2", "width8", 1)
     assert json.loads(describe_settings(study, "dataset/seed0")) == study.dataset

@@ -9,9 +9,20 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from settings import OWN_DATA, SCHEMA, changed, cubes, default_config, default_study, errors_of, load, study_with
+from settings import (
+    BASE_SETTINGS,
+    CATALOGUE,
+    OWN_DATA,
+    SCHEMA,
+    changed,
+    cubes,
+    default_config,
+    default_study,
+    errors_of,
+    load,
+    study_with,
+)
 from snakemake.utils import update_config
-from test_catalogue import BASE_SETTINGS, CATALOGUE
 
 from widthwise.data.volumes import make_dataset
 from widthwise.study.architecture import parameter_count

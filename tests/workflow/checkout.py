@@ -1,10 +1,13 @@
 """Copies the checkout, and runs programs and the workflow in the copy as a user would."""
 
+import contextlib
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,6 +16,7 @@ RESULTS = Path("results/smoke")
 CIRCUMSTANCES, WIDTHS, SEEDS = ("baseline", "no_l2"), (2, 3, 4), (0, 1)
 SMOKE_RUNS = [f"{name}/width{width}/seed{seed}" for name in CIRCUMSTANCES for width in WIDTHS for seed in SEEDS]
 LAST_STEP = 40
+LONGEST = 600  # seconds that a program or the workflow may take; then it hangs
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -28,9 +32,10 @@ def copy_study(folder: Path, copy: Path) -> Path:
     return Path(shutil.copytree(folder, copy, copy_function=shutil.copy2))
 
 
-def start_snakemake(folder: Path, *arguments: str, cores: bool = True) -> subprocess.Popen[str]:
-    """Starts the workflow in a process group of its own, as a terminal does."""
-    return subprocess.Popen(
+@contextlib.contextmanager
+def start_snakemake(folder: Path, *arguments: str, cores: bool = True) -> Iterator[subprocess.Popen[str]]:
+    """Starts the workflow in a process group of its own, as a terminal does; kills what is left of it at the end."""
+    with subprocess.Popen(
         [sys.executable, "-m", "snakemake", *(["--cores", "2"] if cores else []), *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -39,13 +44,23 @@ def start_snakemake(folder: Path, *arguments: str, cores: bool = True) -> subpro
         start_new_session=True,
         # A shell starts background processes with Ctrl-C ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    ) as workflow:
+        try:
+            yield workflow
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # nothing is left
+                os.killpg(workflow.pid, signal.SIGKILL)
+
+
+def output_of(workflow: subprocess.Popen[str]) -> str:
+    """Waits for the end of a workflow; returns what it printed, stdout and stderr."""
+    return workflow.communicate(timeout=LONGEST)[0]
 
 
 def run_snakemake(folder: Path, *arguments: str, cores: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs the workflow to its end; stdout and stderr are both in `stdout`."""
     with start_snakemake(folder, *arguments, cores=cores) as workflow:
-        output, _ = workflow.communicate()
+        output = output_of(workflow)
     return subprocess.CompletedProcess(workflow.args, workflow.returncode, output)
 
 
@@ -82,9 +97,8 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
 def run_program(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Runs a program of scripts/ in a checkout: `run_program(folder, "study.py", "status")`."""
     name, *arguments = map(str, command)
-    return subprocess.run(
-        [sys.executable, f"scripts/{name}", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, f"scripts/{name}", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False)
 
 
 def losses(folder: Path, results: Path | str = RESULTS) -> dict[str, bytes]:

@@ -37,6 +37,7 @@ def describe(rule: Rule) -> dict[str, Any]:
         "threads": rule.ruleinfo.threads is not None,
         "resources": sorted(rule.resources),
         "growing": sorted(name for name, resource in rule.resources.items() if grows(resource)),
+        "retries": rule.ruleinfo.retries,
         "unnamed": [str(path) for files in (rule.input, rule.output) for path in unnamed(files)],
     }
 

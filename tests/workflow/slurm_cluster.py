@@ -9,6 +9,7 @@ Between the two, /etc/slurm/slurm.conf is a link to the one in FOLDER: jobs do n
 """
 
 import argparse
+import itertools
 import os
 import shlex
 import shutil
@@ -21,7 +22,9 @@ from pathlib import Path
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch")
-MARIADB_PORT, SLURMDBD_PORT, SLURMCTLD_PORT, SLURMD_PORT = 16810, 16819, 16817, 16818
+LINKS = (CONFIGURATION, CONFIGURATION.with_name("slurmdbd.conf"))
+PORTS = ("mariadb_port", "slurmdbd_port", "slurmctld_port", "slurmd_port")
+FIRST_PORT = 16800  # below those that the kernel gives to outgoing connections
 
 SLURM_CONF = """\
 ClusterName=loopback
@@ -73,6 +76,21 @@ LogFile={folder}/slurmdbd.log
 """
 
 
+def free_ports(count: int) -> list[int]:
+    """The first ports on which nothing listens."""
+
+    def is_free(port: int) -> bool:
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed just now is free
+            try:
+                one.bind(("", port))
+            except OSError:
+                return False
+        return True
+
+    return list(itertools.islice(filter(is_free, itertools.count(FIRST_PORT)), count))
+
+
 def missing_programs() -> list[str]:
     """What of SLURM and its company is not installed."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -89,27 +107,26 @@ class Cluster:
     def start(self) -> None:
         """Starts everything and waits until the node takes jobs. Raises FileExistsError where SLURM is set up."""
         CONFIGURATION.parent.mkdir(exist_ok=True)
-        for path in (CONFIGURATION, CONFIGURATION.with_name("slurmdbd.conf")):
-            if path.is_symlink():
-                path.unlink()
+        for path in LINKS:
+            if path.exists():
+                raise FileExistsError(f"{path}: in use by the SLURM in {path.resolve().parent}; stop it first")
+        for path in LINKS:
+            path.unlink(missing_ok=True)  # of a cluster that is no longer there
             path.symlink_to(self.folder / path.name)
         for name in ("state", "spool", "database"):
             (self.folder / name).mkdir(parents=True)
+        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         values = {
             "host": socket.gethostname(),
             "folder": self.folder,
             "cpus": os.cpu_count(),
             "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 * 9 // 10,
-            "mariadb_port": MARIADB_PORT,
-            "slurmdbd_port": SLURMDBD_PORT,
-            "slurmctld_port": SLURMCTLD_PORT,
-            "slurmd_port": SLURMD_PORT,
-        }
+        } | ports
         (self.folder / "slurm.conf").write_text(SLURM_CONF.format(**values))
         (self.folder / "slurmdbd.conf").write_text(SLURMDBD_CONF.format(**values))
         (self.folder / "slurmdbd.conf").chmod(0o600)
         self._start_munge()
-        self._start_database()
+        self._start_database(ports["mariadb_port"])
         self.start_accounting()
         for what in (["cluster", "loopback"], ["account", "tests"], ["user", "root", "account=tests"]):
             self.run("sacctmgr", "-i", "add", *what)
@@ -136,14 +153,17 @@ class Cluster:
         self._end("slurmctld", signal.SIGTERM)
 
     def stop(self) -> None:
-        """Stops everything, jobs first."""
+        """Stops everything, jobs first; nothing of another cluster."""
+        links = [path for path in LINKS if path.is_symlink() and path.readlink() == self.folder / path.name]
+        if not links:
+            return
         if self.succeeds("scontrol", "ping"):
             self.run("scancel", "--user=root")
             self.wait_for(lambda: not self.output("squeue", "-h"), "the last job to end")
         for name in ("slurmd", "slurmctld", "slurmdbd", "mariadbd", "munged"):
             self._end(name, signal.SIGTERM)
-        for path in (CONFIGURATION, CONFIGURATION.with_name("slurmdbd.conf")):
-            path.unlink(missing_ok=True)
+        for path in links:
+            path.unlink()
 
     def run(self, *command: str) -> None:
         """Raises CalledProcessError where the command fails."""
@@ -177,11 +197,11 @@ class Cluster:
     def _munge_pid(self) -> Path:
         return Path("/run/munge/munged.pid")
 
-    def _start_database(self) -> None:
+    def _start_database(self, port: int) -> None:
         data, sock = self.folder / "database", self.folder / "mariadb.sock"
         common = ("--no-defaults", f"--datadir={data}", "--user=root")
         self.run("mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db")
-        server = ["mariadbd", *common, f"--socket={sock}", f"--port={MARIADB_PORT}", "--bind-address=127.0.0.1",
+        server = ["mariadbd", *common, f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1",
                   f"--pid-file={self.folder}/mariadbd.pid"]  # fmt: skip
         self.run("sh", "-c", f"setsid {shlex.join(server)} > {self.folder}/mariadb.log 2>&1 &")
         client = ("mariadb", "--no-defaults", f"--socket={sock}", "--user=root")

@@ -3,14 +3,10 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import draw_figure
 import gather_curves
 import judge_study
-import numpy
-import pandas
 import pytest
 import write_answer
 import write_pages
@@ -22,24 +18,6 @@ from workflow.checkout import copy_checkout, copy_study, make, planned, refusal
 from widthwise.study.curves import study_of
 
 CURVES = ("--config", "curves=curves.csv")
-# How exports become the CSV file that `curves` names, one command each, as the guide has them.
-KERAS = (
-    "import glob, re, pandas; "
-    "pandas.concat(pandas.read_csv(f).assign(**re.search(r'width(?P<size>\\d+)-seed(?P<seed>\\d+)', f).groupdict()) "
-    "for f in glob.glob('logs/*.csv')).to_csv('curves.csv', index=False, na_rep='nan')"
-)
-TENSORBOARD = (
-    "import glob, re, pandas; "
-    "pandas.concat(pandas.read_csv(f).rename(columns={'Step': 'step', 'Value': 'loss'})"
-    ".assign(**re.search(r'width(?P<size>\\d+)-seed(?P<seed>\\d+)', f).groupdict()) "
-    "for f in glob.glob('logs/*.csv')).to_csv('curves.csv', index=False, na_rep='nan')"
-)
-WANDB = (
-    "import pandas; "
-    "t = pandas.read_csv('wandb.csv', index_col='Step', keep_default_na=False, na_values=['']).filter(regex=' - loss$')"
-    ".melt(var_name='run', value_name='loss', ignore_index=False).dropna().reset_index(names='step'); "
-    "t.join(t['run'].str.extract(r'width(?P<size>\\d+)-seed(?P<seed>\\d+)')).to_csv('curves.csv', index=False)"
-)
 TABLES = {
     "loss_curves": ("losses", "features", "verdicts", "runs"),
     "loss_parts": ("losses", "features", "runs"),
@@ -47,70 +25,6 @@ TABLES = {
     "verdict_map": ("verdicts", "features"),
     "crossing": ("crossings", "features"),
 }
-
-
-def convert(command, folder):
-    subprocess.run([sys.executable, "-c", command], cwd=folder, check=True)
-    return folder / "curves.csv"
-
-
-def losses_of_runs(sizes=(8, 16, 32), seeds=(0, 1), epochs=12):
-    """Losses of each run, by its name: they rise with the size."""
-    return {
-        f"width{size}-seed{seed}": [1 / (1 + epoch) + 0.1 * numpy.log2(size) + 0.01 * seed for epoch in range(epochs)]
-        for size in sizes
-        for seed in seeds
-    }
-
-
-def keras_logs(folder):
-    """What Keras' CSVLogger writes, one file for each run; one run diverges."""
-    (folder / "logs").mkdir(parents=True)
-    for name, losses in losses_of_runs().items():
-        table = pandas.DataFrame({"epoch": range(len(losses)), "accuracy": 0.5, "loss": losses, "val_loss": losses})
-        if name == "width32-seed1":
-            table.loc[6:, "loss"] = numpy.nan
-        table.to_csv(folder / "logs" / f"{name}.csv", index=False, na_rep="nan")
-
-
-def tensorboard_logs(folder):
-    """What TensorBoard offers for download, one file for each run."""
-    (folder / "logs").mkdir(parents=True)
-    for name, losses in losses_of_runs().items():
-        table = pandas.DataFrame({"Wall time": 1.7e9, "Step": range(len(losses)), "Value": losses})
-        table.to_csv(folder / "logs" / f"run-{name}-tag-epoch_loss.csv", index=False)
-
-
-def wandb_export(folder):
-    """What W&B exports of a chart: a column for each run, empty where it logged nothing."""
-    table = pandas.DataFrame({"Step": range(24)})
-    for place, (name, losses) in enumerate(losses_of_runs().items()):
-        column = pandas.Series(index=table.index, dtype=object)
-        column[place % 2 :: 2] = losses
-        if name == "width32-seed1":
-            column[13::2] = "NaN"
-        table[f"{name} - loss"] = table[f"{name} - loss__MIN"] = table[f"{name} - loss__MAX"] = column
-    table.to_csv(folder / "wandb.csv", index=False)
-
-
-@pytest.mark.parametrize(
-    ("export", "command", "time", "diverged"),
-    [
-        (keras_logs, KERAS, "epoch", ["32"]),
-        (tensorboard_logs, TENSORBOARD, "step", []),
-        (wandb_export, WANDB, "step", ["32"]),
-    ],
-)
-def test_exports_become_curves_by_one_command(tmp_path, export, command, time, diverged):
-    export(tmp_path)
-    path = convert(command, tmp_path)
-    study = study_of(changed(("curves", str(path)), ("classes", 2)), SCHEMA)
-    assert (study.sizes("baseline"), study.seeds, study.step_name) == (["8", "16", "32"], [0, 1], time)
-    run_program(gather_curves, "--study", written(study, tmp_path), "--tables", tables_of(tmp_path))
-    runs = pandas.read_csv(tmp_path / "tables/runs.csv", dtype={"size": str})
-    assert list(runs.loc[runs["diverged"], "size"]) == diverged
-    ends = runs[~runs["diverged"]].groupby("parameters")["objective_end_value"].mean()
-    assert (ends.diff().dropna() > 0.09).all()
 
 
 # Few columns, few seeds, few sizes

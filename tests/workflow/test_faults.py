@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from workflow.checkout import (
@@ -25,11 +24,12 @@ from workflow.checkout import (
     job_counts,
     losses,
     make,
+    output_of,
     refusal,
     run_program,
     start_snakemake,
 )
-from workflow.trainers import FILES, RUN, Trainers, smoke_settings, train_arguments, wait_for
+from workflow.trainers import FILES, RUN, Trainers, smoke_settings, stopped, train_arguments, training_in, wait_for
 
 TABLE = f"{RESULTS}/tables/no_l2/runs.csv"
 NO_L2 = [name for name in SMOKE_RUNS if name.startswith("no_l2")]
@@ -44,22 +44,13 @@ def trainers(tmp_path_factory):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 1 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting takes root")
     folder = tmp_path / "disk"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
-
-
-def training_in(folder):
-    """Process ids of train.py at work in a checkout."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            command = (process / "cmdline").read_text()
-            if "scripts/train.py" in command and (process / "cwd").readlink() == folder:
-                found.append(int(process.name))
-    return found
 
 
 @contextlib.contextmanager
@@ -70,13 +61,8 @@ def standing_still(folder, count=1):
         found = training_in(folder)
         return found if len(found) >= count else []
 
-    stopped = wait_for(enough)
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
-    yield
-    for process in stopped:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGCONT)
+    with stopped(wait_for(enough)):
+        yield
 
 
 # One training
@@ -112,32 +98,55 @@ def test_a_run_killed_at_nine_random_moments_twice_over_is_the_run_that_was_not(
 
 def test_two_trainers_of_one_run_take_turns(trainers, finished_smoke, tmp_path):
     arguments = train_arguments(finished_smoke, tmp_path / "run", smoke_settings(finished_smoke, epochs=300))
-    both = [trainers.start(arguments) for _ in range(2)]
-    outputs = [trainer.wait() for trainer in both]
-    assert all(trainer.succeeded for trainer in both), outputs
-    assert sum("waiting for it to end" in output for output in outputs) == 1
-    assert sum(f"going on from step {300 * STEPS_PER_EPOCH}" in output for output in outputs) == 1
+    first = trainers.start(arguments)
+    wait_for(first.log.read_text)  # it has the lock
+    with stopped([first.process.pid]):
+        second = trainers.start(arguments)
+        wait_for(lambda: "another process is training this run; waiting for it to end" in second.log.read_text())
+    outputs = [trainer.wait() for trainer in (first, second)]
+    assert first.succeeded, outputs
+    assert second.succeeded, outputs
+    assert "going on" not in outputs[0]
+    assert f"going on from step {300 * STEPS_PER_EPOCH}, sitting 2" in outputs[1]
+
+
+def test_a_checkpoint_of_more_epochs_or_other_threads_is_set_aside(trainers, finished_smoke, tmp_path):
+    def run(epochs, *more):
+        settings = smoke_settings(finished_smoke, epochs=epochs)
+        return trainers.run(train_arguments(finished_smoke, tmp_path / "run", settings, *more))
+
+    run(20)
+    assert f"is already at step {20 * STEPS_PER_EPOCH}; kept as checkpoint.set_aside.pt" in run(10)
+    expected = finished_smoke / RESULTS / "runs" / RUN / "losses.csv"
+    assert (tmp_path / "run/losses.csv").read_bytes() == expected.read_bytes()
+    assert f"going on from step {LAST_STEP}, sitting 2" in run(20)
+    assert "is of a run with other threads; kept as checkpoint.set_aside.pt" in run(20, "--threads=2")
 
 
 def test_a_trainer_outlives_its_parent_unless_told_otherwise(finished_smoke, tmp_path):
     parents = {}
-    for option in ("", " --parent $PPID"):
-        (folder := tmp_path / f"parent{option}").mkdir()
-        arguments = train_arguments(finished_smoke, folder / "run", smoke_settings(finished_smoke, epochs=20000))
-        command = f"exec {shlex.join([sys.executable, str(ROOT / 'scripts/train.py'), *arguments])}{option}"
-        program = "import subprocess, sys; subprocess.run(sys.argv[1], shell=True)"
-        parents[folder] = subprocess.Popen(
-            [sys.executable, "-c", program, command], cwd=folder, stderr=subprocess.DEVNULL
-        )
-    for folder, parent in parents.items():
-        wait_for((folder / "run/checkpoint.lock").exists)
-        parent.kill()
-        parent.wait()
-    time.sleep(1)
-    left, ended = (training_in(folder) for folder in parents)
-    for process in left + ended:
-        os.kill(process, signal.SIGKILL)
-    assert (len(left), ended) == (1, [])
+    try:
+        for option in ("", " --parent $PPID"):
+            (folder := tmp_path / f"parent{option}").mkdir()
+            arguments = train_arguments(finished_smoke, folder / "run", smoke_settings(finished_smoke, epochs=20000))
+            command = f"exec {shlex.join([sys.executable, str(ROOT / 'scripts/train.py'), *arguments])}{option}"
+            program = "import subprocess, sys; subprocess.run(sys.argv[1], shell=True)"
+            parents[folder] = subprocess.Popen(
+                [sys.executable, "-c", program, command], cwd=folder, stderr=subprocess.DEVNULL
+            )
+        for folder, parent in parents.items():
+            wait_for((folder / "run/checkpoint.lock").exists)
+            parent.kill()
+            parent.wait()
+        outliving, ending = parents
+        wait_for(lambda: not training_in(ending))
+        assert len(training_in(outliving)) == 1
+    finally:
+        for folder, parent in parents.items():
+            parent.kill()
+            parent.wait()
+            for process in training_in(folder):
+                os.kill(process, signal.SIGKILL)
 
 
 def fill(disk, *, leave):
@@ -195,10 +204,10 @@ def test_a_run_that_diverges_ends_there_and_stays_so_when_extended(trainers, fin
 def test_a_trainer_that_is_killed_is_tried_again_with_more_memory(smoke):
     # As the kernel does to a process that runs out of memory.
     forget(smoke, [RUN])
-    workflow = start_snakemake(smoke, f"{RESULTS}/runs/{RUN}/losses.csv", *SMOKE)
-    (trainer,) = wait_for(lambda: training_in(smoke))
-    os.kill(trainer, signal.SIGKILL)
-    output, _ = workflow.communicate()
+    with start_snakemake(smoke, f"{RESULTS}/runs/{RUN}/losses.csv", *SMOKE) as workflow:
+        (trainer,) = wait_for(lambda: training_in(smoke))
+        os.kill(trainer, signal.SIGKILL)
+        output = output_of(workflow)
     assert workflow.returncode == 0, output
     first, second = map(int, re.findall(r"^    resources:.* mem_mb=(\d+)", output, re.MULTILINE))
     assert second == 2 * first
@@ -207,12 +216,12 @@ def test_a_trainer_that_is_killed_is_tried_again_with_more_memory(smoke):
 def test_a_killed_workflow_takes_its_trainers_along_and_one_command_recovers(smoke, finished_smoke):
     forget(smoke, NO_L2[:4])
     for wait in (0.0, 2.5):
-        workflow = start_snakemake(smoke, TABLE, "--rerun-incomplete", *SMOKE)
-        wait_for(lambda: training_in(smoke))
-        time.sleep(wait)
-        workflow.kill()
-        workflow.communicate()
-        wait_for(lambda: not training_in(smoke), seconds=20)
+        with start_snakemake(smoke, TABLE, "--rerun-incomplete", *SMOKE) as workflow:
+            wait_for(lambda: training_in(smoke))
+            time.sleep(wait)
+            workflow.kill()
+            output_of(workflow)
+            wait_for(lambda: not training_in(smoke))
         make(smoke, "--unlock", *SMOKE)
     make(smoke, TABLE, "--rerun-incomplete", *SMOKE)
     assert losses(smoke) == losses(finished_smoke)
@@ -221,31 +230,33 @@ def test_a_killed_workflow_takes_its_trainers_along_and_one_command_recovers(smo
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_workflow_that_is_asked_to_stop_goes_on_at_the_next_call(smoke, finished_smoke, number):
     forget(smoke, NO_L2[:3])
-    workflow = start_snakemake(smoke, TABLE, *SMOKE)
-    with standing_still(smoke, 2):  # as many as there are cores: none ends, and no job starts, meanwhile
-        time.sleep(2)  # Snakemake may miss an interrupt that comes while it starts a job
-        if number == signal.SIGINT:  # Ctrl-C reaches the whole group
-            os.killpg(workflow.pid, number)
-        else:
-            workflow.send_signal(number)
-    output, _ = workflow.communicate()
-    assert workflow.returncode != 0, output
-    assert not training_in(smoke)
+    with start_snakemake(smoke, TABLE, *SMOKE) as workflow:
+        with standing_still(smoke, 2):  # as many as there are cores: none ends, and no job starts, meanwhile
+            time.sleep(2)  # Snakemake may miss an interrupt that comes while it starts a job
+            if number == signal.SIGINT:  # Ctrl-C reaches the whole group
+                os.killpg(workflow.pid, number)
+            else:
+                workflow.send_signal(number)
+        output = output_of(workflow)
+        assert workflow.returncode != 0, output
+        assert not training_in(smoke)
     make(smoke, TABLE, *SMOKE)
     assert losses(smoke) == losses(finished_smoke)
 
 
-def test_two_workflows_at_once_are_one_and_advice(smoke, finished_smoke, checkout):
+def test_two_workflows_at_once_are_one_and_advice_unless_results_differ(smoke, finished_smoke, checkout):
     forget(smoke, NO_L2[:1])
     (checkout / "there.yaml").write_text(f"pathvars: {{results: {smoke / RESULTS}}}")
-    first = start_snakemake(smoke, TABLE, *SMOKE)
-    with standing_still(smoke):
-        second = refusal(smoke, TABLE, *SMOKE)
-        elsewhere = refusal(checkout, *SMOKE, "there.yaml")
+    (smoke / "other.yaml").write_text("pathvars: {results: results/other}")
+    with start_snakemake(smoke, TABLE, *SMOKE) as first:
+        with standing_still(smoke):
+            second = refusal(smoke, TABLE, *SMOKE)
+            elsewhere = refusal(checkout, *SMOKE, "there.yaml")
+            make(smoke, "results/other/dataset/seed0.json", *SMOKE, "other.yaml")
+        output = output_of(first)
     assert "cannot be locked" in second
     assert "--unlock" in second
     assert re.search(rf"^{smoke / RESULTS} is in use by the snakemake of ", elsewhere, re.MULTILINE), elsewhere
-    output, _ = first.communicate()
     assert first.returncode == 0, output
     assert losses(smoke) == losses(finished_smoke)
 

@@ -17,6 +17,7 @@ from settings import SCHEMA, default_config, load
 from snakemake.utils import update_config
 from workflow.checkout import LAST_STEP, ROOT
 
+from widthwise.figures import FIGURES
 from widthwise.study.curves import study_of
 from widthwise.study.curves_file import CurvesFile
 
@@ -33,6 +34,36 @@ def blocks(language):
 def test_what_is_linked_to_is_there(readme):
     links = re.findall(r"\]\((?!\w+:)([^)#]+)", readme.read_text())
     assert [link for link in links if not (readme.parent / link).exists()] == []
+
+
+def test_the_losses_of_the_answer_are_those_of_the_published_studies():
+    answer = (ROOT / "README.md").read_text().split("## The answer so far\n")[1].split("\n## ")[0]
+    published = "\n".join(path.read_text() for path in (ROOT / "results/reference").rglob("*.md"))
+    found = [set(re.findall(r"(?<![\d.])\d\.\d{3}(?!\d)", text)) for text in (answer, published)]
+    assert len(found[0]) > 20
+    assert found[0] - found[1] == set()
+
+
+def test_tables_of_files_name_each_file():
+    (row,) = re.findall(r"^\| `results/figures/.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) == set(FIGURES)
+    for folder, extension in (("scripts", "py"), ("rules", "smk")):
+        rows = re.findall(rf"^\| \[`(\w+\.{extension})`\]", (ROOT / folder / "README.md").read_text(), re.MULTILINE)
+        assert sorted(rows) == sorted(path.name for path in (ROOT / folder).glob(f"*.{extension}"))
+
+
+def test_the_diagnosis_costs_what_the_guide_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text("def build(width, *, classes, shape): ...\n")
+    config = default_config()
+    training = {"l2": 1e-4, "l2_as": "loss"}
+    own = {"network": {"factory": "net.py:build"}, "dataset": {"path": "mine.npz"}, "training": training}
+    for layer in (load("studies/diagnose.yaml"), own):
+        update_config(config, layer)
+    study = study_of(config, SCHEMA)
+    epochs = {name: study.circumstances[name].training.epochs for name in study.judged}
+    told = re.search(r"about (\d+) times your own settings", (ROOT / "config/README.md").read_text())
+    assert int(told[1]) == sum(epochs.values()) / epochs["baseline"]
 
 
 def test_the_programs_work_without_snakemake(smoke):
@@ -111,17 +142,22 @@ def test_the_lines_that_split_a_loss_of_keras_split_it(capsys):
     assert guessing == pytest.approx(math.log(5), abs=1e-3)
 
 
+def loss_of(size, seed, step):
+    """A loss that falls; the last run diverges at its end."""
+    return math.nan if (size, seed, step) == (32, 2, 3) else 1 / size + seed - 0.1 * step
+
+
 def keras_log(size, seed):
     """What CSVLogger writes."""
-    rows = [{"epoch": epoch, "accuracy": 0.5, "loss": 1 / size + seed - 0.1 * epoch} for epoch in range(4)]
-    pandas.DataFrame(rows).to_csv(f"log{size}_{seed}.csv", index=False)
+    rows = [{"epoch": epoch, "accuracy": 0.5, "loss": loss_of(size, seed, epoch)} for epoch in range(4)]
+    pandas.DataFrame(rows).to_csv(f"log{size}_{seed}.csv", index=False, na_rep="nan")
 
 
 def wandb_module():
     """What `wandb.Api().runs` gives of six runs."""
 
     def run(size, seed):
-        rows = pandas.DataFrame({"_step": range(4), "loss": [1 / size + seed - 0.1 * step for step in range(4)]})
+        rows = pandas.DataFrame({"_step": range(4), "loss": [loss_of(size, seed, step) for step in range(4)]})
         return SimpleNamespace(config={"width": size, "seed": seed}, history=lambda keys: rows[["_step", *keys]])
 
     runs = [run(size, seed) for size in (8, 16, 32) for seed in (0, 1, 2)]
@@ -133,7 +169,7 @@ def wandb_module():
 def accumulator_of(folder):
     """What TensorBoard's EventAccumulator gives of a folder."""
     size, seed = map(int, Path(folder).name.split("_"))
-    events = [SimpleNamespace(step=step, value=1 / size + seed - 0.1 * step) for step in range(4)]
+    events = [SimpleNamespace(step=step, value=loss_of(size, seed, step)) for step in range(4)]
     return SimpleNamespace(Reload=lambda: SimpleNamespace(Scalars=lambda tag: events))
 
 
@@ -155,4 +191,5 @@ def test_logs_of_keras_wandb_and_tensorboard_become_curves(tmp_path, monkeypatch
         assert file.seeds == [0, 1, 2]
         assert file.sizes == {"baseline": {"8": 8, "16": 16, "32": 32}}
         assert file.runs["baseline"]["16", 2].losses["objective"] == pytest.approx([2.0625, 1.9625, 1.8625, 1.7625])
+        assert [run for run, curve in file.runs["baseline"].items() if curve.diverged] == [("32", 2)]
         Path("curves.csv").unlink()

@@ -4,7 +4,7 @@ import re
 import zipfile
 
 import pytest
-from report.browser import open_browser
+from report.browser import LONGEST_WAIT, open_browser
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -44,7 +44,8 @@ def menu(browser):
 
 def click(browser, find):
     """Clicks what `find` finds, not a place: a menu drawn anew puts another link there."""
-    wait = WebDriverWait(browser, 10, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
+    ignored = [StaleElementReferenceException]
+    wait = WebDriverWait(browser, LONGEST_WAIT, poll_frequency=0.05, ignored_exceptions=ignored)
     wait.until(lambda _: browser.execute_script("arguments[0].click()", find()) is None)
 
 

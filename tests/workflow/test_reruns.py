@@ -152,6 +152,7 @@ def test_another_seed_makes_its_dataset_its_runs_and_the_analysis_and_nothing_el
         pytest.param("evaluation: {starting_batches: 3}", 12, 3, id="the batches of the first row"),
         pytest.param("analysis: {decay_step: 2}", 0, 0, id="the analysis"),
         pytest.param("analysis: {initialisations: 6}", 0, 3, id="initialisations"),
+        pytest.param("analysis: {heads_per_backbone: 1}", 0, 3, id="heads"),
         # Two settings of one type that change places.
         pytest.param(
             "network: {normalisation_momentum: 0.001, normalisation_epsilon: 0.01}", 12, 3, id="settings swapped"
@@ -171,8 +172,15 @@ def test_the_device_decides_nothing(planned_with):
     assert planned_with("device: cpu") == {}
 
 
-def test_swapping_two_settings_of_the_dataset_makes_others(planned_with):
-    assert planned_with("dataset: {train_volumes: 1, test_volumes: 2}")["generate_dataset"] == 2
+def test_a_coordinate_check_trains_nothing(planned_with):
+    jobs = planned_with("analysis: {coordinate_check: {circumstances: [no_l2]}}")
+    assert jobs["check_coordinates"] == 3
+    assert not jobs.keys() & {"generate_dataset", "train", "measure_starts"}
+
+
+def test_swapping_two_settings_of_the_dataset_makes_others_and_everything_again(planned_with):
+    jobs = planned_with("dataset: {train_volumes: 1, test_volumes: 2}")
+    assert (jobs["generate_dataset"], jobs["train"], jobs["measure_starts"]) == (2, 12, 3)
 
 
 def test_more_epochs_go_on_from_the_finished_runs_and_end_as_if_never_stopped(smoke, finished_smoke):

@@ -11,7 +11,7 @@ import sys
 import pytest
 import yaml
 from loss_curves import rows_of_curves, write_curves
-from workflow.checkout import ROOT, SMOKE, make, planned, refusal
+from workflow.checkout import RESULTS, ROOT, SMOKE, make, planned, refusal
 from workflow.own_data import MINE, save_npz, small_cubes
 
 from widthwise.study.code_digest import code_digest, sources
@@ -101,9 +101,23 @@ def test_what_computes_with_networks_is_submitted_to_a_cluster_and_nothing_else(
     assert lacking(submitted, lambda name, rule: {"mem_mb", "runtime"} <= set(rule["growing"])) == []
 
 
+def test_a_training_that_fails_is_tried_twice_more_with_two_and_three_times_the_memory(clean_checkout, rules):
+    assert {name: rule["retries"] for name, rule in rules.items() if rule["retries"]} == {"train": 2}
+    run, asked = f"{RESULTS}/runs/baseline/width4/seed0/run.json", []
+    for attempt in ("1", "2", "3"):
+        text = make(clean_checkout, "--dry-run", run, "--attempt", attempt, *SMOKE)
+        (block,) = re.findall(r"^rule train:\n(?:    .*\n)*?    resources: (.*)$", text, re.MULTILINE)
+        asked.append([int(re.search(rf"\b{name}=(\d+)", block)[1]) for name in ("mem_mb", "runtime")])
+    assert asked == [[number * attempt for number in asked[0]] for attempt in (1, 2, 3)]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
-def test_in_a_profile_every_job_that_may_compute_on_a_gpu_has_asked_for_one(clean_checkout, everything, profile):
-    text = make(clean_checkout, "--dry-run", "--forceall", "--profile", f"config/profiles/{profile}", *everything)
+def test_in_a_profile_every_job_that_may_compute_on_a_gpu_has_asked_for_one(
+    clean_checkout, everything, profile, tmp_path
+):
+    (tmp_path / "cuda.yaml").write_text("device: cuda\n")  # a profile's `config: [device=cpu]` wins
+    study = (*everything, str(tmp_path / "cuda.yaml"))
+    text = make(clean_checkout, "--dry-run", "--forceall", "--profile", f"config/profiles/{profile}", *study)
     jobs = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*device=.*)$", text, re.MULTILINE)
     assert {name for name, _ in jobs} == ON_ANY_DEVICE
     on_gpus = {name for name, resources in jobs if "device=cpu" not in resources}
@@ -166,10 +180,9 @@ def test_every_requirement_is_pinned_and_the_environments_have_the_pins_of_the_r
         assert conda_pins(name).items() <= runtime.items(), name
 
 
-@pytest.mark.parametrize("target", ["{}", "results/smoke/figures/{}.svg", "results/smoke/figures/{}.pdf",
-                                    "results/smoke/figures/{}.png"])  # fmt: skip
-def test_every_figure_is_a_target_by_its_rules_name_and_by_each_of_its_files(clean_checkout, everything, target):
-    jobs = planned(clean_checkout, *map(target.format, FIGURES), *everything)
+def test_every_figure_is_a_target_by_its_rules_name_and_by_each_of_its_files(clean_checkout, everything):
+    files = [f"{RESULTS}/figures/{name}.{extension}" for name in FIGURES for extension in ("svg", "pdf", "png")]
+    jobs = planned(clean_checkout, *FIGURES, *files, *everything)
     assert {name: jobs.get(name) for name in FIGURES} == dict.fromkeys(FIGURES, 1)
 
 

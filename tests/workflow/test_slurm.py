@@ -17,10 +17,12 @@ from workflow.checkout import (
     copy_study,
     losses,
     make,
+    output_of,
     run_program,
     start_snakemake,
 )
 from workflow.slurm_cluster import Cluster, missing_programs
+from workflow.trainers import training_in
 
 # The shipped profiles wait for clusters that are slower than this one.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5")
@@ -58,6 +60,14 @@ def resources(folder, *arguments):
     return sorted(
         (int(re.search(r"[, ]mem_mb=(\d+)", block)[1]), int(re.search(r"runtime=(\d+)", block)[1])) for block in blocks
     )
+
+
+def test_a_second_cluster_is_refused_and_leaves_the_first_alone(cluster, tmp_path):
+    second = Cluster(tmp_path / "second")
+    with pytest.raises(FileExistsError, match=rf"slurm\.conf: in use by the SLURM in {cluster.folder}; stop it first"):
+        second.start()
+    second.stop()
+    assert cluster.succeeds("scontrol", "ping")
 
 
 def test_a_study_through_the_profile(cluster, finished_smoke, tmp_path):
@@ -98,13 +108,14 @@ def test_a_partition_whose_limit_is_below_what_jobs_ask_for_is_told(cluster, smo
     shutil.rmtree(smoke / RESULTS / "runs" / run)
     cluster.run("scontrol", "update", "PartitionName=main", "MaxTime=1")
     try:
-        workflow = start_snakemake(smoke, target, *SLURM, *SMOKE)
-        cluster.wait_for(lambda: "PartitionTimeLimit" in cluster.output("squeue", "-h", "-o", "%r"), "the job's reason")
-        told = " ".join(run_program(smoke, "study.py", "status", *SMOKE).stdout.split())
-        assert "SLURM: 1 job of train will not start (PartitionTimeLimit): more time is asked for" in told
+        with start_snakemake(smoke, target, *SLURM, *SMOKE) as workflow:
+            reason = "PartitionTimeLimit"
+            cluster.wait_for(lambda: reason in cluster.output("squeue", "-h", "-o", "%r"), "the job's reason")
+            told = " ".join(run_program(smoke, "study.py", "status", *SMOKE).stdout.split())
+            workflow.send_signal(signal.SIGINT)
+            output_of(workflow)
+        assert f"SLURM: 1 job of train will not start ({reason}): more time is asked for" in told
         assert "Interrupt snakemake, which cancels the jobs, and set the `runtime` of train in minutes" in told
-        workflow.send_signal(signal.SIGINT)
-        workflow.communicate()
         cluster.wait_for(lambda: not cluster.output("squeue", "-h"), "the cancelled job's end")
         profile = smoke / "config/profiles/slurm/config.yaml"
         with profile.open("a") as stream:
@@ -133,7 +144,6 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
         return *(f"results/{results}/runs/{name}/losses.csv" for name in names), *SMOKE, f"{results}.yaml"
 
     since = time.time()
-    workflow = start_snakemake(smoke, *arguments(smoke, "disturbed"), *SLURM)
 
     def at_work(but):
         """A training job, other than these, that has taken steps."""
@@ -152,28 +162,30 @@ def test_whatever_happens_to_jobs_the_study_ends_complete_and_the_same(cluster, 
         cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
         comment = cluster.output("squeue", "-h", "-j", job, "-o", "%k")
         width = re.search(r"no_l2_(width\d+)", comment)[1]
-        cluster.run("pkill", "-STOP", "-f", f"scripts/train.py .*disturbed/runs/no_l2/{width}")
+        (trainer,) = training_in(smoke, f"disturbed/runs/no_l2/{width}/")
+        os.kill(trainer, signal.SIGSTOP)
 
     disturbed = []
-    for disturb in (
-        overrun,
-        lambda job: cluster.run("scontrol", "requeue", job),
-        lambda job: cluster.run("scancel", job),
-    ):
-        deadline = time.monotonic() + 180
-        while (job := at_work(disturbed)) is None:
-            assert time.monotonic() < deadline
-            assert workflow.poll() is None, workflow.communicate()
-            time.sleep(0.2)
-        disturb(job)
-        disturbed.append(job)
-    cluster.stop_controller()
-    time.sleep(3)
-    cluster.start_controller()
-    # Meanwhile the same runs without a disturbance, in another checkout: `disturbed` is to have this one to itself.
-    undisturbed = copy_study(finished_smoke, tmp_path / "undisturbed")
-    make(undisturbed, *arguments(undisturbed, "at_once"))
-    output, _ = workflow.communicate()
+    with start_snakemake(smoke, *arguments(smoke, "disturbed"), *SLURM) as workflow:
+        for disturb in (
+            overrun,
+            lambda job: cluster.run("scontrol", "requeue", job),
+            lambda job: cluster.run("scancel", job),
+        ):
+            deadline = time.monotonic() + 180
+            while (job := at_work(disturbed)) is None:
+                assert time.monotonic() < deadline
+                assert workflow.poll() is None, output_of(workflow)
+                time.sleep(0.2)
+            disturb(job)
+            disturbed.append(job)
+        cluster.stop_controller()
+        time.sleep(3)
+        cluster.start_controller()
+        # Meanwhile the same runs without a disturbance, in another checkout: `disturbed` is to have this one to itself.
+        undisturbed = copy_study(finished_smoke, tmp_path / "undisturbed")
+        make(undisturbed, *arguments(undisturbed, "at_once"))
+        output = output_of(workflow)
     assert workflow.returncode == 0, output
 
     jobs = accounted(cluster, since)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import sys
 import time
 
@@ -12,7 +11,7 @@ import torch
 import train
 import yaml
 from workflow.checkout import CIRCUMSTANCES, LAST_STEP, RESULTS, SMOKE, SMOKE_RUNS, make, run_program, start_snakemake
-from workflow.trainers import FILES
+from workflow.trainers import FILES, wait_for
 
 from widthwise.study.curves import read_study
 
@@ -31,13 +30,6 @@ def summary(output):
     return re.sub(r"\d\d:\d\d:\d\d", "now", output.splitlines()[-1])
 
 
-def wait_for_text(path, text):
-    end = time.monotonic() + 60
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < end, text
-        time.sleep(0.05)
-
-
 def test_a_finished_study_is_all_done(finished_smoke):
     output = status(finished_smoke, *SMOKE, "--all")
     assert summary(output) == f"{RESULTS}, now: 12 runs, 12 done"
@@ -49,15 +41,14 @@ def test_a_run_at_work_is_followed_until_it_is_killed(smoke):
     (smoke / "longer.yaml").write_text(f"training: {{epochs: {EPOCHS}}}\n")
     longer = (*SMOKE, "longer.yaml")
     log = smoke / RESULTS / "logs/train/baseline/width4/seed1.log"
-    workflow = start_snakemake(smoke, f"{RESULTS}/runs/baseline/width4/seed1/run.json", *longer)
-    wait_for_text(log, f"going on from step {LAST_STEP}, sitting 2")
-    wait_for_text(log, f" of {STEPS}: objective")
-    output = status(smoke, *longer)
+    with start_snakemake(smoke, f"{RESULTS}/runs/baseline/width4/seed1/run.json", *longer):
+        # The finished run's log is there before.
+        for text in (f"going on from step {LAST_STEP}, sitting 2", f" of {STEPS}: objective"):
+            wait_for(lambda text=text: log.exists() and text in log.read_text())
+        output = status(smoke, *longer)
     assert summary(output) == f"{RESULTS}, now: 12 runs, 11 outdated, 1 running"
-    row = rf"^  width4/seed1 running, sitting 2 .* \d+/{STEPS} +\d\.\d{{4}} +\d+ +\d+ \w+ +\d s"
+    row = rf"^  width4/seed1 running, sitting 2 .* \d+/{STEPS} +\d\.\d{{4}} +\d+ +\d+ \w+ +\d+ s"
     assert re.search(row, output, re.MULTILINE), output
-    os.killpg(workflow.pid, signal.SIGKILL)
-    workflow.communicate()
     long_ago = time.time() - 3 * 3600
     os.utime(log, (long_ago, long_ago))
     output = status(smoke, *longer)

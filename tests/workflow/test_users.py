@@ -3,8 +3,6 @@
 import json
 import re
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -79,9 +77,6 @@ def test_it_says_where_it_is_called(clean_checkout, tmp_path):
             rf"^{tmp_path}(/another|/importing)? is not the checkout; call snakemake in {clean_checkout} \(as a module "
         )
         assert re.search(line, output, re.MULTILINE), output
-    program = [sys.executable, clean_checkout / "scripts/study.py", "status"]
-    called = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert called.stderr == f"Snakefile: not found in {tmp_path}; run this in the checkout, where snakemake runs\n"
 
 
 def test_a_home_that_cannot_be_written_needs_another_cache(clean_checkout, tmp_path, monkeypatch):

@@ -116,47 +116,13 @@ def test_a_new_circumstance_is_yaml_only_and_diverged_runs_are_results(smoke):
     assert "mine" in (smoke / RESULTS / "answer.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("layer", "lines"),
-    [
-        pytest.param(
-            "widths: [-2, 2, 3]\nseeds: [1, 1]\ntraining: {learning_rate: 1e-5}\nstage: 1\n",
-            [
-                "widths.0: given -2; allowed: an integer at least 1",
-                "seeds: given 1 more than once; allowed: each once",
-                'training.learning_rate: given "1e-5"; allowed: a number above 0 (YAML reads 1e-5 as text: write',
-                "stage: unknown key, given 1; ",
-            ],
-            id="the schema",
-        ),
-        pytest.param(
-            "study: [baseline, no_l3]\nanalysis: {heads_per_backbone: 3}\nnetwork: {stages: [1, 1]}\n",
-            [
-                "study: unknown circumstance 'no_l3'; did you mean no_l2?",
-                "analysis.heads_per_backbone: 3 given for 4 initialisations; ",
-                "network.multipliers: 3 given for 2 stages; ",
-            ],
-            id="contradictions",
-        ),
-        pytest.param(
-            "evaluation: {row_interval: 5}\nanalysis: {decay_step: 7}\n",
-            [
-                "circumstances.baseline, no_l2: analysis.decay_step: 7 given, but the log has no row there; ",
-                "circumstances.baseline, no_l2: evaluation.row_interval: 5 given, which leaves 1 row",
-            ],
-            id="rows",
-        ),
-        pytest.param(
-            "training: {batch_size: 33}\n",
-            ["circumstances.baseline, no_l2: training.batch_size: 33 given, but there are 32 training samples; "],
-            id="data",
-        ),
-    ],
-)  # fmt: skip
-def test_errors_of_the_configuration_come_all_at_once_before_any_job(clean_checkout, tmp_path, layer, lines):
-    (tmp_path / "bad.yaml").write_text(layer)
+def test_errors_of_the_configuration_come_all_at_once_before_any_job(clean_checkout, tmp_path):
+    (tmp_path / "bad.yaml").write_text("evaluation: {row_interval: 5}\nanalysis: {decay_step: 7}\n")
     output = refusal(clean_checkout, *SMOKE, str(tmp_path / "bad.yaml"))
-    for line in lines:
+    for line in (
+        "circumstances.baseline, no_l2: analysis.decay_step: 7 given, but the log has no row there; ",
+        "circumstances.baseline, no_l2: evaluation.row_interval: 5 given, which leaves 1 row",
+    ):
         assert re.search(rf"^{re.escape(line)}", output, re.MULTILINE), output
     assert not (clean_checkout / "results").exists()
 

@@ -4,13 +4,15 @@ Each training is a process of its own, forked from one that has imported torch. 
 killed like any other.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -32,6 +34,30 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
             return value
         time.sleep(0.02)
     raise TimeoutError(condition)
+
+
+def training_in(folder: Path, run: str = "") -> list[int]:
+    """Process ids of train.py at work in a checkout, on any run or on one whose folder's path holds `run`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            command = (process / "cmdline").read_text()
+            if "scripts/train.py" in command and run in command and (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
+
+
+@contextlib.contextmanager
+def stopped(processes: Iterable[int]) -> Iterator[None]:
+    """Lets processes stand still meanwhile."""
+    try:
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def smoke_settings(checkout: Path, **training: Any) -> dict[str, Any]:
