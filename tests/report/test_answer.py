@@ -991,7 +991,7 @@ def test_what_embedding_shows_is_told_with_how_often_training_ends_higher():
     nesting = make_table("nesting", fill(rows, "nesting"))
     evidence = example_evidence(study, AS_EXPECTED, nesting=nesting)
     shown = "embedded in every wider one ({}, none diverged): the reported losses"
-    higher = "In {} the wider network, as trained, has the higher data loss on the same samples."
+    higher = "In {} the wider network, as trained, has the higher data loss on the same few mini-batches."
     # Rounded up: 50 - 2e-7 is a float that lies a little further off.
     words = f"{shown.format('2 pairs')} differ by at most 3e-7 nats. {higher.format('1 pair')}"
     assert words in write_answer(evidence)
