@@ -45,7 +45,6 @@ rule write_answer:
         f"{NETWORKS_OPTION}"
         " --markdown {output.markdown:q}"
         " --evidence {output.evidence:q}"
-        " --html {output.html:q}"
         " > {log:q} 2>&1"
 
 

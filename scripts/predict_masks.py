@@ -3,8 +3,8 @@
 Every voxel whose cube lies inside the volume is classified by its cube; own samples need not be cubes. BatchNorm's
 running statistics are first taken anew over the training set, since those kept in training lag behind. Writes an .npz
 file: `image` and `mask` (h, w) of the slice, `foreground` (networks, h, w) with the probability of foreground,
-`parameters` and `dice` (networks,), and `trivial_dice`, what calling every voxel foreground scores. Dice (1945) is 2 |A
-and B| / (|A| + |B|).
+`parameters` and `dice` (networks,), and `trivial_dice`, what calling every voxel foreground scores. Dice (1945) is
+2 |A and B| / (|A| + |B|).
 """
 
 import json

@@ -30,7 +30,7 @@ log's last line. `snakemake --dry-run` says what snakemake would do next.
 """
 ESTIMATE = """\
 Says what a study will cost: seconds per run, core-hours, memory, disk, and hours on so many cores. It takes the speed
-that `snakemake benchmark --cores 1`, with the same --configfile behind, measured on this machine, or else the reference
+that `snakemake benchmark --cores 1`, followed by the same --configfile, measured on this machine, or else the reference
 machine's.
 """
 COMPARE = """\

@@ -19,8 +19,7 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, required=True, help="folder of the study's tables")
     parser.add_argument("--dataset", type=Path, help="JSON summary of the data, or of one draw; none for loss curves")
     parser.add_argument("--networks", type=Path, help="networks.json of a user's own networks")
-    parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write")
-    parser.add_argument("--html", type=Path, required=True, help="answer.html to write")
+    parser.add_argument("--markdown", type=Path, required=True, help="answer.md to write, and answer.html")
     parser.add_argument("--evidence", type=Path, required=True, help="evidence.md to write, and evidence.html")
     arguments = parser.parse_args()
     log = start_logging("write_answer")
@@ -32,10 +31,10 @@ def main() -> None:
     left_out = dict.fromkeys(name for network in networks.values() for name in network["without_penalty"])
     evidence = Evidence(study, dataset, tables, tuple(left_out))
     answer, long_tables = write_answer(evidence), write_evidence(evidence)
-    counts = runs_and_circumstances(tables["runs"])
+    counts = runs_and_circumstances(tables["runs"][tables["runs"]["circumstance"].isin(study.judged)])
     texts = {
         arguments.markdown: answer,
-        arguments.html: answer_page(f"{title(evidence)} ({counts})", answer),
+        arguments.markdown.with_suffix(".html"): answer_page(f"{title(evidence)} ({counts})", answer),
         arguments.evidence: long_tables,
         arguments.evidence.with_suffix(".html"): text_page(f"Evidence ({counts})", long_tables),
     }

@@ -245,7 +245,10 @@ def test_means_by_size():
 def test_a_plateau_is_an_interval_of_drifts_within_the_margin(drifts, found):
     runs = pandas.DataFrame({"data_loss_drift": drifts, "data_loss_starting_loss": 0.7, "data_loss_end_value": 0.1})
     assert plateau(runs.assign(diverged=False), "data_loss") == found
-    assert plateau(runs.assign(diverged=True), "data_loss") == "unresolved"
+    assert plateau(runs.assign(diverged=True), "data_loss") == "diverged"
+    some = numpy.arange(len(runs)) == 0
+    if len(runs) > 1:
+        assert plateau(runs.assign(diverged=some), "data_loss") == "some diverged"
     assert plateau(runs.assign(diverged=False, data_loss_end_value=0.7), "data_loss") != "settled"  # never dropped
     small_drop = plateau(runs.assign(diverged=False, data_loss_end_value=0.6), "data_loss")  # 2% of it is 0.002
     assert small_drop != "settled"

@@ -47,9 +47,11 @@ class Browser(webdriver.Chrome):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile}
         self.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
-        yield
-        self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-        self.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        try:
+            yield
+        finally:
+            self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+            self.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def click(self, element):
         """Clicks an element as soon as nothing covers it."""

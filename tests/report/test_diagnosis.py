@@ -200,7 +200,7 @@ def test_a_loss_that_does_not_rise(verdict, first):
         " In larger networks the reported loss ends higher with ten times the rate (+0.300)."
     )
     assert ("about 12 seeds would halve the interval" in opening(answer)) == (verdict == "undecided")
-    assert "| ten times the rate | `training.learning_rate` 1e-3 → 0.01 | rises +0.300" in answer
+    assert "| ten times the rate | `training.learning_rate` 1e-3 → 1e-2 | rises +0.300" in answer
     assert "What to change" not in answer
     assert "explains" not in answer
 

@@ -53,11 +53,11 @@ def test_a_plateau_is_only_claimed_for_sizes_that_have_settled():
     none = example_evidence(example_study(), {}, settled=False)
     assert none.plateau_words("baseline", "data_loss") == "every size still moving"
     assert list(none.plateaus("baseline", "data_loss")) == list(SIZES)
-    lost = changed(noisy, "features", f"size == 'width26' and {ends}", plateau="unresolved", diverged=5)
+    lost = changed(noisy, "features", f"size == 'width26' and {ends}", plateau="diverged", diverged=5)
     assert lost.plateau_words("baseline", "data_loss") == (
         "width 2 settled, width 8 too noisy to tell, width 26 diverged"
     )
-    lost = changed(some, "features", f"size == 'width26' and {ends}", plateau="unresolved", diverged=2)
+    lost = changed(some, "features", f"size == 'width26' and {ends}", plateau="some diverged", diverged=2)
     assert lost.plateau_words("baseline", "data_loss") == (
         "width 2 settled, width 8 still moving, width 26 diverged in part"
     )

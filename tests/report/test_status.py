@@ -202,7 +202,7 @@ def test_the_estimate_says_what_is_left_out(tmp_path):
 def test_the_estimate_goes_by_the_speed_of_this_machine_if_it_was_measured(tmp_path):
     speed, source = measured_speed(tmp_path / "speed.json")
     assert speed == REFERENCE
-    assert "`snakemake benchmark --cores 1`, with your --configfile behind, measures this machine's" in source
+    assert "`snakemake benchmark --cores 1`, followed by your --configfile, measures this machine's" in source
     speed = {"seconds_per_layer": 1e-4, "flops_per_second": 1e12}
     (tmp_path / "speed.json").write_text(json.dumps({"speed": speed, "device": "a GPU", "threads": 1}))
     assert measured_speed(tmp_path / "speed.json") == (Speed(**speed), "by the benchmark on a GPU, 1 thread(s) per run")

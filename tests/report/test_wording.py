@@ -22,11 +22,11 @@ from widthwise.report.wording import (
     number,
     p_value_label,
     percentage,
-    positive,
     quoted,
     rate_label,
     sentence,
     setting_label,
+    short_number,
     size_label,
     size_title,
     span,
@@ -72,12 +72,13 @@ def test_sizes_keep_their_order_and_are_never_in_exponents(one, other):
 def test_numbers_have_a_true_minus_sign_and_zero_has_none():
     assert number(-0.1234) == "−0.123"
     assert number(12.5, 0) == "12"
-    assert [positive(value, 1) for value in (0.34, 9999, 9_102_007)] == ["0.3", "9999.0", "9.1e6"]
+    assert [short_number(value, 1) for value in (0.34, 9999, 9_102_007)] == ["0.3", "9999.0", "9.1e6"]
     assert number(-0.0001) == number(0.0001) == change(-0.0001) == "0.000"
     assert change(0.1) == "+0.100"
     assert number(math.nan) == change_with_interval(math.nan, -math.inf, math.inf) == "–"
     assert change_with_interval(0.5, 0.25, math.inf, 2) == "+0.50 [+0.25, +∞]"
-    assert positive(math.inf, 1) == "∞"
+    assert short_number(math.inf, 1) == "∞"
+    assert short_number(-51_234, 3) == "−5.1e4"
 
 
 @pytest.mark.parametrize(

@@ -60,15 +60,15 @@ def test_few_columns_seeds_and_sizes_have_pages_figures_and_an_answer(tmp_path, 
     for program in (gather_curves, judge_study):
         run_program(program, *common)
     run_program(write_pages, *common, "--explorer", tmp_path / "explorer.html")
-    texts = (f"--{name}={tmp_path}/answer.{name}" for name in ("markdown", "html"))
-    run_program(write_answer, *common, *texts, "--evidence", tmp_path / "evidence.md")
+    texts = ("--markdown", tmp_path / "answer.md", "--evidence", tmp_path / "evidence.md")
+    run_program(write_answer, *common, *texts)
     figures = [name for name in TABLES if name != "loss_parts" or study.has_parts]
     for name in figures if study.has_verdicts else [name for name in figures if name != "verdict_map"]:
         inputs = (f"{table}={tmp_path}/tables/{table}.csv" for table in TABLES[name])
         drawing = ("--inputs", *inputs, "--figures", tmp_path / f"{name}.svg")
         run_program(draw_figure, name, "--study", tmp_path / "study.json", *drawing)
         assert "guessing" not in (tmp_path / f"{name}.svg").read_text()
-    pages = [(tmp_path / name).read_text() for name in ("answer.markdown", "tables/verdicts.html", "tables/runs.html")]
+    pages = [(tmp_path / name).read_text() for name in ("answer.md", "tables/verdicts.html", "tables/runs.html")]
     assert not re.search(r"\bnan\b|<NA>|None\b(?! of)", " ".join(pages))
     assert all(sentence in pages[0] for sentence in study.limitations)
     explorer = json.loads((tmp_path / "explorer.html").read_text().split("const study = ", 1)[1].split(";\n", 1)[0])

@@ -184,14 +184,16 @@ def pivot(table: pandas.DataFrame, column: str, replicate: str) -> pandas.DataFr
 
 
 def plateau(runs: pandas.DataFrame, measure: str) -> str | None:
-    """Whether a size's loss is `settled`, still `moving`, or neither can be told: `unresolved`; None without rows.
+    """Whether a size's loss is `settled`, `moving`, or too noisy to tell: `unresolved`; None without rows.
 
     Settled is where the 90% t interval of the drift over seeds lies within 0.01 nats in a tenth of the steps, and
-    within 2% of the total drop; moving where it excludes zero instead. Where a run diverged, neither can be told.
+    within 2% of the total drop; moving where it excludes zero instead. Where runs diverged that is told instead:
+    `diverged`, or `some diverged`.
     """
     drifts = runs[f"{measure}_drift"].to_numpy(float)
-    if runs["diverged"].astype(bool).any():
-        return "unresolved"
+    diverged = runs["diverged"].astype(bool)
+    if diverged.any():
+        return "diverged" if diverged.all() else "some diverged"
     if numpy.isnan(drifts).any():
         return None
     drop = (runs[f"{measure}_starting_loss"] - runs[f"{measure}_end_value"]).mean()

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.figures.style import SMALL
-from widthwise.report.wording import number, positive, rate_label, size_label
+from widthwise.report.wording import number, rate_label, short_number, size_label
 from widthwise.study.curves import AnyStudy
 
 GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
@@ -137,7 +137,7 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
     tick_ends(axes, 0 if from_zero else low, min(high, limit), intervals=max(2, min(5, int(3 * panel_size(axes)[1]))))
     if highest > axes.get_ylim()[1]:
         axes.annotate(
-            f"↑ to {positive(highest, 1)}",
+            f"↑ to {short_number(highest, 1)}",
             (0.5, 1),
             (0, -2),
             "axes fraction",

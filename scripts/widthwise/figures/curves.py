@@ -67,7 +67,7 @@ def draw_curves(
         shared, values = by_seed(rows, "step", measure)
         colour = colours[parameters]
         if parameters in lost:
-            words = f"{label(parameters)} ({lost[parameters]} ×)"
+            words = f"{label(parameters)} ({lost[parameters]} diverged)"
             axes.plot(values.index, values, color=colour, **ALONE)
             crosses = last_rows[last_rows["parameters"] == parameters]
             axes.plot(crosses["step"], crosses[measure], **DIVERGED | {"color": colour})

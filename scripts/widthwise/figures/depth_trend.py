@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from widthwise.figures.axes import far_below_note, guessing_key, guessing_line, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
-from widthwise.figures.findings import END, ONE_SEED, together, verdict_of
+from widthwise.figures.findings import END, ONE_SEED, clause, together, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
 from widthwise.report.wording import MEASURES, listed, size_label
@@ -78,4 +78,4 @@ def finding(verdicts: pandas.DataFrame, study: Study, circumstances: list[str]) 
     words = together({study.title(name): END[verdict] for name, verdict in verdicts_of.items() if verdict})
     if not words:
         return "Parameters added as depth: where the loss ends"
-    return "As depth grows, the data loss " + listed(f"{text} in {listed(names)}" for text, names in words)
+    return "As depth grows, the data loss " + listed(f"{clause(text)} in {listed(names)}" for text, names in words)

@@ -14,17 +14,17 @@ START = {
     "rises": "starts higher",
     "falls": "starts lower",
     "flat": "starts level",
-    "mixed": "starts now higher, now lower",
+    "mixed": "starts higher at some sizes, lower at others",
     "diverged": "diverges at the start",
-    "undecided": "has an undecided start",
+    "undecided": "undecided start",
 }
 END = {
     "rises": "ends higher",
     "falls": "ends lower",
     "flat": "ends level",
-    "mixed": "ends now higher, now lower",
+    "mixed": "ends higher at some sizes, lower at others",
     "diverged": "diverges",
-    "undecided": "has an undecided end",
+    "undecided": "undecided end",
 }
 WORDS = {"starting_loss": START, "end_value": END}
 MOST_NAMED = 3  # circumstances of a count
@@ -53,12 +53,20 @@ def verdict_of(verdicts: pandas.DataFrame, circumstance: str, measure: str, feat
 
 
 def verdict_words(verdicts: pandas.DataFrame, circumstance: str, measure: str, feature: str) -> str:
-    """Says how a loss starts or ends in larger networks: "ends slightly lower"; nothing without a verdict."""
+    """Says how a loss starts or ends in larger networks: "ends slightly lower", "undecided end".
+
+    Nothing without a verdict.
+    """
     row = verdict_row(verdicts, circumstance, measure, feature)
     if row is None:
         return ""
     words = WORDS[feature][row["verdict"]]
     return words.replace(" ", " slightly ", 1) if is_true(row["slight"]) else words
+
+
+def clause(words: str) -> str:
+    """What `verdict_words` says, with a verb, for a sentence."""
+    return f"has an {words}" if words.startswith("undecided") else words
 
 
 def named(study: AnyStudy, circumstances: Sequence[str]) -> str:
@@ -93,7 +101,9 @@ def ends_finding(study: AnyStudy, verdicts: pandas.DataFrame, circumstances: Seq
         return ""
     if len(circumstances) == 1:
         words = {measure: verdict_words(ends, circumstances[0], measure, "end_value") for measure in measures}
-        return "In larger networks " + listed(f"the {MEASURES[measure]} {text}" for measure, text in words.items())
+        return "In larger networks " + listed(
+            f"the {MEASURES[measure]} {clause(text)}" for measure, text in words.items()
+        )
     rises = {measure: rows_with(ends, measure=measure, verdict="rises")["circumstance"] for measure in measures}
     higher = listed(f"a higher {MEASURES[measure]} in {named(study, list(names))}" for measure, names in rises.items())
     return f"Of {len(circumstances)} circumstances, larger networks end with {higher}{lost_words(ends)}"
@@ -112,7 +122,8 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
     if ours.empty:
         return f"The {MEASURES[measure]} as networks of every size train"
     if len(circumstances) == 1:
-        return f"{subject} {curve_finding(verdicts, circumstances[0], measure).replace(', ', ' and ')}"
+        words = (verdict_words(verdicts, circumstances[0], measure, feature) for feature in WORDS)
+        return f"{subject} {' and '.join(clause(text) for text in words if text)}"
     starts, ends = (
         sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
         for feature in ("starting_loss", "end_value")

@@ -99,5 +99,5 @@ def panel_finding(verdicts: pandas.DataFrame, runs: pandas.DataFrame, circumstan
     """Says where the curves of a panel start and end, and how many runs diverged."""
     of_circumstance = runs[runs["circumstance"] == circumstance]
     diverged = int(of_circumstance["diverged"].sum())
-    finding = curve_finding(verdicts, circumstance, "objective").replace("has an undecided", "undecided")
+    finding = curve_finding(verdicts, circumstance, "objective")
     return finding + (f"; {diverged} of {counted(len(of_circumstance), 'run')} diverged" if diverged else "")

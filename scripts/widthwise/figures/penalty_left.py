@@ -27,7 +27,7 @@ from widthwise.figures.layout import (
     title_row,
 )
 from widthwise.figures.style import SERIES_COLOURS, series_styles
-from widthwise.report.wording import positive
+from widthwise.report.wording import short_number
 from widthwise.study.curves import AnyStudy
 
 MARK = {"color": "#000000", "marker": "o", "markersize": 5, "linestyle": "none"}
@@ -153,7 +153,7 @@ def finding(ratios: pandas.DataFrame) -> str:
     if ratios.empty:
         return "The penalty that is left at the end of training"
     shown = ratios["ratio"].agg(["min", "max"] if len(ratios) <= MOST_NAMED else ["median"])
-    words = " to ".join(dict.fromkeys(positive(ratio, 1 if ratio < 10 else 0) for ratio in shown))
+    words = " to ".join(dict.fromkeys(short_number(ratio, 1 if ratio < 10 else 0) for ratio in shown))
     if len(ratios) <= MOST_NAMED:
         return f"At the end the largest network's penalty is {words} times the smallest's"
     more = (ratios["ratio"] > 1).sum()

@@ -48,7 +48,7 @@ ABOVE_COLUMNS = 0.6  # inches
 
 
 def draw(study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame) -> Figure:
-    """Draws a cell for start and end of both losses: the verdict, and the change from smallest to largest size."""
+    """Draws a cell for start and end of both losses: the verdict, and the trend over all sizes."""
     verdicts = verdicts[verdicts["circumstance"].isin(study.judged)].fillna({"slight": False})
     verdicts = verdicts[[key in COLUMNS for key in zip(verdicts["measure"], verdicts["feature"], strict=True)]]
     families = rows_of_families(study, verdicts, features)
@@ -56,8 +56,7 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame
     names = [", ".join(study.titles(group)) for group in groups]
     headings = {found[0][0]: family for family, found in families.items()} if len(families) > 1 else {}
     positions, has_data_loss = column_positions(verdicts), "data_loss" in set(verdicts["measure"])
-    ends = features[features["feature"] == "end_value"]
-    runs = ends.groupby(["circumstance", "measure"])["seeds"].sum()
+    replicates = features.groupby(["circumstance", "measure", "feature"])["seeds"].sum()
     height = ROW_HEIGHT * (sum(row_heights(names)) + HEADING * len(headings)) + ABOVE_COLUMNS
     size = WIDTH, min(height, MOST_HEIGHT - AROUND_PANELS) + AROUND_PANELS
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")
@@ -70,7 +69,8 @@ def draw(study: AnyStudy, verdicts: pandas.DataFrame, features: pandas.DataFrame
         for verdict in verdicts[verdicts["circumstance"] == group[0]].to_dict("records"):
             left = positions[verdict["measure"], verdict["feature"]]
             is_same = verdict["measure"] == "objective" and has_data_loss and not reports_penalty
-            draw_cell(axes, left, (top, height), verdict, runs[group[0], verdict["measure"]], is_same=is_same)
+            of_all = replicates[group[0], verdict["measure"], verdict["feature"]]
+            draw_cell(axes, left, (top, height), verdict, of_all, is_same=is_same)
     label_columns(axes, positions)
     axes.set_xlim(0, max(positions.values()) + 1)
     explain(figure, note(verdicts))
@@ -113,12 +113,12 @@ def write_heading(axes: Axes, top: float, family: str) -> None:
 
 
 def draw_cell(
-    axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], runs: int, *, is_same: bool
+    axes: Axes, left: float, row: tuple[float, float], verdict: Mapping[str, Any], replicates: int, *, is_same: bool
 ) -> None:
     """Draws one verdict, its trend and half of its interval, and whether it was predicted.
 
-    With `is_same`, it says that the verdict is the data loss', in place of verdict and trend. `runs` are all those of
-    the circumstance.
+    With `is_same`, it says that the verdict is the data loss', in place of verdict and trend. `replicates` are
+    those of all sizes: runs, or of starts backbones.
     """
     top, height = row
     middle = left + 0.5, top + height / 2
@@ -143,7 +143,7 @@ def draw_cell(
         is_bounded = numpy.isfinite(reach) and not at_least
         words += f"  {at_least}{change(verdict['change'])}" + (f" ± {number(reach)}" if is_bounded else "")
     elif verdict["diverged"]:
-        words += f"  {verdict['diverged']} of {runs}" + (" diverged" if verdict["verdict"] != "diverged" else "")
+        words += f"  {verdict['diverged']} of {replicates}" + (" diverged" if verdict["verdict"] != "diverged" else "")
     axes.text(*middle, words, color=ink, ha="center", va="center", fontsize=SMALL)
 
 

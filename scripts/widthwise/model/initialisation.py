@@ -61,7 +61,7 @@ def initialise_own(network: nn.Module, settings: FactorySettings, generator: tor
 
 def fans(module: nn.Module) -> tuple[int, int]:
     """How many inputs an output has, and how many outputs an input has, in any convolution or linear module."""
-    within, across = nn.init._calculate_fan_in_and_fan_out(module.weight)  # of the weight's second axis, and its first
+    within, across = nn.init._calculate_fan_in_and_fan_out(module.weight)  # fan of axis 1, fan of axis 0
     across //= getattr(module, "groups", 1)
     return (across, within) if getattr(module, "transposed", False) else (within, across)
 

@@ -40,8 +40,8 @@ from widthwise.report.wording import (
     markdown_table,
     measured,
     number,
-    positive,
     rate_label,
+    short_number,
     size_titles,
 )
 
@@ -317,7 +317,7 @@ def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFra
     over = [f"{ratio_words(row)} ({evidence.title(row['reference'])})" for row in by_reference]
     cells = {"circumstance": ", ".join(evidence.titles(names))}
     for when in ("start", "end"):
-        cells[f"penalty, {when}"] = " → ".join(positive(value, 4) for value in of_sizes[when].iloc[[0, -1]])
+        cells[f"penalty, {when}"] = " → ".join(short_number(value, 4) for value in of_sizes[when].iloc[[0, -1]])
     cells["level at the end"] = level_words(of_sizes)
     return cells | {
         "end, largest / smallest": "".join(map(ratio_words, by_size)) or NO_VALUE,

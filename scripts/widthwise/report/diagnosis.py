@@ -37,10 +37,10 @@ from widthwise.report.wording import (
     listed,
     markdown_table,
     number,
-    positive,
     quoted,
     sentence,
     share_label,
+    short_number,
 )
 from widthwise.study.catalogue import ROOT, factors, flatten
 from widthwise.study.circumstances import contradictions_of_a_circumstance
@@ -88,7 +88,7 @@ HEADLINES = {
     "rises": "Yes: the larger the network, the higher its loss ends.",
     "falls": "No: the larger the network, the lower its loss ends.",
     "flat": "No: the loss ends about the same at every size.",
-    "mixed": "No clear answer: from size to size the loss ends now higher, now lower.",
+    "mixed": "No clear answer: the loss ends higher at some sizes and lower at others.",
     "diverged": "No answer: at some size every run diverged.",
     "undecided": "Undecided: these runs do not show whether larger networks end with a higher loss.",
 }
@@ -345,7 +345,7 @@ def split(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"The penalty is not the reason: it changes by {change(diagnosis.penalty())}."
     else:
         share = share_label(diagnosis.penalty_share)
-        yield f"The penalty rises by {positive(diagnosis.penalty(), 3)}: {share} of the rise."
+        yield f"The penalty rises by {short_number(diagnosis.penalty(), 3)}: {share} of the rise."
 
 
 def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
@@ -410,7 +410,9 @@ def numbers(diagnosis: Diagnosis) -> str:
 def penalty_cells(diagnosis: Diagnosis, feature: str) -> tuple[str, str, str]:
     """The penalty in the smallest and the largest network, and its change."""
     reported, data = (diagnosis.ends_of_range(measure, feature) for measure in (REPORTED, DATA))
-    smallest, largest = (positive(one["mean"] - other["mean"], 3) for one, other in zip(reported, data, strict=True))
+    smallest, largest = (
+        short_number(one["mean"] - other["mean"], 3) for one, other in zip(reported, data, strict=True)
+    )
     return smallest, largest, change(diagnosis.penalty(feature))
 
 

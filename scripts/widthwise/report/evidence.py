@@ -31,9 +31,9 @@ from widthwise.report.wording import (
     number,
     p_value_label,
     percentage,
-    positive,
     rate_label,
     setting_label,
+    short_number,
     size_label,
     size_title,
     size_titles,
@@ -50,7 +50,7 @@ COORDINATE_TABLES = ("coordinate_powers",)
 RATE_BOUNDS = {LOWER_EDGE: "≤ ", UPPER_EDGE: "≥ "}
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
 NOT_ONE_WAY = "the sizes do not go one way"
-# What `analysis.verdicts.plateau` says, in words; of a size of which runs diverged that is told instead.
+# What `analysis.verdicts.plateau` says, in words.
 PLATEAUS = {
     "settled": "settled",
     "moving": "still moving",
@@ -212,13 +212,7 @@ class Evidence:
     def plateaus(self, name: str, measure: str) -> dict[str, str | None]:
         """For each size of a circumstance, smallest first, the key of `PLATEAUS` that holds of its end."""
         rows = self.rows("features", circumstance=name, measure=measure, feature="end_value").sort_values("parameters")
-
-        def state(row: Any) -> str | None:
-            if row.diverged:
-                return "diverged" if row.diverged == row.seeds else "some diverged"
-            return None if pandas.isna(row.plateau) else row.plateau
-
-        return {row.size: state(row) for row in rows.itertuples()}
+        return {row.size: None if pandas.isna(row.plateau) else row.plateau for row in rows.itertuples()}
 
     def has_settled(self, name: str, measure: str) -> bool:
         """Whether every size of a circumstance has settled."""
@@ -379,9 +373,9 @@ def ratio_words(row: Mapping[str, Any]) -> str:
 
 
 def with_interval(value: float, low: float, high: float, digits: int) -> str:
-    """A positive number and its interval, if that is bounded."""
-    interval = f" [{positive(low, digits)}, {positive(high, digits)}]" if math.isfinite(high) else ""
-    return positive(value, digits) + interval
+    """A number and its interval, if that is bounded."""
+    interval = f" [{short_number(low, digits)}, {short_number(high, digits)}]" if math.isfinite(high) else ""
+    return short_number(value, digits) + interval
 
 
 def expected_ratio(row: Mapping[str, Any]) -> str:
@@ -549,7 +543,7 @@ def penalties_section(evidence: Evidence) -> str:
         {
             "circumstance": evidence.title(row["circumstance"]),
             "size": size_title(row["size"]),
-            "penalty, start": positive(row["start"], 4),
+            "penalty, start": short_number(row["start"], 4),
             "penalty, end [95%]": with_interval(row["end"], row["ci_low"], row["ci_high"], digits=4),
             "level in": f"{row['level']} of {counted(row['seeds'], 'run')}",
         }

@@ -18,7 +18,6 @@ from widthwise.report.palette import verdict_look
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
-    MOST_WRITTEN_OUT,
     NATS,
     NO_VALUE,
     UNITS,
@@ -28,8 +27,8 @@ from widthwise.report.wording import (
     format_verdict,
     p_value_label,
     percentage,
-    positive,
     rate_label,
+    short_number,
     size_title,
 )
 from widthwise.study.curves import AnyStudy
@@ -78,7 +77,8 @@ WHOLE = re.compile(rf"\[[^][\s]+, [^][\s]+\]|(?:&lt;|[≤≥]) {DIGITS}(?:e-?\d+
 
 # Inside a report a page has no files beside it: what it links to is in the report's menu.
 REPORT_SCRIPT = """<script>
-if (self !== top) document.querySelectorAll("a[href$='.html']").forEach(link => link.replaceWith(link.textContent));
+const beside = "a[href$='.html']:not([href*=':'])";
+if (self !== top) document.querySelectorAll(beside).forEach(link => link.replaceWith(link.textContent));
 </script>
 """
 # A column's title is a button that sorts: cells that begin with a number by it, before those with text, in which
@@ -254,13 +254,7 @@ def with_unit(text: str, feature: str) -> str:
 
 def decimals(digits: int) -> Callable[[float], str]:
     """Returns a function that writes a number with so many decimals; a very large one with an exponent."""
-
-    def written(value: float) -> str:
-        if pandas.isna(value):
-            return NO_VALUE
-        return f"−{positive(-value, digits)}" if value <= -MOST_WRITTEN_OUT else positive(value, digits)
-
-    return written
+    return lambda value: short_number(float(value), digits) if pandas.notna(value) else NO_VALUE
 
 
 def yes_or_no(value: bool) -> str:

@@ -252,7 +252,7 @@ def planned_work(study: Study, results: Path) -> list[dict]:
 
 def make_first(target: Path | str) -> str:
     """The command that makes a target, in words."""
-    return f"`snakemake {target} --cores 1`, with your --configfile behind"
+    return f"`snakemake {target} --cores 1`, followed by your --configfile"
 
 
 def dataset_summary(study: Study, results: Path) -> dict:

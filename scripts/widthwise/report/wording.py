@@ -18,8 +18,8 @@ NATS = "nats"
 UNITS = dict.fromkeys(FEATURES, NATS) | {"steps_to_midway": "doublings of steps"}
 SIZE_UNITS = ((10**9, " G"), (10**6, " M"), (10**3, " k"))
 NO_VALUE = "–"
-# Smaller settings, and larger penalties and ratios, have an exponent.
-LEAST_WRITTEN_OUT, MOST_WRITTEN_OUT = 0.01, 10_000
+# Settings up to the one, and other numbers from the other on, have an exponent.
+MOST_WITH_EXPONENT, MOST_WRITTEN_OUT = 0.01, 10_000
 # A share that is printed as all of it.
 ALL = 0.995
 
@@ -95,13 +95,15 @@ def rate_label(rate: float) -> str:
     return _with_exponent(rate, 2)
 
 
-def positive(value: float, digits: int) -> str:
-    """Formats a penalty or a ratio: 0.3, 24.1; a very large one with an exponent, as 9.1e6."""
-    return _with_exponent(value, 2) if MOST_WRITTEN_OUT <= value < math.inf else number(value, digits)
+def short_number(value: float, digits: int) -> str:
+    """Formats a number: 0.3, −24.1; a very large one with an exponent, as 9.1e6."""
+    if MOST_WRITTEN_OUT <= abs(value) < math.inf:
+        return ("−" if value < 0 else "") + _with_exponent(abs(value), 2)
+    return number(value, digits)
 
 
 def setting_label(value: object) -> str:
-    """Formats the value of a setting as YAML has it, a small one as rates are: true, 0.05, 1.28e-3.
+    """Formats the value of a setting for prose: true, null, 0.05, 1e-2, 1.28e-3.
 
     A real number has three significant digits, if these tell it.
     """
@@ -110,7 +112,7 @@ def setting_label(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     digits = 3 if math.isclose(float(f"{value:.3g}"), value, rel_tol=2e-4) else 6
-    return _with_exponent(value, digits) if 0 < abs(value) < LEAST_WRITTEN_OUT else f"{value:.{digits}g}"
+    return _with_exponent(value, digits) if 0 < abs(value) <= MOST_WITH_EXPONENT else f"{value:.{digits}g}"
 
 
 def percentage(share: float) -> str:

@@ -26,7 +26,7 @@ class Settings:
         return plain(self)
 
 
-# Of numbers that may be written as whole ones.
+# Types of lists whose whole numbers are read as floats.
 REAL_NUMBERS = (tuple[float, float], tuple[float, ...] | None)
 
 

@@ -15,8 +15,8 @@ WARM_UP_CALLS = 3
 def recorded(function: Function, images: Tensor, labels: Tensor, network: nn.Module) -> Function:
     """Returns the function for mini-batches of these shapes; it may change `network`'s buffers and gradients.
 
-    Kernels choose their workspaces in a few calls before; the network and the random state are then restored. The next
-    replay overwrites the result.
+    Warm-up calls let kernels choose their workspaces; the network and the random state are restored after them. The
+    next replay overwrites the result.
     """
     given = images.clone(), labels.clone()
     state = {name: value.clone() for name, value in network.state_dict().items()}
