@@ -2,8 +2,8 @@
 
 `benchmark` needs a dataset alone, not the study; makes tables/speed.csv, speed.json, run_seconds.csv and the figure
 `speed`, of the study whose --configfile is given. `python scripts/study.py estimate`, with the same --configfile, then
-goes by this machine's speed. Lightning and Keras are timed beside ours
-where they are installed (`pip install lightning keras tensorflow-cpu`).
+goes by this machine's speed. Lightning and Keras are timed beside ours where they are installed
+(`pip install lightning keras tensorflow-cpu`).
 """
 
 

@@ -229,6 +229,11 @@ def memory_of(settings, batch_size, input):
     )
 
 
+def each_try(amount):
+    """A resource of which a job asks for more with each retry."""
+    return lambda wildcards, attempt: attempt * amount
+
+
 def one_of(names):
     """A wildcard's constraint: only these names."""
     return "|".join(re.escape(str(name)) for name in names)

@@ -30,8 +30,8 @@ if STUDY.factory:
             "../envs/train.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: 8000 * attempt,
-            runtime=lambda wildcards, attempt: 60 * attempt,
+            mem_mb=each_try(8000),
+            runtime=each_try(60),
         params:
             # Params that take `output` are not compared. The output's name holds a digest of what decides it; these
             # settings also name a circumstance, for errors.
@@ -180,7 +180,7 @@ rule check_coordinates:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt
         * memory_of(run := first_steps_of(wildcards), run.training.batch_size, input),
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        runtime=each_try(60),
         device=STUDY.config["device"],
     params:
         settings=lambda wildcards: canonical_json(first_steps_of(wildcards)),
@@ -233,7 +233,7 @@ rule embed_networks:
             run.training.batch_size,
             input,
         ),
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        runtime=each_try(60),
         device=STUDY.config["device"],
     params:
         code=code("embed_networks"),
@@ -267,8 +267,8 @@ rule predict_masks:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=each_try(2000),
+        runtime=each_try(60),
         device=STUDY.config["device"],
     params:
         code=code("predict_masks"),

@@ -265,6 +265,14 @@ def test_the_rate_at_which_a_seed_diverged_has_a_cross_and_no_mean(figure_of):
     assert "a seed diverged" in words(figure_of("best_learning_rates"))
 
 
+def test_the_cross_of_a_rate_does_not_raise_the_panel(studies):
+    study, inputs = studies["default"]
+    low = inputs["runs"].assign(data_loss_end_value=0.1)
+    panel = drawn("best_learning_rates", study, inputs | {"runs": low}).axes[0]
+    assert any(line.get_marker() == "x" and len(line.get_xdata()) for line in panel.lines)
+    assert panel.get_ylim()[1] < 0.9  # guessing costs 0.69; the cross stands at 0.96 of the height
+
+
 def test_a_circumstance_of_which_every_run_diverged_at_once_keeps_its_place(studies):
     study, inputs = studies["default"]
     lost = {name: inputs[name][inputs[name]["circumstance"] != "too_fast"] for name in ("losses", "printed")} | {

@@ -41,8 +41,7 @@ def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4, signed: 
     if math.isnan(low):
         axes.set_yticks([])
         return False
-    means = [line.get_ydata() for line in axes.lines if line.get_linestyle() != "None"]
-    if not signed and numpy.nanmin(numpy.concatenate(means).astype(float)) >= 0:
+    if not signed and line_values(axes).min(initial=math.inf) >= 0:
         low = max(low, 0)  # an interval may reach below any loss
     if high >= FAR_BELOW * guessing:
         low, high = min(low, guessing), max(high, guessing)
@@ -126,7 +125,7 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
         from_zero: whether the axis begins at 0, so that parts add up to the eye.
     """
     low, highest = axes.dataLim.intervaly
-    high = highest_line(axes)
+    high = float(line_values(axes).max(initial=-math.inf))
     if classes is None:  # the lowest start, where the loss of guessing is not known
         guessing = min((line.get_ydata()[0] for line in axes.lines if len(line.get_ydata())), default=high)
     else:
@@ -149,10 +148,11 @@ def cut_far_above(axes: Axes, ends: Iterable[float], classes: int | None, *, fro
         )
 
 
-def highest_line(axes: Axes) -> float:
-    """Returns the highest finite value of all lines; bands may reach above it."""
-    values = numpy.concatenate([numpy.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
-    return float(values[numpy.isfinite(values)].max(initial=-math.inf))
+def line_values(axes: Axes) -> numpy.ndarray:
+    """Returns the finite values of all lines, flat; without bands, and without marks that stand alone."""
+    lines = [line.get_ydata() for line in axes.lines if line.get_linestyle() != "None"]
+    values = numpy.concatenate(lines or [[]]).astype(float)
+    return values[numpy.isfinite(values)]
 
 
 def panel_size(axes: Axes) -> tuple[float, float]:

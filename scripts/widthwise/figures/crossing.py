@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.features import CROSSING_MARGIN, CROSSING_SHARE
 from widthwise.figures.axes import size_labels
-from widthwise.figures.findings import MOST_NAMED
+from widthwise.figures.findings import in_brackets
 from widthwise.figures.layout import (
     AROUND_PANELS,
     MOST_HEIGHT,
@@ -159,8 +159,8 @@ def finding(study: AnyStudy, crossings: pandas.DataFrame, groups: list[list[str]
     always = extremes.loc[extremes["crossed"] == extremes["seeds"], "circumstance"]
     names = [group[0] for group in groups if group[0] in set(always)]
     if len(groups) > 1:
-        told = f" ({', '.join(study.titles(names))})" if 0 < len(names) <= MOST_NAMED else ""
-        return f"{crosses_in(len(names), f'{len(groups)} circumstances{told}')} in every seed"
+        of_all = f"{len(groups)} circumstances{in_brackets(study, names)}"
+        return f"{crosses_in(len(names), of_all)} in every seed"
     crossed, seeds = extremes[["crossed", "seeds"]].iloc[0]
     if seeds > 1:
         return crosses_in(crossed, f"{seeds} seeds")

@@ -73,8 +73,12 @@ def named(study: AnyStudy, circumstances: Sequence[str]) -> str:
     """Counts circumstances, and names them if they are few: "2 (plain depth, ten times the L2)"."""
     if not circumstances:
         return "none"
-    names = f" ({', '.join(study.titles(circumstances))})" if len(circumstances) <= MOST_NAMED else ""
-    return f"{len(circumstances)}{names}"
+    return f"{len(circumstances)}{in_brackets(study, circumstances)}"
+
+
+def in_brackets(study: AnyStudy, circumstances: Sequence[str]) -> str:
+    """Names circumstances if they are few, after their count: " (plain depth, ten times the L2)"."""
+    return f" ({', '.join(study.titles(circumstances))})" if 0 < len(circumstances) <= MOST_NAMED else ""
 
 
 def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
@@ -85,9 +89,9 @@ def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
-def curve_finding(verdicts: pandas.DataFrame, circumstance: str, measure: str) -> str:
-    """Says where a circumstance's curves start and end as parameters grow: "starts higher, ends lower"."""
-    return ", ".join(filter(None, (verdict_words(verdicts, circumstance, measure, feature) for feature in WORDS)))
+def curve_words(verdicts: pandas.DataFrame, circumstance: str, measure: str) -> list[str]:
+    """Says where a circumstance's curves start and end as parameters grow: "starts higher", "ends lower"."""
+    return [text for feature in WORDS if (text := verdict_words(verdicts, circumstance, measure, feature))]
 
 
 def ends_finding(study: AnyStudy, verdicts: pandas.DataFrame, circumstances: Sequence[str]) -> str:
@@ -122,8 +126,7 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
     if ours.empty:
         return f"The {MEASURES[measure]} as networks of every size train"
     if len(circumstances) == 1:
-        words = (verdict_words(verdicts, circumstances[0], measure, feature) for feature in WORDS)
-        return f"{subject} {' and '.join(clause(text) for text in words if text)}"
+        return f"{subject} {' and '.join(map(clause, curve_words(verdicts, circumstances[0], measure)))}"
     starts, ends = (
         sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
         for feature in ("starting_loss", "end_value")

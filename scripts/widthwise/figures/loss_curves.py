@@ -12,7 +12,7 @@ from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.tables import classes_of, rows_with
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, size_labels, step_axis, tick_log_ends
 from widthwise.figures.curves import curve_key, curve_note, draw_curves, draw_printed, draw_starts, shown_ends
-from widthwise.figures.findings import curve_finding, tally
+from widthwise.figures.findings import curve_words, tally
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.report.palette import size_colours
@@ -99,5 +99,5 @@ def panel_finding(verdicts: pandas.DataFrame, runs: pandas.DataFrame, circumstan
     """Says where the curves of a panel start and end, and how many runs diverged."""
     of_circumstance = runs[runs["circumstance"] == circumstance]
     diverged = int(of_circumstance["diverged"].sum())
-    finding = curve_finding(verdicts, circumstance, "objective")
+    finding = ", ".join(curve_words(verdicts, circumstance, "objective"))
     return finding + (f"; {diverged} of {counted(len(of_circumstance), 'run')} diverged" if diverged else "")
