@@ -66,10 +66,6 @@ include: "rules/report.smk"
 include: "rules/figures.smk"
 
 
-localrules:
-    all,
-
-
 rule all:
     """Makes the whole study. Every result is named: one that was lost is made again, even if what follows exists.
 
@@ -99,9 +95,6 @@ rule all:
 
 
 if not STUDY.curves:
-
-    localrules:
-        benchmark,
 
     rule benchmark:
         """Times every size's training step against the textbook's and against the machine's limit."""

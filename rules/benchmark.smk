@@ -6,11 +6,6 @@ goes by this machine's speed. Lightning and Keras are timed beside ours where th
 (`pip install lightning keras tensorflow-cpu`).
 """
 
-
-localrules:
-    measure_speed,
-
-
 # The settings whose training steps are timed.
 TIMED = [
     STUDY.run_settings(STUDY.judged[0], size, STUDY.seeds[0])
@@ -32,6 +27,7 @@ rule measure_speed:
         "<logs>/measure_speed.log",
     benchmark:
         "<benchmarks>/measure_speed.tsv"
+    localrule: True
     conda:
         "../envs/benchmark.yaml"
     threads: workflow.resource_settings.cores or 1  # all of them, so that nothing runs beside it

@@ -184,6 +184,12 @@ def run_of(wildcards):
     return run_settings(wildcards.circumstance, wildcards.size, wildcards.seed)
 
 
+def widest_run_of(wildcards):
+    """The settings of the widest run of the circumstance and seed that the wildcards name."""
+    size = max(STUDY.sizes(wildcards.circumstance), key=size_value)
+    return run_settings(wildcards.circumstance, size, wildcards.seed)
+
+
 def start_of(wildcards):
     """The settings of the starting losses that the wildcards name."""
     return STUDY.start_settings(wildcards.circumstance, wildcards.size)

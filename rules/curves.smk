@@ -4,10 +4,6 @@ Needs the CSV file of `curves` in the configuration; makes tables/losses.csv and
 """
 
 
-localrules:
-    gather_curves,
-
-
 # The CSV file is no input. Moving or touching it changes nothing. study.json holds its content's digest.
 rule gather_curves:
     """Puts the curves on common steps, and measures the features of each."""
@@ -20,6 +16,7 @@ rule gather_curves:
         "<logs>/gather_curves.log",
     benchmark:
         "<benchmarks>/gather_curves.tsv"
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: 1

@@ -7,9 +7,6 @@ time, and a touch would retrain everything.
 
 if STUDY.own_file and SOURCE:
 
-    localrules:
-        import_dataset,
-
     # If the data can no longer be read, this rule is left out, and the imported copy is kept.
     # A failed import leaves the images that were there, but not their summary: so it is tried again.
     # The data themselves are no input: moving or touching them changes nothing. Their digest is a parameter.
@@ -22,6 +19,7 @@ if STUDY.own_file and SOURCE:
             "<logs>/import_dataset.log",
         benchmark:
             "<benchmarks>/import_dataset.tsv"
+        localrule: True
         conda:
             "../envs/dataset.yaml"
         threads: 1
@@ -46,9 +44,6 @@ if STUDY.own_file and SOURCE:
 
 elif not STUDY.own_file:
 
-    localrules:
-        generate_dataset,
-
     rule generate_dataset:
         """Makes synthetic volumes and cuts labelled cubes out of them, anew for each seed."""
         output:
@@ -56,6 +51,7 @@ elif not STUDY.own_file:
         log:
             "<logs>/generate_dataset/{draw}.log",
         cache: True
+        localrule: True
         conda:
             "../envs/dataset.yaml"
         threads: 1

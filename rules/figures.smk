@@ -2,7 +2,7 @@
 
 Needs the tables, or the dataset; makes figures/{name}.svg, .pdf and .png. All rules inherit from the first: they differ
 in what they read, and in the module of widthwise.figures, of the rule's own name, that draws. `all` asks for those that
-the study has something to show in.
+the study has something to show in. Snakemake does not pass `localrule` on to a rule that inherits.
 """
 
 # A user's own data need not have a volume to predict a mask in: `segmentation` is then drawn when it is asked for.
@@ -20,13 +20,6 @@ FIGURES = [
 ]
 
 
-localrules:
-    loss_curves,
-    feature_trends,
-    verdict_map,
-    crossing,
-
-
 rule loss_curves:
     """The post's own figure: the objective against steps, one line for each size, one panel for each circumstance."""
     input:
@@ -39,9 +32,12 @@ rule loss_curves:
     output:
         **figure("loss_curves", "2 Loss curves"),
     log:
-        "<logs>/figures/loss_curves.log",
+        "<logs>/figures/<figure>.log",
     benchmark:
-        "<benchmarks>/figures/loss_curves.tsv"
+        "<benchmarks>/figures/<figure>.tsv"
+    pathvars:
+        figure="loss_curves",
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -63,10 +59,6 @@ rule loss_curves:
 
 if STUDY.penalised:
 
-    localrules:
-        loss_parts,
-        penalty_left,
-
     use rule loss_curves as loss_parts with:
         """Objective, data loss and penalty side by side."""
         input:
@@ -76,10 +68,9 @@ if STUDY.penalised:
             runs="<results>/tables/runs.csv",
         output:
             **figure("loss_parts", "2 Loss curves"),
-        log:
-            "<logs>/figures/loss_parts.log",
-        benchmark:
-            "<benchmarks>/figures/loss_parts.tsv"
+        pathvars:
+            figure="loss_parts",
+        localrule: True
         params:
             **drawing("loss_parts"),
 
@@ -92,10 +83,9 @@ if STUDY.penalised:
             penalty_ratios="<results>/tables/penalty_ratios.csv",
         output:
             **figure("penalty_left", "2 Loss curves"),
-        log:
-            "<logs>/figures/penalty_left.log",
-        benchmark:
-            "<benchmarks>/figures/penalty_left.tsv"
+        pathvars:
+            figure="penalty_left",
+        localrule: True
         params:
             **drawing("penalty_left"),
 
@@ -109,10 +99,9 @@ use rule loss_curves as feature_trends with:
         runs="<results>/tables/runs.csv",
     output:
         **figure("feature_trends", "3 Features and verdicts"),
-    log:
-        "<logs>/figures/feature_trends.log",
-    benchmark:
-        "<benchmarks>/figures/feature_trends.tsv"
+    pathvars:
+        figure="feature_trends",
+    localrule: True
     params:
         **drawing("feature_trends"),
 
@@ -125,10 +114,9 @@ use rule loss_curves as verdict_map with:
         features="<results>/tables/features.csv",
     output:
         **figure("verdict_map", "3 Features and verdicts"),
-    log:
-        "<logs>/figures/verdict_map.log",
-    benchmark:
-        "<benchmarks>/figures/verdict_map.tsv"
+    pathvars:
+        figure="verdict_map",
+    localrule: True
     params:
         **drawing("verdict_map"),
 
@@ -141,23 +129,14 @@ use rule loss_curves as crossing with:
         features="<results>/tables/features.csv",
     output:
         **figure("crossing", "3 Features and verdicts"),
-    log:
-        "<logs>/figures/crossing.log",
-    benchmark:
-        "<benchmarks>/figures/crossing.tsv"
+    pathvars:
+        figure="crossing",
+    localrule: True
     params:
         **drawing("crossing"),
 
 
 if not STUDY.curves:
-
-    localrules:
-        task,
-        segmentation,
-        coordinate_check,
-        best_learning_rates,
-        rate_budgets,
-        speed,
 
     use rule loss_curves as task with:
         """Shows the task: training cubes of every class, and a slice of a test volume with its mask."""
@@ -167,10 +146,9 @@ if not STUDY.curves:
             summary=f"{FIRST_DRAW}.json",
         output:
             **figure("task", "4 Task and networks"),
-        log:
-            "<logs>/figures/task.log",
-        benchmark:
-            "<benchmarks>/figures/task.tsv"
+        pathvars:
+            figure="task",
+        localrule: True
         params:
             **drawing("task"),
 
@@ -181,10 +159,9 @@ if not STUDY.curves:
             predictions="<results>/tables/segmentation.npz",
         output:
             **figure("segmentation", "4 Task and networks"),
-        log:
-            "<logs>/figures/segmentation.log",
-        benchmark:
-            "<benchmarks>/figures/segmentation.tsv"
+        pathvars:
+            figure="segmentation",
+        localrule: True
         params:
             **drawing("segmentation"),
 
@@ -196,10 +173,9 @@ if not STUDY.curves:
             coordinate_powers="<results>/tables/coordinate_powers.csv",
         output:
             **figure("coordinate_check", "4 Task and networks"),
-        log:
-            "<logs>/figures/coordinate_check.log",
-        benchmark:
-            "<benchmarks>/figures/coordinate_check.tsv"
+        pathvars:
+            figure="coordinate_check",
+        localrule: True
         params:
             **drawing("coordinate_check"),
 
@@ -212,10 +188,9 @@ if not STUDY.curves:
             slopes="<results>/tables/learning_rate_slopes.csv",
         output:
             **figure("best_learning_rates", "3 Features and verdicts"),
-        log:
-            "<logs>/figures/best_learning_rates.log",
-        benchmark:
-            "<benchmarks>/figures/best_learning_rates.tsv"
+        pathvars:
+            figure="best_learning_rates",
+        localrule: True
         params:
             **drawing("best_learning_rates"),
 
@@ -226,10 +201,9 @@ if not STUDY.curves:
             budgets="<results>/tables/learning_rate_budgets.csv",
         output:
             **figure("rate_budgets", "3 Features and verdicts"),
-        log:
-            "<logs>/figures/rate_budgets.log",
-        benchmark:
-            "<benchmarks>/figures/rate_budgets.tsv"
+        pathvars:
+            figure="rate_budgets",
+        localrule: True
         params:
             **drawing("rate_budgets"),
 
@@ -244,18 +218,14 @@ if not STUDY.curves:
             summary=f"{FIRST_DRAW}.json",
         output:
             **figure("speed", "5 Runs"),
-        log:
-            "<logs>/figures/speed.log",
-        benchmark:
-            "<benchmarks>/figures/speed.tsv"
+        pathvars:
+            figure="speed",
+        localrule: True
         params:
             **drawing("speed"),
 
 
 if "depth_trend" in FIGURES:
-
-    localrules:
-        depth_trend,
 
     use rule loss_curves as depth_trend with:
         """The data loss' end against depth, plain and with shortcuts."""
@@ -266,9 +236,8 @@ if "depth_trend" in FIGURES:
             runs="<results>/tables/runs.csv",
         output:
             **figure("depth_trend", "3 Features and verdicts"),
-        log:
-            "<logs>/figures/depth_trend.log",
-        benchmark:
-            "<benchmarks>/figures/depth_trend.tsv"
+        pathvars:
+            figure="depth_trend",
+        localrule: True
         params:
             **drawing("depth_trend"),

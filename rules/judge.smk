@@ -5,17 +5,13 @@ reads) and the tables of verdicts, contrasts, crossings, penalties and learning 
 """
 
 
-localrules:
-    describe_study,
-    judge_study,
-
-
 rule describe_study:
     """Writes the checked configuration, with every default, for the programs that analyse it."""
     output:
         study="<results>/study.json",
     log:
         "<logs>/describe_study.log",
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: 1
@@ -68,6 +64,7 @@ rule judge_study:
         "<logs>/judge_study.log",
     benchmark:
         "<benchmarks>/judge_study.tsv"
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: 1

@@ -5,11 +5,6 @@ explorer.html. With the figures, `snakemake --report` puts them together.
 """
 
 
-localrules:
-    write_answer,
-    write_pages,
-
-
 rule write_answer:
     """Answers the question from the tables alone."""
     input:
@@ -27,6 +22,7 @@ rule write_answer:
         "<logs>/write_answer.log",
     benchmark:
         "<benchmarks>/write_answer.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -66,6 +62,7 @@ rule write_pages:
         "<logs>/write_pages.log",
     benchmark:
         "<benchmarks>/write_pages.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     threads: 1

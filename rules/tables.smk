@@ -5,13 +5,6 @@ tables/*.csv: first one set for each circumstance, so that no job is given ten t
 """
 
 
-localrules:
-    gather_circumstance,
-    gather_study,
-    gather_coordinates,
-    gather_nesting,
-
-
 rule gather_circumstance:
     """Checks that one circumstance's runs are all there, with this study's settings, and gathers them."""
     input:
@@ -31,6 +24,7 @@ rule gather_circumstance:
         "<logs>/gather_circumstance/{circumstance}.log",
     benchmark:
         "<benchmarks>/gather_circumstance/{circumstance}.tsv"
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: 1
@@ -75,6 +69,7 @@ rule gather_study:
         "<logs>/gather_study.log",
     benchmark:
         "<benchmarks>/gather_study.tsv"
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: 1
@@ -114,6 +109,7 @@ use rule gather_study as gather_coordinates with:
         "<logs>/gather_coordinates.log",
     benchmark:
         "<benchmarks>/gather_coordinates.tsv"
+    localrule: True
     params:
         tables=subpath(output.coordinates, parent=True),
         parts=lambda wildcards, input: ["--coordinates", *input.coordinates],
@@ -132,6 +128,7 @@ use rule gather_study as gather_nesting with:
         "<logs>/gather_nesting.log",
     benchmark:
         "<benchmarks>/gather_nesting.tsv"
+    localrule: True
     params:
         tables=subpath(output.nesting, parent=True),
         parts=lambda wildcards, input: ["--nesting", *input.nesting],

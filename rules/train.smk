@@ -9,9 +9,6 @@ rule's output, which Snakemake would remove before it starts a job again.
 
 if STUDY.factory:
 
-    localrules:
-        gather_networks,
-
     rule describe_network:
         """Tries a user's own network on a mini-batch, and writes what it costs."""
         input:
@@ -59,6 +56,7 @@ if STUDY.factory:
         benchmark:
             "<benchmarks>/gather_networks.tsv"
         priority: 1001
+        localrule: True
         conda:
             "../envs/tables.yaml"
         threads: 1
@@ -224,15 +222,7 @@ rule embed_networks:
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt
-        * memory_of(
-            run := STUDY.run_settings(
-                wildcards.circumstance,
-                max(STUDY.sizes(wildcards.circumstance), key=size_value),
-                wildcards.seed,
-            ),
-            run.training.batch_size,
-            input,
-        ),
+        * memory_of(run := widest_run_of(wildcards), run.training.batch_size, input),
         runtime=each_try(60),
         device=STUDY.config["device"],
     params:

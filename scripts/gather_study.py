@@ -32,8 +32,6 @@ def main() -> None:
     parser.add_argument("--nesting", type=Path, nargs="*", default=[], help="embedded networks, one file per seed")
     arguments = parser.parse_args()
     log = start_logging("gather_study")
-    if not (arguments.circumstances or arguments.starts or arguments.coordinates or arguments.nesting):
-        sys.exit("nothing to gather: analysis.coordinate_check.circumstances names no circumstance")
 
     study = Study.read(arguments.study)
     tables: dict[str, pandas.DataFrame] = {}
@@ -60,6 +58,8 @@ def main() -> None:
         names = [f"{name}/seed{seed}" for name in study.nested for seed in study.seeds]
         check_complete((f"{path.parent.name}/{path.stem}" for path in arguments.nesting), names, "nesting.csv")
         tables["nesting"] = concatenated(arguments.nesting, "nesting")  # diverged runs have no rows
+    if not tables:
+        sys.exit("nothing to gather: analysis.coordinate_check.circumstances names no circumstance")
     for name, table in tables.items():
         write_table(arguments.tables / f"{name}.csv", table)
         log.info("%s: %d rows", name, len(table))

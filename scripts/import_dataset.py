@@ -11,7 +11,7 @@ import logging
 import time
 from pathlib import Path
 
-from widthwise.data.arrays import OwnData, read_own_data
+from widthwise.data.arrays import OwnData, in_channel, read_own_data
 from widthwise.data.samples import SourceError
 from widthwise.data.storage import write_dataset
 from widthwise.files import atomic_write, write_json
@@ -36,7 +36,7 @@ def tell_findings(log: logging.Logger, path: str, own: OwnData) -> None:
             found.standard_deviation[channel],
             found.least[channel],
             found.greatest[channel],
-            f" in channel {channel}" if len(found.mean) > 1 else "",
+            in_channel(found, channel),
         )
     if own.scaling:
         log.info("%s: images are standardised by the mean and the standard deviation", path)

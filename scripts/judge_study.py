@@ -75,17 +75,7 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
         judged["penalty_ratios"] = penalty_ratios(runs, ends, study.references, study.expected_penalty_ratios)
     grids = {name: learning_rates.Grid.of(runs, members) for name, members in study.grids.items()}
     if grids:
-        expected = {name: study.circumstances[members[0]].expected_rates for name, members in study.grids.items()}
-        judged["learning_rates"] = learning_rates.rates_table(grids)
-        judged["learning_rate_slopes"] = learning_rates.slopes_table(grids, expected)
-        judged["learning_rate_choices"] = learning_rates.choices_table(grids)
-        judged["learning_rate_verdicts"] = learning_rates.verdicts_table(grids, expected, base_width_of(study))
-        data_losses = data_losses_of(losses, runs, [name for members in study.grids.values() for name in members])
-        judged["learning_rate_budgets"] = learning_rates.budgets_table(
-            grids,
-            {name: [data_losses[member] for member in members] for name, members in study.grids.items()},
-            study.analysis.end_window,
-        )
+        judged |= judge_grids(study, grids, losses, runs)
     evidence = Evidence(
         verdicts=judged["verdicts"],
         contrasts=judged["contrasts"],
@@ -98,9 +88,22 @@ def judge(study: AnyStudy, found: dict[str, pandas.DataFrame]) -> dict[str, pand
     return judged | {"literature": literature(study.claims, evidence)}
 
 
-def base_width_of(study: AnyStudy) -> int:
-    """The width at which a rate would be tuned before it is moved to others; a user's own network has its smallest."""
-    return study.config["network"].get("base_width", min(study.widths))
+def judge_grids(
+    study: AnyStudy, grids: dict[str, learning_rates.Grid], losses: pandas.DataFrame, runs: pandas.DataFrame
+) -> dict[str, pandas.DataFrame]:
+    """The tables of the grids of learning rates, by name."""
+    expected = {name: study.circumstances[members[0]].expected_rates for name, members in study.grids.items()}
+    # Where a rate would be tuned before it is moved to other widths. A user's own network has its smallest.
+    base_width = study.config["network"].get("base_width", min(study.widths))
+    data_losses = data_losses_of(losses, runs, [name for members in study.grids.values() for name in members])
+    curves = {name: [data_losses[member] for member in members] for name, members in study.grids.items()}
+    return {
+        "learning_rates": learning_rates.rates_table(grids),
+        "learning_rate_slopes": learning_rates.slopes_table(grids, expected),
+        "learning_rate_choices": learning_rates.choices_table(grids),
+        "learning_rate_verdicts": learning_rates.verdicts_table(grids, expected, base_width),
+        "learning_rate_budgets": learning_rates.budgets_table(grids, curves, study.analysis.end_window),
+    }
 
 
 def data_losses_of(losses: pandas.DataFrame, runs: pandas.DataFrame, circumstances: list[str]) -> dict[str, Curves]:

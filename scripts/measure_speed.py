@@ -27,6 +27,7 @@ from widthwise.training.benchmark import LIMITS, fitted_speed, samples_per_secon
 from widthwise.training.device import device_name, network_parser, start_computing
 from widthwise.training.loop import prepare_training
 
+TURNS = 9  # timings of each method
 # Epochs, and the training data divided by so much.
 WHOLE_RUNS = (("epochs", 1, 4), ("epochs", 2, 4), ("epochs", 4, 4), ("data", 1, 2), ("data", 1, 1))
 
@@ -35,7 +36,6 @@ def main() -> None:
     parser = network_parser(__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="settings of one run of each size, as JSON")
     parser.add_argument("--complexities", type=json.loads, required=True, help="what each of them costs, as JSON")
-    parser.add_argument("--turns", type=int, default=9, help="timings of each method (default: 9)")
     parser.add_argument("--speed-table", type=Path, required=True, help="CSV file to write: samples per second")
     parser.add_argument("--speed", type=Path, required=True, help="JSON file to write: the speed that fits all sizes")
     parser.add_argument("--seconds-table", type=Path, required=True, help="CSV file to write: seconds of whole runs")
@@ -47,7 +47,7 @@ def main() -> None:
     complexities = [Complexity(**values) for values in arguments.complexities]
     rows = []
     for run, complexity in zip(runs, complexities, strict=True):
-        rows += samples_per_second(run, complexity, arrays, task, device, arguments.turns)
+        rows += samples_per_second(run, complexity, arrays, task, device, TURNS)
         log.info("%s measured", run.size)
     table = pandas.DataFrame(rows)
     ours = table[table["method"] == "widthwise"]

@@ -235,13 +235,3 @@ def test_a_time_lapse_is_compared_at_equal_rate_times_steps(offset, agrees):
     for size in found:
         assert size.difference.estimate == pytest.approx(offset + 0.002)
         assert size.agrees == agrees
-
-
-def test_a_time_lapse_fails_at_a_size_with_a_diverged_run():
-    found = time_lapse(*lapsed(0.0, diverged=True), "fast", "slow")
-    assert [size.agrees for size in found] == ["yes", "no"]
-
-
-def test_a_time_lapse_needs_a_higher_rate():
-    with pytest.raises(ValueError, match="fast has no higher learning rate than slow"):
-        time_lapse(*lapsed(0.0, ratio=1), "fast", "slow")

@@ -14,8 +14,6 @@ from widthwise.analysis.gathering import (
     budget_steps,
     differences,
     gather_circumstance,
-    gather_losses,
-    gather_runs,
     gather_starts,
 )
 
@@ -115,45 +113,26 @@ def test_the_middle_size_has_its_own_budget_to_the_step():
     assert math.isnan(budget_steps(runs)[0])
 
 
-def test_a_missing_run_is_named():
-    with pytest.raises(IncompleteTableError, match=r"run\.json: missing no_l2/width3/seed0"):
-        gather_runs([*RECORDS[:2], *RECORDS[3:]], EXPECTED)
-    with pytest.raises(IncompleteTableError, match=r"losses\.csv: missing no_l2/width8/seed1"):
-        gather(logs=LOGS[:5])
-
-
-def test_a_duplicate_run_is_named():
-    with pytest.raises(IncompleteTableError, match=r"run\.json: duplicate no_l2/width2/seed1"):
-        gather_runs([*RECORDS, RECORDS[1]], EXPECTED)
-    with pytest.raises(IncompleteTableError, match=r"losses\.csv: duplicate no_l2/width2/seed1"):
-        gather(logs=[*LOGS, LOGS[1]])
-
-
-def test_an_unexpected_run_is_named():
-    with pytest.raises(IncompleteTableError, match=r"unexpected no_l2/width14/seed0"):
-        gather_runs([*RECORDS, record(14, 0)], EXPECTED)
-
-
 @pytest.mark.parametrize(
-    ("spoilt", "message"),
+    ("records", "logs", "message"),
     [
-        (log(2, 0, range(STEPS)), "ends at step 19 of 20"),
-        (log(2, 0, (0, 2, 1)), "must ascend"),
-        (log(2, 0, (0, 1, 1, 20)), "must ascend"),
-        (log(2, 0, (1, 20)), "must ascend from 0"),
-        (pandas.concat([log(2, 0), log(5, 0)]), "also holds rows of no_l2/width5/seed0"),
-        (log(2, 0, ()), "missing no_l2/width2/seed0"),
+        ([*RECORDS[:2], *RECORDS[3:]], LOGS, r"run\.json: missing no_l2/width3/seed0"),
+        ([*RECORDS, RECORDS[1]], LOGS, r"run\.json: duplicate no_l2/width2/seed1"),
+        ([*RECORDS, record(14, 0)], LOGS, r"run\.json: unexpected no_l2/width14/seed0"),
+        (RECORDS, LOGS[:5], r"losses\.csv: missing no_l2/width8/seed1"),
+        (RECORDS, [*LOGS, LOGS[1]], r"losses\.csv: duplicate no_l2/width2/seed1"),
+        (RECORDS, [log(2, 0, ()), *LOGS[1:]], r"losses\.csv: missing no_l2/width2/seed0"),
+        (RECORDS, [log(2, 0, (0, 2, 1)), *LOGS[1:]], "must ascend"),
+        (RECORDS, [log(2, 0, (0, 1, 1, 20)), *LOGS[1:]], "must ascend"),
+        (RECORDS, [log(2, 0, (1, 20)), *LOGS[1:]], "must ascend from 0"),
+        (RECORDS, [pandas.concat([log(2, 0), log(5, 0)]), *LOGS[1:]], "also holds rows of no_l2/width5/seed0"),
+        (RECORDS, [log(2, 0, range(STEPS)), *LOGS[1:]], "no_l2/width2/seed0: ends at step 19 of 20"),
+        ([record(2, 0, steps=10), *RECORDS[1:]], [log(2, 0, range(11)), *LOGS[1:]], "seed0: ends at step 10 of 20"),
     ],
 )
-def test_a_spoilt_log_is_an_error(spoilt, message):
+def test_a_table_that_is_not_complete_is_an_error_that_names_the_run(records, logs, message):
     with pytest.raises(IncompleteTableError, match=message):
-        gather_losses([spoilt, *LOGS[1:]], gather_runs(RECORDS, EXPECTED))
-
-
-def test_a_run_that_stopped_before_its_end_is_an_error():
-    short = [record(2, 0, steps=10), *RECORDS[1:]]
-    with pytest.raises(IncompleteTableError, match="no_l2/width2/seed0: ends at step 10 of 20"):
-        gather(short, [log(2, 0, range(11)), *LOGS[1:]])
+        gather(records, logs)
 
 
 def test_a_diverged_run_may_end_early_or_at_once():

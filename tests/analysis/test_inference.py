@@ -88,7 +88,13 @@ def test_the_jackknife_of_a_mean_is_its_t_interval():
 
 @pytest.mark.parametrize(
     ("low", "high", "way", "equal"),
-    [(0.1, 0.2, 1, "yes"), (-0.2, -0.1, -1, "yes"), (-0.1, 0.3, 0, "undecided"), (0.3, 0.4, 1, "no")],
+    [
+        (0.1, 0.25, 1, "yes"),
+        (-0.2, -0.1, -1, "yes"),
+        (0, 0.2, 0, "yes"),
+        (-0.1, 0.3, 0, "undecided"),
+        (0.3, 0.4, 1, "no"),
+    ],
 )
 def test_a_direction_and_where_a_value_lies_are_read_off_the_interval(low, high, way, equal):
     interval = Interval((low + high) / 2, low, high)

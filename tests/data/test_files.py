@@ -30,7 +30,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     killed = """
 import os, signal, sys
 from pathlib import Path
-from widthwise.files import atomic_write, claim
+from widthwise.files import atomic_write
 with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

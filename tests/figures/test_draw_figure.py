@@ -25,22 +25,24 @@ def test_every_figure_is_a_module_that_draws(name):
 
 
 def test_inputs_are_read_by_their_endings(tmp_path):
-    study = synthetic.make_study()
-    tables = synthetic.make_tables(study)
+    def read(figure, *files):
+        paths = {file.split(".")[0]: tmp_path / file for file in files}
+        return draw_figure.read_inputs(importlib.import_module(f"widthwise.figures.{figure}"), paths)
+
+    tables = synthetic.make_tables(synthetic.make_study())
     for name in ("verdicts", "features"):
         tables[name].to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "summary.json").write_text('{"class_counts": {"train": [1, 2]}}')
     numpy.savez(tmp_path / "predictions.npz", **synthetic.make_predictions())
-    with h5py.File(tmp_path / "seed0.h5", "w") as file:
+    with h5py.File(tmp_path / "images.h5", "w") as file:
         file["train/images"] = numpy.ones((2, 1, 3, 3, 3), "float32")
-    figure = importlib.import_module("widthwise.figures.verdict_map")
-    paths = {name: tmp_path / f"{name}.csv" for name in ("verdicts", "features")}
-    table = draw_figure.read_inputs(figure, paths)["verdicts"]
+    table = read("verdict_map", "verdicts.csv", "features.csv")["verdicts"]
     assert len(table) == len(tables["verdicts"])
     assert table["agrees"].dtype == "boolean"
-    assert draw_figure.read_json(tmp_path / "summary.json")["class_counts"]["train"] == [1, 2]
-    assert draw_figure.read_npz(tmp_path / "predictions.npz")["foreground"].shape[0] == 3
-    assert draw_figure.read_h5(tmp_path / "seed0.h5")["train/images"].sum() == 54
+    task = read("task", "images.h5", "summary.json")
+    assert task["summary"]["class_counts"]["train"] == [1, 2]
+    assert task["images"]["train/images"].sum() == 54
+    assert read("segmentation", "predictions.npz")["predictions"]["foreground"].shape[0] == 3
 
 
 def test_an_unknown_input_is_named_with_those_that_are_known(tmp_path):

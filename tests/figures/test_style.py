@@ -112,11 +112,8 @@ def test_the_ends_of_a_logarithmic_axis_are_ticks(low, ratio):
 
 
 def test_labels_of_close_positions_are_left_out_but_not_the_last(axes):
-    log_axis(axes, [1, 2, 100, 180, 200], ["a", "b", "c", "d", "e"])
-    labels = [label.get_text() for label in axes.get_xticklabels()]
-    assert labels[0] == "a"
-    assert labels[-1] == "e"
-    assert labels[3] == ""
+    log_axis(axes, [1, 2, 20, 180, 200], str)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "", "20", "", "200"]
     assert len(axes.get_xticks()) == 5
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -29,6 +30,16 @@ DATASET = {"class_counts": {"train": [384, 384], "test": [64, 64]}, "shape": [1,
 MARGIN = 0.05
 PENALTIES = (0.02, 0.04, 0.08)
 SMALLEST = {"steps_to_midway": 6.0}  # features of the smallest size that are not 0.7: the logarithm of 64 steps
+REPORTED_START, REPORTED_END = ("objective", "starting_loss"), ("objective", "end_value")
+DATA_START, DATA_END = ("data_loss", "starting_loss"), ("data_loss", "end_value")
+MIDWAY = ("data_loss", "steps_to_midway")
+DECAYS = {("objective", "initial_decay"): 0.3, ("data_loss", "initial_decay"): 0.3}
+# As the catalogue expects of baseline and no_l2: only the penalty starts higher, and the data loss ends lower.
+BETTER = {**DECAYS, DATA_END: -0.4, MIDWAY: -1.0}
+AS_EXPECTED = {
+    "baseline": {**BETTER, REPORTED_START: 0.1, REPORTED_END: -0.3},
+    "no_l2": {**BETTER, REPORTED_END: -0.4},
+}
 
 
 def example_study(**settings) -> Study:
@@ -46,10 +57,9 @@ def example_evidence(
     settled: bool = True,
     crossed: int = 0,
     penalties: Mapping[str, Sequence[float]] | None = None,
-    without: tuple[str, ...] = (),
     **tables,
 ) -> Evidence:
-    """Tables in which a feature changes with size as told, from 0.7 or `SMALLEST`; others do not change.
+    """Tables in which a feature changes with size by `changes`, from 0.7 or `SMALLEST`; others do not change.
 
     Args:
         study: the study.
@@ -58,7 +68,6 @@ def example_evidence(
         settled: whether every size has settled; else all are still moving.
         crossed: in how many seeds the largest crosses below the smallest.
         penalties: the penalty at the end of each size, in place of `PENALTIES`; at the start it is half of that.
-        without: names of tables to leave out.
         tables: tables in place of these.
     """
     rows = {name: [] for name in TABLES}
@@ -92,7 +101,7 @@ def example_evidence(
     made["runs"] = make_table("runs", fill(rows["runs"], "runs"))
     if study.penalised:
         made |= penalty_tables(study, penalties or {}, settled)
-    return Evidence(study, DATASET, {name: table for name, table in (made | tables).items() if name not in without})
+    return Evidence(study, DATASET, made | tables)
 
 
 def penalty_tables(study: Study, penalties: Mapping[str, Sequence[float]], settled: bool) -> dict:
@@ -111,6 +120,25 @@ def penalty_tables(study: Study, penalties: Mapping[str, Sequence[float]], settl
     found = end_penalties(runs, study.penalised)
     ratios = penalty_ratios(runs, found, study.references, study.expected_penalty_ratios)
     return {"penalties": penalty_table(runs, found), "penalty_ratios": ratios}
+
+
+def with_tables(evidence: Evidence, **tables: pandas.DataFrame) -> Evidence:
+    """The evidence with these tables in place of its own."""
+    return replace(evidence, tables=evidence.tables | tables)
+
+
+def with_values(evidence: Evidence, table: str, where: str, **values: object) -> Evidence:
+    """The evidence with other values in the rows of a table for which the query `where` holds."""
+    rows = evidence.tables[table].copy()
+    matching = rows.eval(where)
+    for column, value in values.items():
+        rows.loc[matching, column] = value
+    return with_tables(evidence, **{table: rows})
+
+
+def section(answer: str, title: str) -> str:
+    """The text below a heading."""
+    return answer.split(f"## {title}\n")[1].split("\n## ")[0].strip()
 
 
 def verdict_of(change: float) -> str:

@@ -10,7 +10,18 @@ from dataclasses import replace
 import judge_study
 import pytest
 import yaml
-from example_study import CONFIG, DEFAULTS, MARGIN, SCHEMA_KEYS, SEEDS, SIZES, example_evidence
+from example_study import (
+    CONFIG,
+    DEFAULTS,
+    MARGIN,
+    SCHEMA_KEYS,
+    SEEDS,
+    SIZES,
+    example_evidence,
+    section,
+    with_tables,
+    with_values,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_curves import write_curves
@@ -54,17 +65,13 @@ def changes(study: Study, **others) -> dict:
     return {name: others.get(name, RISE) for name in study.judged}
 
 
-def section(answer: str, title: str) -> str:
-    return answer.split(f"## {title}\n")[1].split("\n## ")[0]
-
-
 def tried(answer: str) -> list[str]:
     """The circumstances that what to change rests on."""
     return [title for line in remedies(answer) for title in re.findall(r"(?:\(tried: |As in: )(.*?)\)?\.$", line)]
 
 
 def remedies(answer: str) -> list[str]:
-    return section(answer, "What to change").strip().splitlines() if "## What to change" in answer else []
+    return section(answer, "What to change").splitlines() if "## What to change" in answer else []
 
 
 def causes(answer: str) -> list[str]:
@@ -111,9 +118,9 @@ def test_a_rise_by_the_penalty():
     assert causes(answer) == ["Penalty: 67%"]
     assert "With no L2 (`training.l2` 1e-4 → 0) the change with size is +0.200, not +0.600: −0.400" in explained
     assert "Noise: over 5 seeds the change is known to ±0.010, 2% of the rise." in explained
-    assert section(answer, "What to change").strip() == (
+    assert remedies(answer) == [
         "1. Compare sizes by data loss, or scale lambda so that the penalty is alike at every size (tried: no L2)."
-    )
+    ]
     assert "What could not be told" not in answer
     assert len(answer.splitlines()) < 120
 
@@ -127,14 +134,14 @@ def test_a_rise_by_the_rate_and_less_by_other_factors():
         "tenfold_rate": {REPORTED: 0.8, DATA: 0.8},
         "more_steps": {REPORTED: 0.3, DATA: 0.3},
     }
-    answer = write_answer(example_evidence(study, {name: others.get(name, rise) for name in study.judged}))
+    evidence = example_evidence(study, {name: others.get(name, rise) for name in study.judged})
+    answer = write_answer(evidence)
     assert opening(answer).endswith(" What explains most of it: learning rate (75%).")
     assert "penalty" not in answer.lower()
     explained = section(answer, "What explains the rise")
     assert causes(answer) == ["Learning rate: 75%", "Number of steps: 25%"]
     assert "Ten times the rate: the largest network ends higher, and is harmed more than the smaller ones." in explained
-    lower = example_evidence(study, {name: others.get(name, rise) for name in study.judged})
-    lower.tables["contrasts"].loc[lower.tables["contrasts"]["circumstance"] == "tenfold_rate", "at_largest_high"] = -0.1
+    lower = with_values(evidence, "contrasts", "circumstance == 'tenfold_rate'", at_largest_high=-0.1)
     helped = "Ten times the rate: the largest network ends lower, but gains less than the smaller ones."
     assert helped in section(write_answer(lower), "What explains the rise")
     assert tried(answer) == ["a tenth of the rate", "four times the steps"]
@@ -152,7 +159,7 @@ def test_a_factor_that_only_harms_small_networks_is_no_remedy(at_largest, words)
     evidence = example_evidence(study, changes(study, tenth_of_rate={REPORTED: 0.1, DATA: 0.1}))
     low, high = at_largest
     contrasts = evidence.tables["contrasts"].assign(at_largest_low=low, at_largest_high=high)
-    answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
+    answer = write_answer(with_tables(evidence, contrasts=contrasts))
     assert "Learning rate" not in answer
     assert f" A tenth of the rate: {words}.\n" in answer
     assert "Divide the learning rate" not in answer
@@ -209,7 +216,7 @@ def test_where_nothing_rises_the_suspects_that_help_are_named():
     study = own_study("no_l2", "tenth_of_rate", "tenfold_rate")
     falling = {"baseline": -0.8, "no_l2": -0.8, "tenth_of_rate": -0.1, "tenfold_rate": -0.9}
     answer = write_answer(example_evidence(study, {name: {REPORTED: end, DATA: end} for name, end in falling.items()}))
-    assert section(answer, "What each suspect does").strip().splitlines()[0] == (
+    assert section(answer, "What each suspect does").splitlines()[0] == (
         "No L2: no difference, within the margin. "
         "A tenth of the rate: the largest network ends higher, and is harmed more than the smaller ones. "
         "Ten times the rate: the largest network ends lower, and gains more than the smaller ones."
@@ -222,9 +229,7 @@ def test_a_trend_that_some_size_goes_against(change, way):
     verdicts = {("baseline", measure, "end_value"): "undecided" for measure in ("objective", "data_loss")}
     found = {name: {REPORTED: change, DATA: change} for name in study.judged} | {"warm_up": {}}
     evidence = example_evidence(study, found, verdicts=verdicts)
-    contrasts = evidence.tables["contrasts"].copy()
-    contrasts.loc[contrasts["circumstance"] == "warm_up", "verdict"] = "undecided"
-    answer = write_answer(replace(evidence, tables=evidence.tables | {"contrasts": contrasts}))
+    answer = write_answer(with_values(evidence, "contrasts", "circumstance == 'warm_up'", verdict="undecided"))
     why = "(the sizes do not go one way)"
     assert f"**Undecided: larger networks end {way} as a trend, but the sizes do not go one way.**" in answer
     assert f"], undecided {why}." in answer.split("\n\n")[1]
@@ -244,12 +249,11 @@ def test_a_trend_that_some_size_goes_against(change, way):
 def test_a_size_that_diverged_has_no_end(diverged, words):
     study = own_study("tenth_of_rate", training={"l2": 0})
     evidence = example_evidence(study, {}, verdicts={("baseline", *DATA): "diverged"})
-    features, verdicts = evidence.tables["features"].copy(), evidence.tables["verdicts"].copy()
     for size, runs in zip(("width2", "width26"), diverged, strict=True):
-        features.loc[features["size"] == size, "diverged"] = runs
+        evidence = with_values(evidence, "features", f"size == '{size}'", diverged=runs)
     if any(diverged):
-        verdicts.loc[verdicts["circumstance"] == "baseline", "change"] = float("nan")
-    answer = write_answer(replace(evidence, tables=evidence.tables | {"features": features, "verdicts": verdicts}))
+        evidence = with_values(evidence, "verdicts", "circumstance == 'baseline'", change=math.nan)
+    answer = write_answer(evidence)
     end = "." if any(diverged) else ": 0.000 [−0.010, +0.010]."
     assert f"{words}{end}" in answer.split("\n\n")[1]
 
@@ -257,22 +261,18 @@ def test_a_size_that_diverged_has_no_end(diverged, words):
 def test_a_slight_rise_is_called_hardly_any():
     study = own_study("no_l2")
     evidence = example_evidence(study, changes(study))
-    verdicts = evidence.tables["verdicts"].assign(slight=lambda rows: rows["verdict"] == "rises")
-    answer = write_answer(replace(evidence, tables=evidence.tables | {"verdicts": verdicts}))
+    answer = write_answer(with_values(evidence, "verdicts", "verdict == 'rises'", slight=True))
     assert "**Hardly: larger networks end slightly higher.**" in answer
 
 
 def test_what_could_not_be_told():
     study = own_study("no_l2", "warm_up", "tenth_of_rate")
     evidence = example_evidence(study, changes(study), settled=False)
-    contrasts = evidence.tables["contrasts"].copy()
-    contrasts.loc[contrasts["circumstance"] == "no_l2", "verdict"] = "mixed"
-    contrasts.loc[contrasts["circumstance"] == "warm_up", "verdict"] = "undecided"
-    runs = evidence.tables["runs"].copy()
-    runs["diverged"] = (runs["circumstance"] == "tenth_of_rate") & (runs["size"] == "width26") & (runs["seed"] < 2)
-    tables = evidence.tables | {"contrasts": contrasts, "runs": runs}
-    untold = section(write_answer(replace(evidence, tables=tables)), "What could not be told").strip().splitlines()
-    assert untold == [
+    evidence = with_values(evidence, "contrasts", "circumstance == 'no_l2'", verdict="mixed")
+    evidence = with_values(evidence, "contrasts", "circumstance == 'warm_up'", verdict="undecided")
+    lost = "circumstance == 'tenth_of_rate' and size == 'width26' and seed < 2"
+    evidence = with_values(evidence, "runs", lost, diverged=True)
+    assert section(write_answer(evidence), "What could not be told").splitlines() == [
         "- The effect depends on the size: no L2.",
         "- The effect is undecided (about 12 seeds would halve the interval): a warm-up.",
         "- What these would change was not tried: initialisation, number of steps and epsilon. "
@@ -346,10 +346,10 @@ def test_it_says_what_it_holds_for():
     assert "- The built-in network with Adam at 1e-3, lambda 1e-4 in the loss, Glorot's initialisation" in scope
     assert ", BatchNorm, mini-batches of 8, 3 epochs. `study.json` has every setting.\n" in scope
     assert "30 runs: 3 sizes of 15.7 k to 2.61 M parameters, 5 seeds, 288 steps." in scope
-    assert scope.endswith("cubes of 25 voxels a side in 2 classes: intervals cover seeds, not other data.\n")
+    assert scope.endswith("cubes of 25 voxels a side in 2 classes: intervals cover seeds, not other data.")
     noted = evidence.dataset | {"notes": ["there is no test split: val is the test split", "Classes are numbered."]}
     scope = section(write_answer(replace(evidence, dataset=noted)), "What this holds for")
-    assert scope.endswith("\n- There is no test split: val is the test split.\n- Classes are numbered.\n")
+    assert scope.endswith("\n- There is no test split: val is the test split.\n- Classes are numbered.")
 
 
 def test_an_own_study_tells_the_start_and_how_much_of_it_is_penalty():
@@ -361,7 +361,7 @@ def test_an_own_study_tells_the_start_and_how_much_of_it_is_penalty():
     assert "| data loss, start | 0.700 | 0.768 | +0.068 [+0.058, +0.078] | rises |" in table
     assert "| penalty, start | 0.000 | 0.862 | +0.862 | – |" in table
     assert "The start is the mean over untrained networks; the end is the mean over the last 10% of the steps." in table
-    told = section(answer, "Start, time and crossing").strip().splitlines()
+    told = section(answer, "Start, time and crossing").splitlines()
     assert told[0] == "- **Does it start higher?** Yes: in larger networks the data loss starts higher (0.700 → 0.768)."
     assert [line.split("**")[1] for line in told] == [
         "Does it start higher?",
@@ -479,7 +479,7 @@ def test_curves_without_the_data_loss_are_not_split(tmp_path):
     known = {
         name: table[table["measure"] == "objective"] for name, table in evidence.tables.items() if "measure" in table
     }
-    answer = write_answer(replace(evidence, tables=evidence.tables | known))
+    answer = write_answer(with_tables(evidence, **known))
     assert "The reported loss ends at 0.700" in answer
     assert "| data loss" not in answer
     assert "| penalty" not in answer
@@ -635,8 +635,7 @@ def test_what_was_not_compared_is_named(tmp_path):
     names = ("baseline", "other", "fixed_std_init", "fixed_std_no_l2")
     few = {("other", 0)} | {(name, rank) for name in names[2:] for rank in (0, 1)}
     answer = answer_on_curves(tmp_path, dict.fromkeys(names, RISING), skipped=few)
-    untold = section(answer, "What could not be told").strip().splitlines()
-    assert untold[:2] == [
+    assert section(answer, "What could not be told").splitlines()[:2] == [
         "- Unknown, since sizes are not those of baseline: fixed standard deviation and other.",
         "- Unknown, since a verdict needs 3 sizes: fixed standard deviation without L2.",
     ]

@@ -13,7 +13,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from widthwise.report.explorer import LEAST_STEPS, MOST_POINTS, MOST_STEPS, curves, explorer_page
+from widthwise.report.explorer import LEAST_STEPS, MOST_POINTS, explorer_page
 from widthwise.study.curves import CurvesStudy
 
 DOTS = "#curves .role-mark.mark-symbol path"
@@ -389,9 +389,9 @@ def test_a_page_of_means_draws_them(browser, tmp_path):
     assert browser.errors() == []
 
 
-def test_a_run_that_diverged_has_the_steps_that_it_reached(tables):
-    losses = tables["losses"].query("circumstance == 'too_fast'")
-    found = curves(losses, tables["printed"].query("circumstance == 'too_fast'"), MOST_STEPS)
+def test_a_run_that_diverged_has_the_steps_that_it_reached(study, tables):
+    page = explorer_page(study, tables["losses"], tables["printed"], classes=2)
+    found = study_of(page)["circumstances"]["too_fast"]
     lengths = {len(run["objective"]) for run in found["runs"]}
     assert lengths == {len(synthetic.STEPS), synthetic.STEPS.index(synthetic.DIVERGED[3]) + 1}
     assert [size["size"] for size in found["sizes"]] == [f"width {width}" for width in synthetic.WIDTHS]

@@ -42,7 +42,6 @@ from widthwise.study.configuration import with_defaults
             ["baseline", "no_l1"],
             "study: unknown circumstance 'no_l1'; did you mean no_l2? allowed: baseline, no_l2, ",
         ),
-        ("study", ["no_l1"], "study: unknown circumstance 'no_l1'; did you mean no_l2? allowed: baseline, no_l2, "),
         ("study", ["learning_rates"], "study: only grids of learning rates given; write one more circumstance"),
         (
             "analysis.coordinate_check.circumstances",

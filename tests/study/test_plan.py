@@ -229,7 +229,7 @@ def test_the_users_config_is_left_as_it_was():
     assert config == before
 
 
-@pytest.mark.parametrize("key", ["hypothesis", "source", "look_for", "change", "title", "family"])
+@pytest.mark.parametrize("key", ["hypothesis", "look_for", "change", "title", "family"])
 def test_texts_are_no_part_of_a_runs_settings(key):
     study = study_with((f"circumstances.no_l2.{key}", "another"))
     assert getattr(study.circumstances["no_l2"], key) == "another"

@@ -66,7 +66,6 @@ PLAIN = {
     str: st.text("abc_", max_size=4),
     tuple[int, ...]: st.lists(st.integers(1, 9), max_size=4).map(tuple),
     tuple[str, ...]: st.lists(st.text("ab", max_size=3), max_size=3).map(tuple),
-    tuple[float, ...]: st.lists(st.floats(0, 9), max_size=3).map(tuple),
     tuple[float, float]: st.tuples(st.floats(0, 1), st.floats(0, 1)),
     int | None: st.none() | st.integers(1, 99),
     dict[str, Any]: st.dictionaries(st.text("ab", min_size=1, max_size=3), st.integers(0, 9) | st.text("cd")),
@@ -85,13 +84,9 @@ KINDS = [
 
 def settings_of(kind) -> st.SearchStrategy:
     """Any settings of this kind."""
-    types = (
-        {}
-        if kind == NetworkSettings | FactorySettings
-        else {field.name: field.type for field in dataclasses.fields(kind)}
-    )
     if kind == NetworkSettings | FactorySettings:
         return settings_of(NetworkSettings) | settings_of(FactorySettings)
+    types = {field.name: field.type for field in dataclasses.fields(kind)}
     return st.builds(kind, **{name: PLAIN[t] if t in PLAIN else settings_of(t) for name, t in types.items()})
 
 

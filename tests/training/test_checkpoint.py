@@ -130,7 +130,9 @@ def test_there_is_one_writer_at_a_time(path, caplog):
     with only_writer(path):
         thread = threading.Thread(target=second)
         thread.start()
+        end = time.monotonic() + 60
         while "waiting for it to end" not in caplog.text:
+            assert time.monotonic() < end
             time.sleep(0.01)
         order.append("first")
     thread.join()

@@ -17,11 +17,6 @@ def small_cubes(counts=(12, 8, 4), test=(2, 2, 2), side=8):
     return arrays
 
 
-def save_npz(path, arrays):
-    numpy.savez_compressed(path, **arrays)
-    return path
-
-
 def save_pictures(folder):
     """Noise in colour, 9 x 7 pixels; cats are redder than dogs. The folder has no test split, but val."""
     generator = numpy.random.default_rng(0)

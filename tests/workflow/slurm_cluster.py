@@ -141,7 +141,7 @@ class Cluster:
 
     def stop_accounting(self) -> None:
         """Stops slurmdbd; jobs are queued and run on."""
-        self._end("slurmdbd", signal.SIGTERM)
+        self._end("slurmdbd")
 
     def start_controller(self) -> None:
         """Starts slurmctld, which goes on with the jobs that it knew."""
@@ -150,7 +150,7 @@ class Cluster:
 
     def stop_controller(self) -> None:
         """Stops slurmctld; jobs run on."""
-        self._end("slurmctld", signal.SIGTERM)
+        self._end("slurmctld")
 
     def stop(self) -> None:
         """Stops everything, jobs first; nothing of another cluster."""
@@ -161,7 +161,7 @@ class Cluster:
             self.run("scancel", "--user=root")
             self.wait_for(lambda: not self.output("squeue", "-h"), "the last job to end")
         for name in ("slurmd", "slurmctld", "slurmdbd", "mariadbd", "munged"):
-            self._end(name, signal.SIGTERM)
+            self._end(name)
         for path in links:
             path.unlink()
 
@@ -213,13 +213,13 @@ class Cluster:
         ):
             self.run(*client, "-e", statement)
 
-    def _end(self, name: str, number: int) -> None:
+    def _end(self, name: str) -> None:
         pid_file = self._munge_pid if name == "munged" else self.folder / f"{name}.pid"
         if not pid_file.exists():
             return
         process = Path("/proc", pid_file.read_text().strip())
         if process.exists():
-            os.kill(int(process.name), number)
+            os.kill(int(process.name), signal.SIGTERM)
             self.wait_for(lambda: not process.exists(), f"{name}'s end")
 
 

@@ -8,8 +8,9 @@ import shutil
 import numpy
 import pandas
 import pytest
+from data.own_files import save_npz
 from workflow.checkout import copy_checkout, copy_study, make, planned, refusal
-from workflow.own_data import MINE, save_npz, save_pictures, small_cubes
+from workflow.own_data import MINE, save_pictures, small_cubes
 
 STUDY = ("--configfile", "mine.yaml")
 
@@ -166,24 +167,14 @@ def test_the_figure_of_masks_needs_a_volume_and_is_drawn_on_demand(mine):
     assert "own.h5: no volume with a mask" in last
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        ("batch_size: 4", "batch_size: 25", "training.batch_size: 25 given, but there are 24 training samples; "),
-        ("[1, 1.5, 3]", "[1, 1.5]", "training.class_weights: 2 given for 3 classes; write one for each class"),
-        ("decay_step: 4", "decay_step: 13", "analysis.decay_step: 13 given, but a run has 12 steps; "),
-        (
-            "row_interval: 1",
-            "row_interval: 4",
-            "evaluation.row_interval: 4 given, which leaves 2 rows in the last 5",
-        ),
-    ],
-    ids=["batch", "weights", "decay", "rows"],
-)
-def test_settings_that_the_file_cannot_serve_are_refused_before_any_job(mine, old, new, line):
-    (mine / "mine.yaml").write_text(MINE.replace(old, new))
+def test_settings_that_the_file_cannot_serve_are_refused_before_any_job(mine):
+    (mine / "mine.yaml").write_text(MINE.replace("[1, 1.5, 3]", "[1, 1.5]").replace("decay_step: 4", "decay_step: 13"))
     output = refusal(mine, *STUDY)
-    assert re.search(rf"^circumstances\.baseline: {re.escape(line)}", output, re.MULTILINE), output
+    for line in (
+        "training.class_weights: 2 given for 3 classes; write one for each class",
+        "analysis.decay_step: 13 given, but a run has 12 steps; ",
+    ):
+        assert re.search(rf"^circumstances\.baseline: {re.escape(line)}", output, re.MULTILINE), output
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import sys
 
 import pytest
 import yaml
+from data.own_files import save_npz
 from loss_curves import rows_of_curves, write_curves
 from workflow.checkout import RESULTS, ROOT, SMOKE, make, planned, refusal
-from workflow.own_data import MINE, save_npz, small_cubes
+from workflow.own_data import MINE, small_cubes
 
+from widthwise.figures import FIGURES
 from widthwise.study.code_digest import code_digest, sources
 
 # A study in which every rule of synthetic data has a job.
@@ -29,10 +31,6 @@ study: [baseline]
 network: {factory: 'config/examples/mlp.py:build'}
 training: {l2: 0, l2_as: loss}
 """
-FIGURES = [
-    "task", "loss_curves", "loss_parts", "penalty_left", "feature_trends", "verdict_map", "crossing", "segmentation",
-    "coordinate_check", "best_learning_rates", "rate_budgets", "depth_trend", "speed",
-]  # fmt: skip
 ON_ANY_DEVICE = {"embed_networks", "train", "measure_starts", "check_coordinates", "predict_masks"}
 COMPUTING_WITH_NETWORKS = ON_ANY_DEVICE | {"describe_network"}
 # It only writes what Snakemake itself knows: no program runs.

@@ -6,16 +6,17 @@ leaves undecided is no disagreement. A claim whose circumstances the study lacks
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy
 import pandas
 
-from widthwise.analysis.comparisons import TIME_LAPSE_MARGIN, seed_powers, time_lapse
-from widthwise.analysis.inference import UNKNOWN, Interval, t_interval
+from widthwise.analysis.comparisons import TIME_LAPSE_MARGIN, power_interval, seed_powers, time_lapse
+from widthwise.analysis.inference import Interval
 from widthwise.analysis.learning_rates import Grid, agreement, best_rate_slope
 from widthwise.analysis.tables import make_table, rows_with
-from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, has_starts
+from widthwise.analysis.verdicts import has_starts
 
 LOGITS = "logits"
 # The step of the coordinate check at which layers are compared: all layers but a zero head first change at step 2.
@@ -51,32 +52,19 @@ def literature(claims: Mapping[str, Mapping[str, Any]], evidence: Evidence) -> p
         kind = next(kind for kind in FINDERS if kind in claim)
         finding = FINDERS[kind](evidence, claim["expected"], **claim[kind])
         if finding is not None:
-            rows.append(
-                {
-                    **{column: claim[column] for column in ("claim", "source", "theirs")},
-                    "ours": finding.ours,
-                    "agrees": finding.agrees,
-                    "shown_by": f"`tables/{finding.table}.csv`",
-                }
-            )
+            shown_by = f"`tables/{finding.table}.csv`"
+            rows.append({**claim, "ours": finding.ours, "agrees": finding.agrees, "shown_by": shown_by})
     return make_table("literature", rows)
 
 
-def of_verdict(evidence: Evidence, expected: str, circumstance: str, measure: str, feature: str) -> Finding | None:
-    """How a feature moves with size in one circumstance."""
-    return of_row(evidence.verdicts, "verdicts", expected, circumstance, measure, feature)
-
-
-def of_contrast(evidence: Evidence, expected: str, circumstance: str, measure: str, feature: str) -> Finding | None:
-    """How a circumstance changes that, against its reference."""
-    return of_row(evidence.contrasts, "contrasts", expected, circumstance, measure, feature)
-
-
-def of_row(
-    table: pandas.DataFrame, name: str, expected: str, circumstance: str, measure: str, feature: str
+def of_feature(
+    table: str, evidence: Evidence, expected: str, circumstance: str, measure: str, feature: str
 ) -> Finding | None:
-    """The row of a table of verdicts; none if it is not there."""
-    found = rows_with(table, circumstance=circumstance, measure=measure, feature=feature)
+    """How a feature moves with size in a circumstance, or how the circumstance changes that against its reference.
+
+    `table` is "verdicts" or "contrasts".
+    """
+    found = rows_with(getattr(evidence, table), circumstance=circumstance, measure=measure, feature=feature)
     if found.empty:
         return None
     row = found.iloc[0]
@@ -86,7 +74,7 @@ def of_row(
     return Finding(
         f"{row['verdict']}: {with_interval(interval)} {unit}, {row['seeds']} {replicates}",
         verdict_agrees(row["verdict"], expected),
-        name,
+        table,
     )
 
 
@@ -123,18 +111,15 @@ def of_order_at_rates(evidence: Evidence, expected: str, grid: str) -> Finding |
 
 def of_coordinates(evidence: Evidence, expected: str, circumstance: str, layers: str) -> Finding | None:
     """How the change of the logits, or the mean change of the convolutions, grows with width in the first steps."""
-    powers = {key: power for key, power in seed_powers(evidence.coordinates).items() if key[0] == circumstance}
-    if not powers:
-        return None
-    last = max(step for _, _, step in powers)
-    step = LOGITS_STEP if layers == LOGITS else last
+    powers = seed_powers(rows_with(evidence.coordinates, circumstance=circumstance))
+    step = LOGITS_STEP if layers == LOGITS else max((step for _, _, step in powers), default=None)
     chosen = [
         power for (_, layer, at), power in powers.items() if at == step and (layer == LOGITS) == (layers == LOGITS)
     ]
     if not chosen:
         return None
     of_seeds = numpy.mean(chosen, axis=0)
-    power = t_interval(of_seeds, DESCRIPTIVE_LEVEL) if numpy.isfinite(of_seeds).all() else UNKNOWN
+    power = power_interval(of_seeds)
     return Finding(
         f"as width to the power of {with_interval(power, 2)} at step {step}, {len(of_seeds)} seeds",
         agreement(power, expected),
@@ -160,8 +145,8 @@ def of_time_lapse(evidence: Evidence, expected: str, fast: str, slow: str) -> Fi
 
 
 FINDERS: dict[str, Callable[..., Finding | None]] = {
-    "verdict": of_verdict,
-    "contrast": of_contrast,
+    "verdict": partial(of_feature, "verdicts"),
+    "contrast": partial(of_feature, "contrasts"),
     "best_rate": of_best_rate,
     "order_at_rates": of_order_at_rates,
     "coordinates": of_coordinates,

@@ -30,7 +30,7 @@ from widthwise.analysis.verdicts import (
     Expectations,
     Key,
     Levels,
-    compared,
+    agreement_columns,
     level_of,
 )
 from widthwise.study.curves import AnyStudy
@@ -80,7 +80,7 @@ def contrasts(
                 "measure": measure,
                 "feature": feature,
                 **asdict(outcome),
-                **compared(expectations, key, outcome.verdict),
+                **agreement_columns(expectations, key, outcome.verdict),
                 "at_largest": at_largest.estimate,
                 "at_largest_low": at_largest.low,
                 "at_largest_high": at_largest.high,
@@ -145,13 +145,10 @@ def curves_of_study(
     """
     tables = [(losses, [measure for measure in ROW_MEASURES if measure in losses])]
     tables += [] if printed is None else [(printed, ["printed"])]
-    grouped = [
-        (dict(list(table.groupby("circumstance", sort=False))), table.iloc[:0], measures) for table, measures in tables
-    ]
     for circumstance, of_circumstance in runs.groupby("circumstance", sort=False):
         seeds, parameters = (numpy.unique(of_circumstance[column]) for column in ("seed", "parameters"))
-        for rows_of, no_rows, measures in grouped:
-            rows = rows_of.get(circumstance, no_rows)
+        for table, measures in tables:
+            rows = table[table["circumstance"] == circumstance]
             steps = numpy.unique(rows["step"]) if len(rows) else numpy.zeros(1, dtype=int)
             place = tuple(
                 numpy.searchsorted(axis, rows[column])
@@ -213,12 +210,12 @@ def slopes_by_step(curves: Iterable[Curves]) -> pandas.DataFrame:
 def coordinate_powers(coordinates: pandas.DataFrame) -> pandas.DataFrame:
     """Makes the table of coordinate powers: the power of width with which each layer's change goes, at each step.
 
-    Least squares in logs for each seed, and the 95% t interval over seeds; unknown where a change is zero or not
-    finite. Circumstances in which width does not grow are left out.
+    The coordinate check of Yang et al. 2022, Tensor Programs V: least squares in logs for each seed, and the interval
+    over seeds. Circumstances in which width does not grow are left out.
     """
     rows = []
     for (circumstance, layer, step), powers in seed_powers(coordinates).items():
-        power = t_interval(powers, DESCRIPTIVE_LEVEL) if numpy.isfinite(powers).all() else UNKNOWN
+        power = power_interval(powers)
         rows.append(
             {
                 "circumstance": circumstance,
@@ -234,7 +231,7 @@ def coordinate_powers(coordinates: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def seed_powers(coordinates: pandas.DataFrame) -> dict[tuple[str, str, int], numpy.ndarray]:
-    """Each seed's power of width, shape (seeds,), by circumstance, layer and step."""
+    """Each seed's power of width, shape (seeds,), by circumstance, layer and step; NaN where a change is zero."""
     powers = {}
     change = coordinates["rms_change"]
     logs = coordinates.assign(change=numpy.log2(change.where(change > 0)))
@@ -243,6 +240,11 @@ def seed_powers(coordinates: pandas.DataFrame) -> dict[tuple[str, str, int], num
         if table.shape[1] > 1:
             powers[key] = least_squares_slope(numpy.log2(table.columns.to_numpy(dtype=float)), table.to_numpy())
     return powers
+
+
+def power_interval(powers: numpy.ndarray) -> Interval:
+    """The mean power over seeds and its 95% t interval; unknown where a seed's is not finite."""
+    return t_interval(powers, DESCRIPTIVE_LEVEL) if numpy.isfinite(powers).all() else UNKNOWN
 
 
 @dataclass(frozen=True)

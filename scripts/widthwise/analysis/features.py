@@ -49,10 +49,6 @@ class Curve:
         """The loss before any update; NaN if that was not finite."""
         return float(self.values[0]) if len(self.values) else math.nan
 
-    def reaches(self, step: float) -> bool:
-        """Whether the log goes on to this step."""
-        return len(self.steps) > 0 and bool(self.steps[-1] >= step)
-
     def at(self, step: float) -> float:
         """The loss at a step, interpolated between rows."""
         return float(numpy.interp(step, self.steps, self.values))
@@ -100,7 +96,8 @@ def run_features(
         if decay_step is not None:
             found["initial_decay"] = start - loss_at(curve, decay_step, bound, diverged=diverged)
         if budget_steps is not None:
-            found["equal_compute"] = equal_compute(curve, budget_steps, planned, bound, diverged=diverged)
+            in_budget = budget_steps <= planned
+            found["equal_compute"] = loss_at(curve, budget_steps, bound, diverged=diverged) if in_budget else math.nan
         if measure == "data_loss" and has_midway:
             found["steps_to_midway"] = steps_to_midway(curve, run["classes"], planned)
         features |= {f"{measure}_{feature}": value for feature, value in found.items()}
@@ -140,14 +137,9 @@ def is_far_above(end: float, bound: float) -> bool:
 
 def loss_at(curve: Curve, step: float, bound: float, *, diverged: bool) -> float:
     """The loss at a step: the bound if the log does not go on to it, and at most the bound if the run diverged."""
-    if not curve.reaches(step):
+    if not len(curve.steps) or curve.steps[-1] < step:
         return bound
     return min(curve.at(step), bound) if diverged else curve.at(step)
-
-
-def equal_compute(curve: Curve, budget_steps: float, planned_steps: int, bound: float, *, diverged: bool) -> float:
-    """The loss at the budget, as `loss_at` has it; NaN if the run was not to spend it."""
-    return loss_at(curve, budget_steps, bound, diverged=diverged) if budget_steps <= planned_steps else math.nan
 
 
 def steps_to_midway(data_loss: Curve, classes: int, planned_steps: int) -> float:

@@ -63,7 +63,7 @@ def gather_runs(records: Sequence[Mapping[str, Any]], expected: Sequence[str]) -
     check_complete(map(run_name, records), expected, "run.json")
     by_name = {run_name(record): record for record in records}
     columns = [*IDENTITY, *RUN_FACTS]
-    return make_table("runs", ({column: by_name[name][column] for column in columns} for name in expected))[columns]
+    return make_table("runs", ({column: by_name[name][column] for column in columns} for name in expected), columns)
 
 
 def gather_losses(logs: Sequence[pandas.DataFrame], runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -109,18 +109,18 @@ def gather_circumstance(
     losses = gather_losses(logs, runs)
     printed = printed_losses(losses, IDENTITY)
     log_of, printed_of = (dict(list(table.groupby(["size", "seed"], sort=False))) for table in (losses, printed))
-    features = [
-        run_features(
-            log_of.get((run["size"], run["seed"]), losses.iloc[:0]),
-            printed_of.get((run["size"], run["seed"]), printed.iloc[:0])["printed"].to_numpy(),
+    rows = []
+    for run, steps in zip(runs.to_dict("records"), budget_steps(runs), strict=True):
+        key = run["size"], run["seed"]
+        features = run_features(
+            log_of.get(key, losses.iloc[:0]),
+            printed_of.get(key, printed.iloc[:0])["printed"].to_numpy(),
             run,
             decay_step=decay_step,
             end_window=end_window,
             budget_steps=steps,
         )
-        for run, steps in zip(runs.to_dict("records"), budget_steps(runs), strict=True)
-    ]
-    rows = (run | found for run, found in zip(runs.to_dict("records"), features, strict=True))
+        rows.append(run | features)
     return {
         "losses": make_table("losses", losses),
         "runs": make_table("runs", rows),

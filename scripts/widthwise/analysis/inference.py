@@ -65,14 +65,14 @@ def direction(interval: Interval) -> int:
     return numpy.subtract(interval.low > 0, interval.high < 0, dtype=int)
 
 
-def is_within(interval: Interval, margin: float) -> bool:
-    """Whether the interval lies within the margin of 0. At 1 - 2 x level this is two one-sided tests at the level."""
-    return (interval.low > -margin) & (interval.high < margin)
+def is_within(interval: Interval, low: float, high: float) -> bool:
+    """Whether the interval lies within two bounds. At 1 - 2 x level this is two one-sided tests at the level."""
+    return (low <= interval.low) & (interval.high <= high)
 
 
 def lies_between(interval: Interval, low: float, high: float) -> str:
     """Whether the true value lies between two bounds: yes (its interval within them), no (beyond) or undecided."""
-    if low <= interval.low and interval.high <= high:
+    if is_within(interval, low, high):
         return "yes"
     return "no" if interval.high < low or high < interval.low else "undecided"
 
@@ -83,9 +83,9 @@ def t_interval(sample: Sequence[float], level: float) -> Interval:
     A sample that is zero throughout has the interval [0, 0]. Any other sample without spread, or of one value, has an
     unbounded one.
     """
-    sample = _rounded(numpy.asarray(sample, dtype=float))
+    sample = rounded(numpy.asarray(sample, dtype=float))
     mean, reach = sample.mean(axis=0), _reach(sample, level)
-    return Interval(mean, _rounded(mean - reach), _rounded(mean + reach))
+    return Interval(mean, rounded(mean - reach), rounded(mean + reach))
 
 
 def bounded_interval(sample: Sequence[float], level: float, side: int | None, *, lost: bool) -> Interval:
@@ -120,13 +120,13 @@ def jackknife_interval(estimate: float, without: Sequence[float], level: float) 
     """An estimate over all seeds, and its interval from the estimates without each one of them (Tukey 1958)."""
     without = numpy.asarray(without, dtype=float)
     pseudo_values = len(without) * estimate - (len(without) - 1) * without
-    reach = _reach(_rounded(pseudo_values), level)
-    return Interval(estimate, _rounded(estimate - reach), _rounded(estimate + reach))
+    reach = _reach(rounded(pseudo_values), level)
+    return Interval(estimate, rounded(estimate - reach), rounded(estimate + reach))
 
 
 def t_p_value(sample: numpy.ndarray) -> float:
     """Two-sided p of the t test that the mean is 0; 1 where the interval would be unbounded or [0, 0]."""
-    sample = _rounded(numpy.asarray(sample, dtype=float))
+    sample = rounded(numpy.asarray(sample, dtype=float))
     if len(sample) < 2 or numpy.ptp(sample) < ROUNDING:
         return 1.0
     error = sample.std(ddof=1) / len(sample) ** 0.5
@@ -205,7 +205,7 @@ class Response:
     @property
     def from_smallest(self) -> numpy.ndarray:
         """Differences from the smallest size, zero where they are below rounding, shape (seeds, sizes)."""
-        return _rounded(self.values - self.values[:, :1])
+        return rounded(self.values - self.values[:, :1])
 
     @property
     def changes(self) -> numpy.ndarray:
@@ -229,7 +229,7 @@ class Response:
 
         A run of the middle size does not move the change, but leaves the order of the sizes open: its side is unknown.
         """
-        from_middle = _rounded(self.doublings - self.doublings.mean())  # the weight of each size in the slope
+        from_middle = rounded(self.doublings - self.doublings.mean())  # the weight of each size in the slope
         bounds = self.kind.bound if self.bounds is None else self.bounds
         return one_side((numpy.sign(from_middle) * bounds * numpy.ones_like(self.values))[self.diverged])
 
@@ -339,7 +339,7 @@ def is_level(response: Response, level: float) -> bool:
     if response.diverged.any() or response.is_often_at_horizon:
         return False
     margins = response.kind.margins(response.doublings[1:])
-    return bool(is_within(t_interval(response.from_smallest[:, 1:], 2 * level), margins).all())
+    return bool(is_within(t_interval(response.from_smallest[:, 1:], 2 * level), -margins, margins).all())
 
 
 @lru_cache(maxsize=64)
@@ -348,7 +348,7 @@ def _pairs(sizes: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     return numpy.triu_indices(sizes, 1)
 
 
-def _rounded(values: numpy.ndarray) -> numpy.ndarray:
+def rounded(values: numpy.ndarray) -> numpy.ndarray:
     """The values, with what is below rounding as zero."""
     return numpy.where(numpy.abs(values) < ROUNDING, 0.0, values)[()]
 

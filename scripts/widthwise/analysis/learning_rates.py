@@ -16,7 +16,6 @@ from widthwise.analysis.comparisons import Curves
 from widthwise.analysis.features import Curve, is_far_above
 from widthwise.analysis.inference import (
     END,
-    ROUNDING,
     UNKNOWN,
     Interval,
     Response,
@@ -27,6 +26,7 @@ from widthwise.analysis.inference import (
     lies_between,
     one_side,
     opened,
+    rounded,
     t_interval,
 )
 from widthwise.analysis.tables import make_table
@@ -215,7 +215,7 @@ def stable_rate_slope(grid: Grid) -> tuple[Interval, int]:
     limits = numpy.append(grid.log2_rates[0] - step, grid.log2_rates)[counts]
     beyond = numpy.subtract(counts == len(grid.log2_rates), counts == 0, dtype=int)  # 1 above the grid, -1 below
     weights = grid.doublings - grid.doublings.mean()
-    moves = beyond * numpy.sign(numpy.where(numpy.abs(weights) < ROUNDING, 0, weights))
+    moves = beyond * numpy.sign(rounded(weights))
     side = one_side(moves[moves != 0])
     censored = int(beyond.any(axis=0).sum())
     slopes = least_squares_slope(grid.doublings, limits)
@@ -290,13 +290,13 @@ def agreement(slope: Interval, expected: str) -> str:
 
 
 def ends_no_higher(verdict: str, low: float, high: float) -> str:
-    """Whether larger networks end higher by less than the margin of ends: yes, no or undecided.
+    """Whether larger networks end higher by no more than the margin of ends: yes, no or undecided.
 
     Decided by the limits of the change, which follows the trend over all sizes; undecided where the verdict is mixed.
     """
     if verdict == "mixed":
         return "undecided"
-    return "yes" if high < END.margin else "no" if low > END.margin else "undecided"
+    return lies_between(Interval(numpy.nan, low, high), -numpy.inf, END.margin)
 
 
 def rates_table(grids: Mapping[str, Grid]) -> pandas.DataFrame:

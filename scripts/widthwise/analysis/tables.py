@@ -17,12 +17,12 @@ from widthwise.study.requirements import FEATURES
 
 TEXT, WHOLE, REAL, FLAG = "str", "int64", "float64", "boolean"
 
-_IDENTITY_TYPES = dict(
-    zip(IDENTITY, (TEXT, TEXT, WHOLE, WHOLE, WHOLE, WHOLE), strict=True),
-)
+_IDENTITY_TYPES = dict(zip(IDENTITY, (TEXT, TEXT, WHOLE, WHOLE, WHOLE, WHOLE), strict=True))
 _NETWORK_TYPES = {column: _IDENTITY_TYPES[column] for column in NETWORK_IDENTITY}
 _INTERVAL = {"ci_low": REAL, "ci_high": REAL}
 _CHANGE = {"verdict": TEXT, "change": REAL, **_INTERVAL}
+_TEST = {**_CHANGE, "slope_per_doubling": REAL, "level": REAL, "p_value": REAL}
+_COUNTS = {"seeds": WHOLE, "sizes": WHOLE, "diverged": WHOLE}
 _EXPECTED = {"expected": TEXT, "agrees": FLAG}
 
 RUN_FACTS = {
@@ -77,14 +77,9 @@ TABLES: dict[str, dict[str, str]] = {
         "circumstance": TEXT,
         "measure": TEXT,
         "feature": TEXT,
-        **_CHANGE,
-        "slope_per_doubling": REAL,
-        "level": REAL,
-        "p_value": REAL,
+        **_TEST,
         "p_catalogue": REAL,
-        "seeds": WHOLE,
-        "sizes": WHOLE,
-        "diverged": WHOLE,
+        **_COUNTS,
         **_EXPECTED,
         "slight": FLAG,
     },
@@ -106,13 +101,8 @@ TABLES: dict[str, dict[str, str]] = {
         "reference": TEXT,
         "measure": TEXT,
         "feature": TEXT,
-        **_CHANGE,
-        "slope_per_doubling": REAL,
-        "level": REAL,
-        "p_value": REAL,
-        "seeds": WHOLE,
-        "sizes": WHOLE,
-        "diverged": WHOLE,
+        **_TEST,
+        **_COUNTS,
         **_EXPECTED,
         "slight": FLAG,
         "at_largest": REAL,

@@ -71,11 +71,11 @@ def judge_study(responses: Mapping[Key, Response], expectations: Expectations, l
     rows = []
     for key, outcome in outcomes.items():
         row = dict(zip(("circumstance", "measure", "feature"), key, strict=True)) | asdict(outcome)
-        rows.append(row | {"p_catalogue": adjusted.get(key)} | compared(expectations, key, outcome.verdict))
+        rows.append(row | {"p_catalogue": adjusted.get(key)} | agreement_columns(expectations, key, outcome.verdict))
     return make_table("verdicts", rows)
 
 
-def compared(expectations: Expectations, key: Key, verdict: str) -> dict[str, str | bool | None]:
+def agreement_columns(expectations: Expectations, key: Key, verdict: str) -> dict[str, str | bool | None]:
     """The expected verdict, if there is one, and whether it came out."""
     circumstance, measure, feature = key
     expected = expectations.get(circumstance, {}).get(measure, {}).get(feature)
@@ -167,9 +167,8 @@ def starting_response(starts: pandas.DataFrame, measure: str, guessing: float) -
 
     The backbone is the replicate. A start that is not finite has diverged; it is at least as bad as guessing.
     """
-    values = pivot(
-        starts.groupby(["backbone", "parameters"], as_index=False)[measure].mean(skipna=False), measure, "backbone"
-    )
+    means = starts.groupby(["backbone", "parameters"], as_index=False)[measure].mean(skipna=False)
+    values = pivot(means, measure, "backbone")
     array = values.to_numpy(dtype=float)
     diverged = ~numpy.isfinite(array)
     return Response(numpy.where(diverged, guessing, array), diverged, values.columns.to_numpy(), START)

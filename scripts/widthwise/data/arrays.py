@@ -185,7 +185,7 @@ def read_own_data(
         statistics,
         {"mean": mean.tolist(), "standard_deviation": deviation.tolist()} if standardise else None,
         [
-            axes_note(images["train"].shape[1:], channels),
+            axes_note(shape, channels),
             *file.notes,
             *labels.notes,
             *split_notes(splits, raw),

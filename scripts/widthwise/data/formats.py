@@ -239,15 +239,16 @@ class NpzArrays(ArrayFile):
         """Yields a member, `count` entries at a time."""
         with self.open(name) as stream:
             shape, is_fortran, dtype = npy_header(stream)
-            whole = self.read_fortran(stream, shape, dtype) if is_fortran else None
-            for start in range(0, shape[0], count):
-                if whole is not None:
-                    yield whole[start : start + count]
-                    continue
+            starts = range(0, shape[0], count)
+            if is_fortran:
+                whole = self.read_fortran(stream, shape, dtype)
+                yield from (whole[start : start + count] for start in starts)
+                return
+            for start in starts:
                 wanted = (min(count, shape[0] - start), *shape[1:])
                 content = stream.read(math.prod(wanted) * dtype.itemsize)
                 yield numpy.frombuffer(content, dtype).reshape(wanted)
-            if whole is None and stream.read(1):  # the checksum is compared at the end of the member
+            if stream.read(1):  # the checksum is compared at the end of the member
                 raise ValueError("longer than its header says")
 
     def read_fortran(self, stream: BinaryIO, shape: tuple[int, ...], dtype: numpy.dtype) -> numpy.ndarray:

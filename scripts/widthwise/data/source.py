@@ -48,23 +48,28 @@ def source_of(path: Path, settings: dict[str, Any], summary: Path) -> dict[str, 
             return known
         digests = [f"{name} {file_digest(file)}" for name, file in files]
     except OSError as error:
-        there = summary.exists() and summary.with_suffix(".h5").exists()
-        imported = json.loads(summary.read_text(encoding="utf-8")) if there else {}
-        if imported.get("source", {}).get("path") != str(path):
-            raise SourceError(
-                f"{error.filename or path} cannot be read: {error.strerror} (paths are relative to {Path.cwd()})"
-            ) from error
-        used = imported.get("settings", {})
-        if changed := [f"dataset.{key}" for key in settings if key not in used or used[key] != settings[key]]:
-            raise SourceError(
-                f"{path} cannot be read, so {' and '.join(changed)} cannot change: restore the file, or the setting"
-            ) from error
+        check_imported(path, settings, summary, error)
         LOG.warning("%s cannot be read (%s); going on with what was imported from it", path, error.strerror)
         return None
     source["sha256"] = text_digest(digests)
     known_file.parent.mkdir(parents=True, exist_ok=True)
     write_json(known_file, source)
     return source
+
+
+def check_imported(path: Path, settings: dict[str, Any], summary: Path, error: OSError) -> None:
+    """Checks that data that can no longer be read were imported with these settings. Raises SourceError."""
+    there = summary.exists() and summary.with_suffix(".h5").exists()
+    imported = json.loads(summary.read_text(encoding="utf-8")) if there else {}
+    if imported.get("source", {}).get("path") != str(path):
+        raise SourceError(
+            f"{error.filename or path} cannot be read: {error.strerror} (paths are relative to {Path.cwd()})"
+        ) from error
+    used = imported.get("settings", {})
+    if changed := [f"dataset.{key}" for key in settings if key not in used or used[key] != settings[key]]:
+        raise SourceError(
+            f"{path} cannot be read, so {' and '.join(changed)} cannot change: restore the file, or the setting"
+        ) from error
 
 
 def text_digest(lines: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Axes: ticks at both ends, the guessing line, and limits that show the effect."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.figures.style import SMALL
-from widthwise.report.wording import number, rate_label, short_number, size_label
+from widthwise.report.wording import number, short_number, size_label
 from widthwise.study.curves import AnyStudy
 
 GUESSING = {"color": "#777777", "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
@@ -30,18 +30,20 @@ def guessing_line(axes: Axes, classes: int | None) -> None:
 def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4, signed: bool = False) -> bool:
     """Draws the guessing line and sets the vertical limits; losses far below guessing fill the panel without it.
 
-    A panel without any loss shows guessing alone, or has no ticks. Intervals are cut at 0, unless values are `signed`.
-    Returns whether the line lies outside.
+    Panels that share the vertical axis are done together. A panel without any loss shows guessing alone, or has no
+    ticks. Intervals are cut at 0, unless values are `signed`. Returns whether the line lies outside.
     """
-    low, high = axes.dataLim.intervaly
-    guessing_line(axes, classes)
+    panels = axes.get_shared_y_axes().get_siblings(axes)
+    low, high = min(panel.dataLim.y0 for panel in panels), max(panel.dataLim.y1 for panel in panels)
+    for panel in panels:
+        guessing_line(panel, classes)
     guessing = math.nan if classes is None else math.log(classes)
     if not math.isfinite(low):  # of every size a run diverged
         low = high = guessing
     if math.isnan(low):
         axes.set_yticks([])
         return False
-    if not signed and line_values(axes).min(initial=math.inf) >= 0:
+    if not signed and all((line_values(panel) >= 0).all() for panel in panels):
         low = max(low, 0)  # an interval may reach below any loss
     if high >= FAR_BELOW * guessing:
         low, high = min(low, guessing), max(high, guessing)
@@ -88,14 +90,14 @@ def small_label(value: float) -> str:
     return f"{value:g}".replace("e-0", "e-")
 
 
-def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float], str] = small_label) -> None:
+def tick_log_ends(axes: Axes, low: float, high: float, label: Callable[[float], str] = small_label) -> None:
     """Makes a logarithmic vertical axis around `low` and `high`, with limits that are ticks themselves.
 
     Args:
         axes: the axes.
         low: the smallest value to show, above 0.
         high: the largest value to show.
-        written: formats a tick.
+        label: formats a tick.
     """
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     nice = numpy.array([float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)])
@@ -109,7 +111,7 @@ def tick_log_ends(axes: Axes, low: float, high: float, written: Callable[[float]
     ticks = [first, *inner, last]
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_yticks(ticks, [written(tick) for tick in ticks])
+    axes.set_yticks(ticks, [label(tick) for tick in ticks])
     axes.set_ylim(first, last)
 
 
@@ -176,29 +178,18 @@ def step_axis(axes: Axes, last: int) -> None:
         labels[-1].set_horizontalalignment("right")
 
 
-def parameter_axis(axes: Axes, parameters: Iterable[int], label: Callable[[int], str] = size_label) -> None:
-    """Makes a logarithmic axis of parameter counts; `label` formats them."""
-    counts = sorted({int(count) for count in parameters})
-    log_axis(axes, counts, [label(count) for count in counts])
-
-
 def size_labels(study: AnyStudy) -> Callable[[int], str]:
     """Returns what formats the sizes of a study: parameters in short, other sizes as they are."""
     return size_label if study.size_name == "parameters" else str
 
 
-def rate_axis(axes: Axes, rates: Iterable[float]) -> None:
-    """Makes a logarithmic axis of learning rates."""
-    rates = sorted(set(rates))
-    log_axis(axes, rates, [rate_label(rate) for rate in rates])
+def log_axis(axes: Axes, values: Iterable[float], label: Callable[[float], str]) -> None:
+    """Makes a logarithmic horizontal axis with a tick at each value, and labels at the ends and where there is room.
 
-
-def log_axis(axes: Axes, positions: Sequence[float], labels: Sequence[str]) -> None:
-    """Makes a logarithmic horizontal axis with a tick at each position, and labels at the ends and where there is room.
-
-    A label needs about half an inch.
+    A label needs about half an inch; `label` formats a value.
     """
-    logs = numpy.log(positions)
+    ticks = sorted(set(values))
+    logs = numpy.log(ticks)
     span = logs[-1] - logs[0] or 1.0
     apart = 0.5 / max(0.6, panel_size(axes)[0] - 0.7) * span
     shown = [0, len(logs) - 1]
@@ -207,5 +198,5 @@ def log_axis(axes: Axes, positions: Sequence[float], labels: Sequence[str]) -> N
             shown.append(place)
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(positions, [label if place in shown else "" for place, label in enumerate(labels)])
+    axes.set_xticks(ticks, [label(tick) if place in shown else "" for place, tick in enumerate(ticks)])
     axes.set_xlim(numpy.exp(logs[0] - 0.06 * span), numpy.exp(logs[-1] + 0.06 * span))

@@ -15,9 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from widthwise.analysis.learning_rates import EDGE_WITHOUT_A_SEED, INSIDE, LOWER_EDGE, UPPER_EDGE
-from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, rate_axis, tick_log_ends
+from widthwise.analysis.tables import classes_of
+from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, tick_log_ends
 from widthwise.figures.curves import DIVERGED, by_seed
-from widthwise.figures.findings import together
+from widthwise.figures.findings import group_by_words
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
@@ -29,6 +30,7 @@ OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markered
 CENSORED = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
 ALL_STABLE = {"marker": "$\\uparrow$", "markersize": 8, "linestyle": "none"}
 MOST_SHOWN = 3  # doublings of an interval on either side of a best rate
+NUDGE = 1.05  # between the grids' marks of one width, which would hide each other
 
 
 def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes: pandas.DataFrame) -> Figure:
@@ -38,7 +40,7 @@ def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes:
     """
     if not study.grids:
         raise ValueError("the study has no grid of learning rates: add a circumstance with `learning_rates` to `study`")
-    seeds, classes = len(study.seeds), int(runs["classes"].iloc[0])
+    seeds, classes = len(study.seeds), classes_of(runs)
     best_slopes = slopes[slopes["quantity"] == "best"].set_index("grid")
     figure, panels = panel_grid(len(study.grids) + 1, height=3.2)
     title(figure, finding(best_slopes, study))
@@ -98,7 +100,7 @@ def draw_grid(axes: Axes, runs: pandas.DataFrame, rates: pandas.DataFrame) -> di
             ends[size_label(parameters)] = (shared["mean"].iloc[-1], colour)
     for row in rates.to_dict("records"):
         draw_best(axes, row, colours[row["parameters"]])
-    rate_axis(axes, runs["learning_rate"])
+    log_axis(axes, runs["learning_rate"], rate_label)
     return ends
 
 
@@ -119,8 +121,9 @@ def interval_shown(log2_rate: Any, low: Any, high: Any) -> tuple[Any, Any]:
 def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist]:
     """Draws best and highest stable rates against width, one style per grid; returns the key."""
     handles = []
-    for style, grid in zip(series_styles(len(study.grids)), study.grids, strict=True):
+    for place, (style, grid) in enumerate(zip(series_styles(len(study.grids)), study.grids, strict=True)):
         rows = rates[rates["grid"] == grid].sort_values("width")
+        rows["width"] = rows["width"] * NUDGE ** (place - (len(study.grids) - 1) / 2)
         axes.plot(rows["width"], 2.0 ** rows["log2_rate"], **style | {"marker": "none"})
         inside = rows["optimum"] == INSIDE
         found, bounds = rows[inside], rows[~inside]
@@ -141,7 +144,7 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist
     shown = 2.0 ** rates[["log2_rate", "log2_highest_stable"]].stack().dropna()
     if len(shown):
         tick_log_ends(axes, shown.min(), shown.max(), rate_label)
-    log_axis(axes, widths, [str(width) for width in widths])
+    log_axis(axes, widths, str)
     axes.set(xlabel="width", ylabel="learning rate")
     return handles
 
@@ -157,5 +160,6 @@ def slope_words(row: pandas.Series) -> str:
 def finding(slopes: pandas.DataFrame, study: Study) -> str:
     """Says how each grid's best rate moves with width."""
     verdicts = {study.title(grid): slopes.loc[grid, "verdict"] for grid in study.grids}
-    words = together({grid: "is undecided" if word == "undecided" else word for grid, word in verdicts.items()})
-    return "As width grows, the best learning rate " + ", ".join(f"{text} ({listed(names)})" for text, names in words)
+    decided = {grid: verdict for grid, verdict in verdicts.items() if verdict != "undecided"}
+    words = group_by_words(decided | {grid: "is undecided" for grid in verdicts if grid not in decided})
+    return "As width grows, the best learning rate " + listed(f"{text} ({listed(names)})" for text, names in words)

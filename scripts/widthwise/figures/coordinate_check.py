@@ -68,8 +68,7 @@ def draw_changes(axes: Axes, logits: pandas.DataFrame, looks: dict[int, dict]) -
     for step, look in looks.items():
         rows = logits[(logits["step"] == step) & (logits["rms_change"] > 0)]
         axes.plot(rows["width"], rows["rms_change"], **look)
-    widths = sorted(logits["width"].unique())
-    log_axis(axes, widths, [str(width) for width in widths])
+    log_axis(axes, logits["width"], str)
 
 
 def draw_powers(axes: Axes, powers: pandas.DataFrame, layers: list[str], looks: dict[int, dict]) -> None:
@@ -93,13 +92,13 @@ def scale(rows: Sequence[Sequence[Axes]], logits: pandas.DataFrame, powers: pand
 
 
 def logits_power(powers: pandas.DataFrame, step: int) -> pandas.DataFrame:
-    """Returns the powers of the logits' change after one of the steps."""
-    return powers[(powers["layer"] == LOGITS) & (powers["step"] == step)]
+    """Returns the powers of the logits' change after one of the steps, where they are known."""
+    return powers[(powers["layer"] == LOGITS) & (powers["step"] == step)].dropna(subset="power")
 
 
 def growth(powers: pandas.DataFrame, step: int) -> str:
     """Says how the logits' change goes with width: "width^0.90 [0.80, 1.00]"."""
-    logits = logits_power(powers, step).dropna(subset="power")
+    logits = logits_power(powers, step)
     if logits.empty:
         return "no power of width"
     row = logits.iloc[0]
@@ -108,7 +107,7 @@ def growth(powers: pandas.DataFrame, step: int) -> str:
 
 def finding(study: Study, powers: pandas.DataFrame, step: int) -> str:
     """Says how the logits' change grows with width; of more than three circumstances, in the two extremes."""
-    logits = logits_power(powers, step).dropna(subset="power")
+    logits = logits_power(powers, step)
     if logits.empty:
         return "How much a step changes each layer's output, by width"
     if len(logits) > 3:

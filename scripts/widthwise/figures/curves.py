@@ -8,7 +8,6 @@ from matplotlib.lines import Line2D
 
 from widthwise.analysis.features import BROKEN_DOWN
 from widthwise.report.palette import size_colours
-from widthwise.report.wording import size_label
 
 DIVERGED = {"color": "#000000", "marker": "x", "markersize": 5, "linestyle": "none"}
 ALONE = {"linewidth": 0.8, "linestyle": "--"}
@@ -39,11 +38,7 @@ def by_seed(rows: pandas.DataFrame, along: str, measure: str) -> tuple[pandas.Da
 
 
 def draw_curves(
-    axes: Axes,
-    losses: pandas.DataFrame,
-    runs: pandas.DataFrame,
-    measure: str,
-    label: Callable[[int], str] = size_label,
+    axes: Axes, losses: pandas.DataFrame, runs: pandas.DataFrame, measure: str, label: Callable[[int], str]
 ) -> dict[str, tuple[float, str]]:
     """Draws a measure of one circumstance against steps, one line per size.
 
@@ -92,7 +87,7 @@ def draw_printed(axes: Axes, printed: pandas.DataFrame, colours: Mapping[int, st
         axes.plot(shared.index, shared["mean"], color=colours[parameters], **PRINTED)
 
 
-def curve_note(runs: pandas.DataFrame, sizes: str = "parameters") -> str:
+def curve_note(runs: pandas.DataFrame, sizes: str) -> str:
     """Says what lines and bands of these runs are; `sizes` is what sizes are compared by."""
     seeds = runs["seed"].nunique()
     if seeds == 1:

@@ -9,9 +9,10 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import far_below_note, guessing_key, guessing_line, log_axis, loss_limits
+from widthwise.analysis.tables import classes_of
+from widthwise.figures.axes import far_below_note, guessing_key, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
-from widthwise.figures.findings import END, ONE_SEED, clause, together, verdict_of
+from widthwise.figures.findings import END, ONE_SEED, clause, group_by_words, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
 from widthwise.report.wording import MEASURES, listed, size_label
@@ -29,7 +30,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
     ends = features[(features["feature"] == "end_value") & features["circumstance"].isin(circumstances)]
     ends = ends.assign(depth=ends["size"].str.removeprefix("depth").astype(int))
     styles = dict(zip(circumstances, series_styles(len(circumstances)), strict=True))
-    classes = int(runs["classes"].iloc[0])
+    classes = classes_of(runs)
     figure, panels = panel_grid(len(PANELS), height=3.6)
     title(figure, finding(verdicts, study, circumstances))
     panels[1].sharey(panels[0])
@@ -40,9 +41,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
             draw_line(axes, rows, style, BESIDE ** (place - (len(styles) - 1) / 2))
         depth_axis(axes, ends)
         axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
-    panels[0].dataLim.update_from_data_y(panels[1].dataLim.intervaly, ignore=False)  # one scale, for both
     outside = [loss_limits(panels[0], classes)]
-    guessing_line(panels[1], classes)
     handles = [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()]
     if ends["mean"].isna().any():
         handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
@@ -68,14 +67,16 @@ def draw_line(axes: Axes, rows: pandas.DataFrame, style: dict, shift: float) -> 
 def depth_axis(axes: Axes, ends: pandas.DataFrame) -> None:
     """Ticks each depth, and writes its parameters where they are the same in all circumstances."""
     counts = ends.groupby("depth")["parameters"].unique()
-    labels = [f"{depth}\n{size_label(found[0])}" if len(found) == 1 else str(depth) for depth, found in counts.items()]
-    log_axis(axes, list(counts.index), labels)
+    labels = {
+        depth: f"{depth}\n{size_label(found[0])}" if len(found) == 1 else str(depth) for depth, found in counts.items()
+    }
+    log_axis(axes, labels, labels.get)
 
 
 def finding(verdicts: pandas.DataFrame, study: Study, circumstances: list[str]) -> str:
     """Says where the data loss ends as depth grows, in each circumstance."""
     verdicts_of = {name: verdict_of(verdicts, name, "data_loss", "end_value") for name in circumstances}
-    words = together({study.title(name): END[verdict] for name, verdict in verdicts_of.items() if verdict})
+    words = group_by_words({study.title(name): END[verdict] for name, verdict in verdicts_of.items() if verdict})
     if not words:
         return "Parameters added as depth: where the loss ends"
     return "As depth grows, the data loss " + listed(f"{clause(text)} in {listed(names)}" for text, names in words)

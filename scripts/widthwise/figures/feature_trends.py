@@ -4,8 +4,6 @@ Where reported loss and data loss part, the penalty parts them. The end is where
 where the loss settles.
 """
 
-from collections.abc import Sequence
-
 import pandas
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -13,7 +11,7 @@ from matplotlib.figure import Figure
 
 from widthwise.analysis.comparisons import same_circumstances
 from widthwise.analysis.tables import classes_of
-from widthwise.figures.axes import far_below_note, guessing_key, loss_limits, panel_size, parameter_axis, size_labels
+from widthwise.figures.axes import far_below_note, guessing_key, log_axis, loss_limits, panel_size, size_labels
 from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import ONE_SEED, ends_finding, verdict_row
 from widthwise.figures.layout import explain, label_below, remark, row_grid, title, title_row
@@ -63,13 +61,15 @@ def draw(study: AnyStudy, features: pandas.DataFrame, verdicts: pandas.DataFrame
             else:
                 outside.append(loss_limits(axes, classes, intervals=3))
             remark(axes, arrows(verdicts, group[0], feature, short=panel_size(axes)[0] < 2.5))
-            parameter_axis(axes, of_circumstance["parameters"], size_labels(study))
+            log_axis(axes, of_circumstance["parameters"], size_labels(study))
     label_below(rows, study.size_name)
     note = f"{interval_note(study, features)} Each panel has its own scale.{far_below_note(classes, outside)}"
     note = f"{note} {arrow_note(verdicts)}".rstrip()
-    diverged = [pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged")]
-    diverged = diverged if features["mean"].isna().any() else []
-    explain(figure, note, [*measure_key(measures), *guessing_key(classes, outside), *diverged])
+    handles = [pyplot.Line2D([], [], label=MEASURES[measure], **MEASURE_STYLES[measure]) for measure in measures]
+    handles += guessing_key(classes, outside)
+    if features["mean"].isna().any():
+        handles.append(pyplot.Line2D([], [], **DIVERGED, label="a run of this size diverged"))
+    explain(figure, note, handles)
     return figure
 
 
@@ -116,8 +116,3 @@ def arrow_note(verdicts: pandas.DataFrame) -> str:
     words += [f"{verdict_look(verdict, slight=True)[0]} slightly {verdict}" for verdict in sorted(slight)]
     words = [text.replace(" ", NO_BREAK) for text in words]
     return f"In larger networks: {', '.join(words)}." if words else ""
-
-
-def measure_key(measures: Sequence[str]) -> Sequence[pyplot.Line2D]:
-    """Returns the key of these measures."""
-    return [pyplot.Line2D([], [], label=MEASURES[measure], **MEASURE_STYLES[measure]) for measure in measures]

@@ -69,19 +69,12 @@ def clause(words: str) -> str:
     return f"has an {words}" if words.startswith("undecided") else words
 
 
-def named(study: AnyStudy, circumstances: Sequence[str]) -> str:
-    """Counts circumstances, and names them if they are few: "2 (plain depth, ten times the L2)"."""
-    if not circumstances:
-        return "none"
-    return f"{len(circumstances)}{in_brackets(study, circumstances)}"
-
-
 def in_brackets(study: AnyStudy, circumstances: Sequence[str]) -> str:
     """Names circumstances if they are few, after their count: " (plain depth, ten times the L2)"."""
     return f" ({', '.join(study.titles(circumstances))})" if 0 < len(circumstances) <= MOST_NAMED else ""
 
 
-def together(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+def group_by_words(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     """Gathers the titles of which the same words are true, in order; `words` maps a title to words."""
     found: dict[str, list[str]] = {}
     for title, text in words.items():
@@ -108,8 +101,11 @@ def ends_finding(study: AnyStudy, verdicts: pandas.DataFrame, circumstances: Seq
         return "In larger networks " + listed(
             f"the {MEASURES[measure]} {clause(text)}" for measure, text in words.items()
         )
-    rises = {measure: rows_with(ends, measure=measure, verdict="rises")["circumstance"] for measure in measures}
-    higher = listed(f"a higher {MEASURES[measure]} in {named(study, list(names))}" for measure, names in rises.items())
+    rises = {measure: list(rows_with(ends, measure=measure, verdict="rises")["circumstance"]) for measure in measures}
+    higher = listed(
+        f"a higher {MEASURES[measure]} in {len(names) or 'none'}{in_brackets(study, names)}"
+        for measure, names in rises.items()
+    )
     return f"Of {len(circumstances)} circumstances, larger networks end with {higher}{lost_words(ends)}"
 
 

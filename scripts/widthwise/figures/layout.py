@@ -137,13 +137,13 @@ def key_beside(axes: Axes, handles: Sequence[Artist]) -> None:
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def name_rows(axes: Axes, names: Sequence[str], above: Sequence[float] | None = None) -> list[tuple[float, float]]:
+def name_rows(axes: Axes, names: Sequence[str], above: Sequence[float] | float = 0) -> list[tuple[float, float]]:
     """Names the rows of a table, from the top down; returns where each begins, and how high it is.
 
-    A row is 1 high, or as high as its name needs. `above` is the free room above each row; without it there is none.
+    A row is 1 high, or as high as its name needs. `above` is the free room above each row.
     """
     heights = numpy.array(row_heights(names))
-    tops = numpy.cumsum(heights + (0 if above is None else above)) - heights
+    tops = numpy.cumsum(heights + above) - heights
     axes.set_yticks(tops + heights / 2, [fill_evenly(name, NAME_CHARACTERS) for name in names])
     axes.set(ylim=(tops[-1] + heights[-1] + 0.02, 0), xticks=[])
     axes.tick_params(left=False)

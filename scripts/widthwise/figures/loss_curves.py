@@ -17,7 +17,7 @@ from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import counted
-from widthwise.study.curves import AnyStudy, CurvesStudy
+from widthwise.study.curves import AnyStudy
 
 # A panel is logarithmic from so many nats on, where a run diverged, and goes down to so few.
 LOGARITHMIC_FROM, LOWEST = 1e3, 0.01
@@ -44,11 +44,11 @@ def draw(
     ends = {}
     for axes, group in zip(panels, groups, strict=True):
         rows = losses[losses["circumstance"] == group[0]]
-        title_panel(axes, study.titles(group), panel_finding(verdicts, runs, group[0]) if len(groups) > 1 else "")
+        of_runs = runs[runs["circumstance"] == group[0]]
+        title_panel(axes, study.titles(group), panel_finding(verdicts, of_runs, group[0]) if len(groups) > 1 else "")
         if rows.empty:
             axes.set_axis_off()
             continue
-        of_runs = runs[runs["circumstance"] == group[0]]
         lost = set(of_runs.loc[of_runs["diverged"], "parameters"])
         colours, last = size_colours(rows["parameters"]), int(rows["step"].max())
         ends[axes] = draw_curves(axes, rows, of_runs, "objective", size_labels(study))
@@ -90,14 +90,13 @@ def scientific(tick: float) -> str:
 
 def reported_loss_note(study: AnyStudy) -> str:
     """Says what the reported loss is."""
-    if isinstance(study, CurvesStudy) and not study.has_parts:
+    if study.curves and not study.has_parts:
         return "Reported loss: as the framework logs it."
     return "Reported loss: the objective, data loss + penalty."
 
 
 def panel_finding(verdicts: pandas.DataFrame, runs: pandas.DataFrame, circumstance: str) -> str:
-    """Says where the curves of a panel start and end, and how many runs diverged."""
-    of_circumstance = runs[runs["circumstance"] == circumstance]
-    diverged = int(of_circumstance["diverged"].sum())
+    """Says where the curves of a panel start and end, and how many of its runs diverged."""
+    diverged = int(runs["diverged"].sum())
     finding = ", ".join(curve_words(verdicts, circumstance, "objective"))
-    return finding + (f"; {diverged} of {counted(len(of_circumstance), 'run')} diverged" if diverged else "")
+    return finding + (f"; {diverged} of {counted(len(runs), 'run')} diverged" if diverged else "")

@@ -62,15 +62,9 @@ def largest_ends(features: pandas.DataFrame, circumstances: list[str]) -> pandas
 
 def end_words(objective: float, data_loss: float) -> str:
     """Says how much penalty is left; nothing where a run of the largest size diverged."""
-    words = part(objective, data_loss)
-    return f"{words} at the end" if words else ""
-
-
-def part(objective: float, data_loss: float) -> str:
-    """Says how much of a reported loss is penalty."""
     if pandas.isna(objective):
         return ""
-    return f"{number(objective - data_loss, 2)} of the largest network's {number(objective, 2)} nats"
+    return f"{number(objective - data_loss, 2)} of the largest network's {number(objective, 2)} nats at the end"
 
 
 def finding(study: AnyStudy, ends: pandas.DataFrame) -> str:
@@ -80,4 +74,4 @@ def finding(study: AnyStudy, ends: pandas.DataFrame) -> str:
         return "The reported loss and its two parts as ever larger networks train"
     name = penalties.idxmax()
     where = f" ({study.title(name)})" if len(ends) > 1 else ""
-    return f"{part(*ends.loc[name])} at the end is penalty{where}"
+    return f"{end_words(*ends.loc[name])} is penalty{where}"

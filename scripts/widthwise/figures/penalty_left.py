@@ -14,7 +14,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import parameter_axis, size_labels, step_axis, tick_log_ends
+from widthwise.figures.axes import log_axis, size_labels, step_axis, tick_log_ends
 from widthwise.figures.findings import MOST_NAMED, ONE_SEED
 from widthwise.figures.layout import (
     AROUND_PANELS,
@@ -62,7 +62,7 @@ def draw(
         draw_steps(row[1], curves, ends, styles)
         for axes in row:
             tick_log_ends(axes, *limits(axes))
-        parameter_axis(row[0], ends["parameters"], size_labels(study))
+        log_axis(row[0], ends["parameters"], size_labels(study))
         step_axis(row[1], int(curves["step"].max()))
         title_row(row, [family], "penalty, nats") if family else row[0].set_ylabel("penalty (nats)")
         key_beside(row[1], [pyplot.Line2D([], [], **style, label=study.title(name)) for name, style in styles.items()])

@@ -89,8 +89,7 @@ def change_words(cell: Mapping[str, Any]) -> str:
 def tally(budgets: pandas.DataFrame) -> str:
     """Counts a grid's verdicts: "rises in 4 of 48, falls in 20"."""
     counts = budgets["verdict"].value_counts()
-    words = [f"{verdict} in {counts[verdict]}" for verdict in VERDICT_LOOKS if verdict in counts]
-    first, *others = words
+    first, *others = (f"{verdict} in {counts[verdict]}" for verdict in VERDICT_LOOKS if verdict in counts)
     return ", ".join([f"{first} of {len(budgets)}", *others])
 
 

@@ -9,11 +9,9 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from widthwise.figures.layout import WIDTH, explain, title
-from widthwise.figures.style import FOREGROUND_CLASS, GREY
+from widthwise.figures.style import FOREGROUND_CLASS, grey_limits, show_image
 from widthwise.report.wording import number, size_label
 from widthwise.study.plan import Study
-
-MASK_GREY = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 
 
 def draw(study: Study, predictions: dict[str, numpy.ndarray]) -> Figure:
@@ -26,21 +24,17 @@ def draw(study: Study, predictions: dict[str, numpy.ndarray]) -> Figure:
         f"On a held-out slice the largest network's Dice is {number(scores[-1], 2)}, the smallest's "
         f"{number(scores[0], 2)}, and {number(trivial, 2)} if every voxel is called foreground",
     )
-    lowest, highest = numpy.percentile(predictions["image"], [1, 99])
-    panels[0].imshow(predictions["image"], cmap="gray", vmin=lowest, vmax=highest, interpolation="nearest")
+    show_image(panels[0], predictions["image"], grey_limits(predictions["image"]))
     panels[0].set_title("held-out slice")
-    panels[1].imshow(predictions["mask"], **MASK_GREY)
+    show_image(panels[1], predictions["mask"], (0, 1))
     panels[1].set_title("its mask")
     panels[1].set_xlabel(f"{predictions['mask'].mean():.0%} foreground")
     for axes, foreground, label, score in zip(panels[2:], predictions["foreground"], labels, scores, strict=True):
-        axes.imshow(foreground, **MASK_GREY)
+        show_image(axes, foreground, (0, 1))
         if predictions["mask"].any() and not predictions["mask"].all():
             axes.contour(predictions["mask"], levels=[0.5], colors=FOREGROUND_CLASS, linewidths=0.9)
         axes.set_title(f"{label} parameters")
         axes.set_xlabel(f"Dice {number(score, 2)}")
-    for axes in panels:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set(visible=True, color=GREY, linewidth=0.5)
     explain(
         figure,
         "Right: probability of foreground, black 0 to white 1, and the outline of the mask. Dice: overlap of the mask "

@@ -10,10 +10,10 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from widthwise.figures.axes import parameter_axis, step_axis, tick_ends, tick_log_ends
+from widthwise.figures.axes import log_axis, step_axis, tick_ends, tick_log_ends
 from widthwise.figures.layout import WIDTH, explain, title
 from widthwise.figures.style import MEASURE_STYLES
-from widthwise.report.wording import counted
+from widthwise.report.wording import counted, size_label
 from widthwise.study.cost import Speed
 from widthwise.study.plan import Study
 
@@ -54,7 +54,7 @@ def draw(
     draw_runs(of_runs, pandas.DataFrame(study.work(summary, networks or {})), Speed(**speed["speed"]), runs)
     draw_steps(of_steps, seconds)
     for axes in (throughput, share, of_runs):
-        parameter_axis(axes, speed_table["parameters"])
+        log_axis(axes, speed_table["parameters"], size_label)
         axes.set_xlabel("parameters")
     roofline = (
         "Roofline: the same with vectors of 16 filters, empty lanes included, and the passes of normalisation and "

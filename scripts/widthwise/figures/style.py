@@ -1,4 +1,4 @@
-"""The look of the figures: settings of matplotlib, styles of lines, and how a figure is saved.
+"""The look of the figures: settings of matplotlib, styles of lines, images, and how a figure is saved.
 
 The look applies within `figure_style`, never globally.
 """
@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import numpy
 
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -74,15 +76,15 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         content = io.BytesIO()  # on a full disk, savefig itself may raise an AttributeError
         figure.savefig(content, format=path.suffix[1:], metadata=metadata)
         if path.suffix == ".png":
-            content = with_palette(content)
+            content = reduce_colours(content)
         elif path.suffix == ".svg":
-            content = with_short_paths(content)
+            content = shorten_paths(content)
         with atomic_write(path) as temporary:
             temporary.write_bytes(content.getvalue())
     pyplot.close(figure)
 
 
-def with_palette(picture: io.BytesIO) -> io.BytesIO:
+def reduce_colours(picture: io.BytesIO) -> io.BytesIO:
     """The same PNG in at most 256 colours: a third of the bytes for most figures, and no difference that one sees."""
     content = io.BytesIO()
     with Image.open(picture) as image:
@@ -92,13 +94,22 @@ def with_palette(picture: io.BytesIO) -> io.BytesIO:
     return content
 
 
-def with_short_paths(drawing: io.BytesIO) -> io.BytesIO:
+def shorten_paths(drawing: io.BytesIO) -> io.BytesIO:
     """The same SVG, its paths in hundredths of a point instead of millionths: a quarter less for a page of curves."""
+    return io.BytesIO(re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), drawing.getvalue()))
 
-    def shorten(path: re.Match[bytes]) -> bytes:
-        return re.sub(rb"(\.\d\d)\d+", rb"\1", path[0])
 
-    return io.BytesIO(re.sub(rb' d="[^"]*"', shorten, drawing.getvalue()))
+def grey_limits(values: numpy.ndarray) -> tuple[float, float]:
+    """Returns the values that are drawn black and white: all but the extreme hundredths lie between them."""
+    lowest, highest = numpy.percentile(values, [1, 99])
+    return float(lowest), float(highest)
+
+
+def show_image(axes: Axes, image: numpy.ndarray, limits: tuple[float, float]) -> None:
+    """Draws an image in a thin frame: grey values between the limits, or colours."""
+    axes.imshow(image, cmap="gray", interpolation="nearest", vmin=limits[0], vmax=limits[1])
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=GREY, linewidth=0.5)
 
 
 def series_styles(count: int) -> list[dict]:

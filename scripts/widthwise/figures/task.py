@@ -14,7 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
 from widthwise.figures.layout import explain, title
-from widthwise.figures.style import BACKGROUND_CLASS, FOREGROUND_CLASS, GREY, SERIES_COLOURS
+from widthwise.figures.style import BACKGROUND_CLASS, FOREGROUND_CLASS, SERIES_COLOURS, grey_limits, show_image
 from widthwise.study.plan import Study
 
 SAMPLES_PER_CLASS = 6
@@ -35,7 +35,8 @@ def draw(study: Study, images: Mapping[str, numpy.ndarray], summary: dict) -> Fi
     `images` are a dataset's arrays, `summary` what its JSON file says.
     """
     counts = summary["class_counts"]["train"]
-    names = [name if name[:1].isalpha() else f"class {name}" for name in class_names(summary)]
+    classes = summary.get("classes") or map(str, range(len(counts)))
+    names = [name if name[:1].isalpha() else f"class {name}" for name in classes]
     shape = images["train/images"].shape[1:]
     if "volume/mask" in images and len(counts) == 2:
         return draw_segmentation(images, counts)
@@ -71,11 +72,6 @@ def draw_segmentation(images: Mapping[str, numpy.ndarray], counts: Sequence[int]
     return figure
 
 
-def class_names(summary: dict) -> list[str]:
-    """Returns the names of the classes; their numbers if they have none."""
-    return summary.get("classes") or [str(label) for label in range(len(summary["class_counts"]["train"]))]
-
-
 def what_is_shown(shape: Sequence[int]) -> str:
     """Says what is drawn of samples with this shape, (channels, *spatial)."""
     channels, *sides = shape
@@ -97,11 +93,11 @@ def draw_volume(figure: SubFigure, dataset: Mapping[str, numpy.ndarray]) -> None
     mask, (height, width) = dataset["volume/mask"], dataset["train/images"].shape[-2:]
     image = middle_slice(dataset["volume/image"])
     volume_axes, mask_axes = figure.subplots(1, 2)
-    show(volume_axes, image, limits_of(image))
+    show_image(volume_axes, image, grey_limits(image))
     corner = [(image.shape[1] - width) / 2 - 0.5, (image.shape[0] - height) / 2 - 0.5]
     volume_axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=FOREGROUND_CLASS, linewidth=1.5))
     volume_axes.set_title("a slice of a test volume")
-    show(mask_axes, middle_slice(mask), (0, 1))
+    show_image(mask_axes, middle_slice(mask), (0, 1))
     mask_axes.set_title(f"its mask: foreground white, {mask.mean():.0%} of the volume")
 
 
@@ -128,7 +124,7 @@ def draw_samples(
             if sample.ndim == 2:
                 draw_lines(axes, sample, (samples.min(), samples.max()))
             else:
-                show(axes, colours_of(sample, limits_of(samples)), limits_of(samples))
+                show_image(axes, colours_of(sample, grey_limits(samples)), grey_limits(samples))
         for axes in row[len(members) :]:
             axes.set_axis_off()
         row[0].set_ylabel("\n".join(textwrap.wrap(name, NAME_CHARACTERS)[:3]), parse_math=False)
@@ -140,12 +136,6 @@ def middle_slice(image: numpy.ndarray, axes: int = 2) -> numpy.ndarray:
     while image.ndim > axes:
         image = image.take(image.shape[-3] // 2, axis=-3)
     return image
-
-
-def limits_of(values: numpy.ndarray) -> tuple[float, float]:
-    """Returns the values that are drawn black and white: all but the extreme hundredths lie between them."""
-    lowest, highest = numpy.percentile(values, [1, 99])
-    return float(lowest), float(highest)
 
 
 def colours_of(sample: numpy.ndarray, limits: tuple[float, float]) -> numpy.ndarray:
@@ -163,10 +153,3 @@ def draw_lines(axes: Axes, sample: numpy.ndarray, limits: tuple[float, float]) -
     margin = 0.05 * (limits[1] - limits[0]) or 1
     axes.set(xticks=[], yticks=[], ylim=(limits[0] - margin, limits[1] + margin))
     axes.grid(False)
-
-
-def show(axes: Axes, image: numpy.ndarray, limits: tuple[float, float]) -> None:
-    """Draws an image in a thin frame: grey values between the limits, or colours."""
-    axes.imshow(image, cmap="gray", interpolation="nearest", vmin=limits[0], vmax=limits[1])
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set(visible=True, color=GREY, linewidth=0.5)

@@ -131,10 +131,8 @@ def draw_cell(
     axes.add_patch(
         Rectangle((left + 0.02, top + 0.03), 0.96, height - 0.06, facecolor=fill, edgecolor="#bbbbbb", linewidth=0.5)
     )
-    told = (
-        GOES_BACK if goes_against_its_trend(verdict) else format_verdict(verdict["verdict"], slight=verdict["slight"])
-    )
-    words = f"{arrow} {told}{prediction_mark(verdict)}"
+    name = format_verdict(verdict["verdict"], slight=verdict["slight"])
+    words = f"{arrow} {GOES_BACK if goes_against_its_trend(verdict) else name}{prediction_mark(verdict)}"
     if verdict["slight"] and abs(verdict["change"]) < SMALLEST:
         words += f"  < {SMALLEST}"
     elif numpy.isfinite(verdict["change"]):

@@ -16,8 +16,8 @@ import pandas
 from widthwise.analysis.inference import END
 from widthwise.analysis.learning_rates import ends_no_higher
 from widthwise.analysis.penalties import LEVEL_DRIFT
-from widthwise.report import diagnosis
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
+from widthwise.report.diagnosis import Diagnosis, explanation, open_points, opening, remedies
 from widthwise.report.evidence import (
     JUDGED_LOSSES,
     Evidence,
@@ -28,8 +28,9 @@ from widthwise.report.evidence import (
     ratio_words,
     verdict_and_change,
 )
-from widthwise.report.questions import PRIMARY, VERBS, guess, questions, start_and_time
+from widthwise.report.questions import PRIMARY, VERBS, guess, movement, questions, start_and_time
 from widthwise.report.wording import (
+    FEATURES,
     MEASURES,
     NO_VALUE,
     capitalised,
@@ -85,8 +86,8 @@ def answer_of_the_post(evidence: Evidence) -> Iterable[str]:
 
 def own_answer(evidence: Evidence) -> Iterable[str]:
     """The sections of an answer on an own network, own data or curves, which opens with the diagnosis."""
-    found = diagnosis.Diagnosis(evidence)
-    yield from (section(found) for section in diagnosis.SECTIONS)
+    diagnosis = Diagnosis(evidence)
+    yield from (section(diagnosis) for section in (opening, explanation, remedies, open_points))
     yield from (section(evidence) for section in (start_and_time, learning_rates, certainty, scope))
 
 
@@ -95,7 +96,10 @@ def own_answer(evidence: Evidence) -> Iterable[str]:
 
 def short_answer(evidence: Evidence) -> str:
     """Where networks with more parameters start and end higher, and by how much."""
-    shown, unlisted = told_in_the_short_table(evidence)
+    shown, unlisted = circumstances_of_the_short_table(evidence)
+    parts = "The reported loss is the data loss: no penalty is in it."
+    if evidence.study.penalised:
+        parts = "Reported loss = data loss + penalty."
     return f"""\
 **With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.**
 
@@ -104,16 +108,9 @@ def short_answer(evidence: Evidence) -> str:
 {short_table(evidence, shown)}
 
 Mean losses in nats, smallest → largest network; then the verdict, and the trend over all sizes times their range, \
-with its interval. {evidence.start_and_end_words} {reported_loss_words(evidence)} Guessing costs {evidence.guessing}.\
+with its interval. {evidence.start_and_end_words} {parts} Guessing costs {evidence.guessing}.\
 {unlisted_words(evidence, unlisted)} {what_was_run(evidence)}{own_best_rates(evidence)} \
 All tables: [evidence.md](evidence.md)."""
-
-
-def reported_loss_words(evidence: Evidence) -> str:
-    """Says where the reported loss holds the penalty."""
-    if not evidence.study.penalised:
-        return "The reported loss is the data loss: no penalty is in it."
-    return "Reported loss = data loss + penalty."
 
 
 def higher_in(evidence: Evidence, feature: str) -> str:
@@ -142,24 +139,23 @@ def what_is_open(evidence: Evidence) -> str:
     """Says in how many circumstances ends and starts are undecided, and in which they depend on the size or diverge."""
     found = {
         (feature, measure): {name: evidence.verdict(name, measure, feature) for name in evidence.study.judged}
-        for feature, measure in itertools.product(VERBS, JUDGED_LOSSES)
+        for feature, measure in itertools.product(PRIMARY, JUDGED_LOSSES)
     }
     parts = []
-    for feature, when in reversed(PRIMARY):
+    for feature in reversed(PRIMARY):
         undecided = {
             MEASURES[measure]: sum(row["verdict"] == "undecided" for row in found[feature, measure].values())
             for measure in JUDGED_LOSSES
         }
         if counts := [f"{count} ({loss})" for loss, count in undecided.items() if count]:
-            parts.append(f"the {when} is undecided in {listed(counts)}")
+            parts.append(f"the {FEATURES[feature]} is undecided in {listed(counts)}")
     for (feature, measure), rows in found.items():
         if mixed := [name for name, row in rows.items() if row["verdict"] == "mixed"]:
-            ways = f"{VERBS[feature]} higher at some sizes and lower at others"
+            ways = movement(rows[mixed[0]], VERBS[feature])
             parts.append(f"the {MEASURES[measure]} {ways} in {listed(evidence.titles(mixed))}")
-    lost = [name for name in evidence.study.judged if any(rows[name]["diverged"] for rows in found.values())]
-    parts += [f"networks diverge in {listed(evidence.titles(lost))}"] if lost else []
-    told = "; ".join(parts) or "none is undecided"
-    return f"Of {counted(len(evidence.study.judged), 'circumstance')}, {told}."
+    if diverging := [name for name in evidence.study.judged if any(rows[name]["diverged"] for rows in found.values())]:
+        parts.append(f"networks diverge in {listed(evidence.titles(diverging))}")
+    return f"Of {counted(len(evidence.study.judged), 'circumstance')}, {'; '.join(parts) or 'none is undecided'}."
 
 
 def own_best_rates(evidence: Evidence) -> str:
@@ -181,22 +177,24 @@ def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
         if len(ranges) > 1:
             title += f" ({evidence.parameter_range(names[0])})"
         cells = {"circumstance": title}
-        for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
-            is_same = measure == "objective" and not evidence.reports_penalty(names[0])
-            cell = "= data loss" if is_same else short_cell(evidence, names[0], measure, feature)
-            cells[f"{MEASURES[measure]}, {when}"] = cell
+        for measure, feature in itertools.product(JUDGED_LOSSES, PRIMARY):
+            cell = "= data loss"
+            if measure in evidence.losses(names[0]):
+                means = " → ".join(map(mean_words, evidence.ends_of_range(names[0], measure, feature)))
+                cell = f"{means}: {verdict_and_change(evidence.verdict(names[0], measure, feature))}"
+            cells[measured(measure, feature)] = cell
         rows.append(cells)
     return markdown_table(rows)
 
 
-def told_in_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
+def circumstances_of_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
     """The distinct circumstances in the table, and those left out.
 
-    Of more than `MOST_ROWS`, those are left out of which no run diverged and no loss rises or falls, at the start or
-    the end.
+    Of more than `MOST_ROWS`, those are left out whose losses are flat or undecided at start and end, without a
+    divergence.
     """
 
-    def is_told(row: pandas.Series) -> bool:
+    def is_notable(row: pandas.Series) -> bool:
         return row["verdict"] not in ("flat", "undecided") or row["diverged"] > 0
 
     distinct = evidence.distinct
@@ -206,8 +204,8 @@ def told_in_the_short_table(evidence: Evidence) -> tuple[list[list[str]], list[s
         names
         for names in distinct
         if any(
-            is_told(evidence.verdict(names[0], measure, feature))
-            for measure, (feature, _) in itertools.product(evidence.losses(names[0]), PRIMARY)
+            is_notable(evidence.verdict(names[0], measure, feature))
+            for measure, feature in itertools.product(evidence.losses(names[0]), PRIMARY)
         )
     ]
     return shown, [name for names in distinct if names not in shown for name in names]
@@ -219,12 +217,6 @@ def unlisted_words(evidence: Evidence, unlisted: Sequence[str]) -> str:
         return ""
     names = listed(evidence.titles(unlisted))
     return f" Not in the table, since both losses are flat or undecided at start and end: {names}."
-
-
-def short_cell(evidence: Evidence, name: str, measure: str, feature: str) -> str:
-    """A loss in the smallest and the largest network, its change with its interval, and the verdict."""
-    smallest, largest = map(mean_words, evidence.ends_of_range(name, measure, feature))
-    return f"{smallest} → {largest}: {verdict_and_change(evidence.verdict(name, measure, feature))}"
 
 
 # Causes, penalties, rates, literature
@@ -240,21 +232,19 @@ def causes(evidence: Evidence) -> str:
     for name, reference in pairs[["circumstance", "reference"]].drop_duplicates().itertuples(index=False):
         contrasts = {
             (measure, feature): evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
-            for measure, (feature, _) in itertools.product(JUDGED_LOSSES, PRIMARY)
+            for measure, feature in itertools.product(JUDGED_LOSSES, PRIMARY)
         }
         pair = f"{evidence.title(name)} against {evidence.title(reference)}"
         if not any(map(is_difference, contrasts.values())):
             without.append(pair)
             continue
         cells = {"circumstance": pair, "factor": factor_words(evidence, name, reference)}
-        for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
-            cells[f"{MEASURES[measure]}, {when}"] = verdict_and_change(contrasts[measure, feature])
+        cells |= {measured(*key): verdict_and_change(contrast) for key, contrast in contrasts.items()}
         found.append((effect_size(row for (_, feature), row in contrasts.items() if feature == "end_value"), cells))
     found.sort(key=itemgetter(0), reverse=True)
-    smaller, diverging = (
-        [cells["circumstance"] for size, cells in found[MOST_CAUSES:] if (size == DIVERGED) == is_lost]
-        for is_lost in (False, True)
-    )
+    rest = found[MOST_CAUSES:]
+    smaller = [cells["circumstance"] for size, cells in rest if size != DIVERGED]
+    diverging = [cells["circumstance"] for size, cells in rest if size == DIVERGED]
     parts = [
         "## What causes it",
         "A cause is claimed only from two circumstances that differ in one factor, paired by seed and size. The cells "
@@ -291,10 +281,10 @@ def penalty_left(evidence: Evidence) -> str:
     Of more than `MOST_NAMED` circumstances, those of whose penalty something was predicted.
     """
     ratios = {names[0]: evidence.rows("penalty_ratios", circumstance=names[0]) for names in evidence.distinct}
-    told = [names for names in evidence.distinct if len(ratios[names[0]])]
-    if len(told) > MOST_NAMED:
-        told = [names for names in told if ratios[names[0]]["agrees"].notna().any()]
-    if not told:
+    shown = [names for names in evidence.distinct if len(ratios[names[0]])]
+    if len(shown) > MOST_NAMED:
+        shown = [names for names in shown if ratios[names[0]]["agrees"].notna().any()]
+    if not shown:
         return ""
     return f"""\
 ## The penalty that is left
@@ -304,7 +294,7 @@ as a power of the ratio of their parameters, and with the same size's in the ref
 with 95% intervals over seeds (descriptive). A penalty is level where it changes by at most {LEVEL_DRIFT:.0%} in a \
 tenth of the steps.
 
-{markdown_table(penalty_row(evidence, names, ratios[names[0]]) for names in told)}"""
+{markdown_table(penalty_row(evidence, names, ratios[names[0]]) for names in shown)}"""
 
 
 def penalty_row(evidence: Evidence, names: Sequence[str], ratios: pandas.DataFrame) -> dict[str, str]:
@@ -399,7 +389,7 @@ def literature(evidence: Evidence) -> str:
     if not rows:
         return ""
     counts = Counter(row["agrees"] for row in rows)
-    told = (
+    summary = (
         f"Of {counted(len(rows), 'published result')} that this study tests, it agrees with {counts['yes']}, disagrees "
         f"with {counts['no']} and leaves {counts['undecided']} undecided: [evidence.md](evidence.md)."
     )
@@ -408,7 +398,7 @@ def literature(evidence: Evidence) -> str:
         for row in rows
         if row["agrees"] == "no"
     ]
-    return "\n".join(["## Beside the literature\n", told + (" It disagrees with:" if lines else ""), *lines])
+    return "\n".join(["## Beside the literature\n", summary + (" It disagrees with:" if lines else ""), *lines])
 
 
 # Predictions and advice
@@ -486,8 +476,8 @@ def advice(evidence: Evidence) -> str:
     parts = ["## Which circumstance are you in, and what to change", "\n".join([intro, *lines])] if lines else []
     if withheld:
         parts += [] if lines else ["## What to change"]
-        told = f"No advice on {listed(withheld)}: some prediction about that end was not confirmed."
-        parts.append(told + (" Of the others, no effect on an end is decided." if others and not any(others) else ""))
+        words = f"No advice on {listed(withheld)}: some prediction about that end was not confirmed."
+        parts.append(words + (" Of the others, no effect on an end is decided." if others and not any(others) else ""))
     return "\n\n".join(parts)
 
 

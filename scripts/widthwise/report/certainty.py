@@ -16,6 +16,7 @@ from widthwise.analysis.verdicts import (
 from widthwise.report.evidence import JUDGED_LOSSES, Evidence, verdict_words
 from widthwise.report.questions import EVERYWHERE, PRIMARY
 from widthwise.report.wording import (
+    FEATURES,
     MEASURES,
     capitalised,
     counted,
@@ -48,11 +49,11 @@ def certainty(evidence: Evidence) -> str:
     verdicts = evidence.tables["verdicts"]
     if len(evidence.study.seeds) == 1 or verdicts.empty:
         return ""
-    starts, ends = (verdicts[verdicts["feature"] == feature] for feature, _ in PRIMARY)
+    starts, ends = (verdicts[verdicts["feature"] == feature] for feature in PRIMARY)
     seeds, sizes = len(evidence.study.seeds), int(pandas.concat([starts, ends])["sizes"].min())
     decided = (
         f"each end is decided at a level of {levels(ends)}"
-        if evidence.is_of_curves
+        if evidence.study.curves
         else f"the two starts are decided at a level of {levels(starts)} each and the two ends at {levels(ends)} each, "
         f"{percentage(sum(LEVELS.values()))} in all"
     )
@@ -81,9 +82,9 @@ def catalogue_words(evidence: Evidence, verdicts: pandas.DataFrame) -> str:
     lost = decided[decided["p_catalogue"] >= CATALOGUE_LEVEL]
     level = f"at {percentage(CATALOGUE_LEVEL)} over all circumstances together (Holm)"
     if decided.empty:
-        return f"No {'' if evidence.is_of_curves else 'start and no '}end rises or falls."
+        return f"No {'' if evidence.study.curves else 'start and no '}end rises or falls."
     if lost.empty:
-        return f"All rises and falls of {'' if evidence.is_of_curves else 'starts and '}ends remain {level}."
+        return f"All rises and falls of {'' if evidence.study.curves else 'starts and '}ends remain {level}."
     names = (f"{evidence.title(row.circumstance)}, {measured(row.measure, row.feature)}" for row in lost.itertuples())
     return f"These rises and falls do not remain {level}: {'; '.join(names)}."
 
@@ -91,7 +92,7 @@ def catalogue_words(evidence: Evidence, verdicts: pandas.DataFrame) -> str:
 def initialisation_words(evidence: Evidence) -> str:
     """The initialisations behind the starting losses."""
     study = evidence.study
-    if evidence.is_of_curves:
+    if study.curves:
         return "the same seeds"
     initialisations, heads = study.analysis.initialisations, study.heads_per_backbone
     found = f"{initialisations} initialisations of each size"
@@ -132,15 +133,15 @@ def not_shown(evidence: Evidence) -> str:
 
 def undecided(evidence: Evidence) -> Iterable[str]:
     """Says of each loss, start and end, in which circumstances it is undecided, and what would narrow it."""
-    for measure, (feature, when) in itertools.product(JUDGED_LOSSES, PRIMARY):
+    for measure, feature in itertools.product(JUDGED_LOSSES, PRIMARY):
         reasons: dict[str, list[str]] = {}
         for names in evidence.distinct:
             row = evidence.verdict(names[0], measure, feature)
             if row["verdict"] == "undecided" and measure in evidence.losses(names[0]):
                 reasons.setdefault(verdict_words(row).removeprefix("undecided"), []).extend(evidence.titles(names))
         if reasons:
-            told = "; ".join(f"{listed(titles)}{reason}" for reason, titles in reasons.items())
-            yield f"{MEASURES[measure]} at the {when}: {told}"
+            titles_by_reason = "; ".join(f"{listed(titles)}{reason}" for reason, titles in reasons.items())
+            yield f"{MEASURES[measure]} at the {FEATURES[feature]}: {titles_by_reason}"
 
 
 def conditions(evidence: Evidence) -> str:
@@ -169,7 +170,7 @@ every setting and `config/keys.md` marks each as posted or assumed.
 def scope(evidence: Evidence) -> str:
     """The network, settings and data that a diagnosis holds for."""
     study = evidence.study
-    if evidence.is_of_curves:
+    if study.curves:
         return f"## What this holds for\n\n- The runs whose losses are in `{study.curves}`. {what_was_run(evidence)}"
     network = f"the network of `{study.factory}`" if study.factory else "the built-in network"
     same = f" Already part of them, so not run: {listed(evidence.titles(study.left_out))}." if study.left_out else ""

@@ -26,9 +26,10 @@ from widthwise.report.evidence import (
     verdict_and_change,
     verdict_words,
 )
-from widthwise.report.questions import bare_change, movement
+from widthwise.report.questions import PRIMARY, bare_change, movement
 from widthwise.report.wording import (
     ALL,
+    FEATURES,
     MEASURES,
     NO_VALUE,
     capitalised,
@@ -36,6 +37,7 @@ from widthwise.report.wording import (
     counted,
     listed,
     markdown_table,
+    measured,
     number,
     quoted,
     sentence,
@@ -47,7 +49,7 @@ from widthwise.study.circumstances import contradictions_of_a_circumstance
 from widthwise.study.requirements import LEAST_SIZES
 
 REPORTED, DATA = JUDGED_LOSSES
-START, END = "starting_loss", "end_value"
+END = "end_value"
 PENALTY, RATE, INITIALISATION, STEPS = "penalty", "learning rate", "initialisation", "number of steps"
 WARM_UP, EPSILON = "warm-up", "epsilon"
 # What a setting is called as a cause; one that is not here is called by its key.
@@ -287,15 +289,18 @@ def rise_words(diagnosis: Diagnosis) -> str:
 
 
 def ends(diagnosis: Diagnosis) -> Iterator[str]:
-    """How each loss ends in the smallest and in the largest network."""
+    """How each loss ends in the smallest and in the largest network; of an undecided one, what would narrow it."""
     for measure in diagnosis.measures:
         rows = diagnosis.ends_of_range(measure)
         smallest, largest = ending(rows[0], "smallest network"), ending(rows[1], "largest")
         if not any(row["diverged"] for row in rows):
             largest = largest.removeprefix("ends ")
-        changed = changed_by(diagnosis, measure)
-        told = "" if changed == NO_VALUE else f": {changed}"
-        yield f"The {MEASURES[measure]} {smallest} and {largest}{told}{undecided_words(diagnosis, measure)}."
+        words = f"The {MEASURES[measure]} {smallest} and {largest}"
+        if (changed := changed_by(diagnosis, measure)) != NO_VALUE:
+            words += f": {changed}"
+        if diagnosis.is_judged and diagnosis.row(measure)["verdict"] == "undecided":
+            words += f", {verdict_words(diagnosis.row(measure))}"
+        yield f"{words}."
 
 
 def ending(row: Mapping, where: str) -> str:
@@ -312,13 +317,6 @@ def changed_by(diagnosis: Diagnosis, measure: str, feature: str = END) -> str:
     if diagnosis.is_judged:
         return change_words(diagnosis.row(measure, feature))
     return change(diagnosis.change(measure, feature))
-
-
-def undecided_words(diagnosis: Diagnosis, measure: str) -> str:
-    """Says that the end of a loss is undecided, if it is, and what would narrow it."""
-    if not diagnosis.is_judged or diagnosis.row(measure)["verdict"] != "undecided":
-        return ""
-    return f", {verdict_words(diagnosis.row(measure))}"
 
 
 def rescues(diagnosis: Diagnosis) -> Iterator[str]:
@@ -349,7 +347,7 @@ def split(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
-    """What explains most, apart from the penalty that was just told."""
+    """What explains most; nothing where that is the penalty, since `split` says so."""
     if diagnosis.causes and not diagnosis.causes[0].is_penalty:
         cause = diagnosis.causes[0]
         part = "What explains most of it" if cause.share >= MOST else "The largest part of it that was explained"
@@ -361,7 +359,7 @@ def main_cause(diagnosis: Diagnosis) -> Iterator[str]:
 def elsewhere(diagnosis: Diagnosis) -> Iterator[str]:
     """How the loss ends in other circumstances.
 
-    Told where the study's own settings show no rise: the circumstances with one. Without own settings, all are told.
+    Where the study's own settings show no rise, the circumstances with one. Without own settings, all.
     """
     evidence, measure = diagnosis.evidence, diagnosis.measures[0]
     is_own = diagnosis.name == ROOT
@@ -391,7 +389,7 @@ def numbers(diagnosis: Diagnosis) -> str:
         *(["verdict"] if diagnosis.is_judged else []),
     )
     rows = []
-    for feature, when in ((START, "start"), (END, "end")):
+    for feature in PRIMARY:
         for measure in diagnosis.measures:
             if evidence.rows("features", circumstance=name, measure=measure, feature=feature).empty:
                 continue
@@ -401,9 +399,9 @@ def numbers(diagnosis: Diagnosis) -> str:
             ]
             if diagnosis.is_judged:
                 cells.append(verdict_words(diagnosis.row(measure, feature), with_replicates=False))
-            rows.append((f"{MEASURES[measure]}, {when}", *cells))
+            rows.append((measured(measure, feature), *cells))
         if not math.isnan(diagnosis.penalty(feature)):
-            rows.append((f"penalty, {when}", *penalty_cells(diagnosis, feature)))
+            rows.append((f"penalty, {FEATURES[feature]}", *penalty_cells(diagnosis, feature)))
     return markdown_table(dict(itertools.zip_longest(columns, row, fillvalue=NO_VALUE)) for row in rows)
 
 
@@ -455,18 +453,16 @@ def explanation(diagnosis: Diagnosis) -> str:
 def ranked_causes(diagnosis: Diagnosis) -> Iterator[str]:
     """A line for each cause: its share, and the evidence for it."""
     for cause in diagnosis.causes:
+        suspect = next(iter(cause.suspects), None)
         words = f"**{capitalised(cause.name)}: {cause.share_words}** of the rise of the {MEASURES[diagnosis.rising]}"
-        others = [measure for measure in diagnosis.measures if measure != diagnosis.rising]
-        for measure in others if cause.suspects else ():
-            if cause.suspects[0].explains(measure):
-                words += f", {cause.suspects[0].share_words(measure)} of the rise of the {MEASURES[measure]}"
+        for measure in diagnosis.measures:
+            if suspect and measure != diagnosis.rising and suspect.explains(measure):
+                words += f", {suspect.share_words(measure)} of the rise of the {MEASURES[measure]}"
         words += "."
         if cause.is_penalty:
             reported, data = (change(diagnosis.change(measure)) for measure in (REPORTED, DATA))
             words += f" By arithmetic: {reported} of reported loss less {data} of data loss."
-        for suspect in cause.suspects[:1]:
-            words += f" {suspect_words(diagnosis, suspect)}"
-        yield words
+        yield f"{words} {suspect_words(diagnosis, suspect)}" if suspect else words
 
 
 def suspect_words(diagnosis: Diagnosis, suspect: Suspect) -> str:
@@ -483,7 +479,7 @@ def suspect_words(diagnosis: Diagnosis, suspect: Suspect) -> str:
 
 
 def noise(diagnosis: Diagnosis) -> str:
-    """How far the seeds alone move the change, as a share of the rise; not told of a bound."""
+    """How far the seeds alone move the change, as a share of the rise; nothing where the change is a bound."""
     if not diagnosis.rising:
         return ""
     row = diagnosis.row(diagnosis.rising)
@@ -522,9 +518,9 @@ def suspect_table(diagnosis: Diagnosis) -> str:
             cells["changed"] = changed
         for measure in diagnosis.measures:
             contrast = suspect.contrasts.get(measure)
-            told = NO_VALUE if contrast is None else verdict_and_change(contrast)
+            verdict = NO_VALUE if contrast is None else verdict_and_change(contrast)
             share = f" ({suspect.share_words(measure)})" if suspect.explains(measure) else ""
-            cells[f"{MEASURES[measure]}, end"] = told + share
+            cells[measured(measure, END)] = verdict + share
         rows.append(cells)
     words = "What one factor does to the change from the smallest to the largest size, paired by seed and size"
     words += "; in brackets the share of the rise that goes away:" if diagnosis.rising else ":"
@@ -542,8 +538,7 @@ def remedies(diagnosis: Diagnosis) -> str:
     circumstances, title = diagnosis.evidence.study.circumstances, diagnosis.evidence.title
     for cause in diagnosis.causes:
         found = [circumstances[suspect.name] for suspect in cause.suspects]
-        tried = next((one for one in found if one.family == SUSPECTS and one.change), None)
-        if tried:
+        if tried := next((one for one in found if one.family == SUSPECTS and one.change), None):
             lines.append(f"{sentence(tried.change).removesuffix('.')} (tried: {title(tried.name)}).")
         elif cause.is_penalty:
             lines.append("Compare sizes by data loss, which the penalty is no part of.")
@@ -555,7 +550,7 @@ def remedies(diagnosis: Diagnosis) -> str:
     return f"## What to change\n\n{numbered}"
 
 
-def untold(diagnosis: Diagnosis) -> str:
+def open_points(diagnosis: Diagnosis) -> str:
     """What could not be told."""
     lines = [*open_contrasts(diagnosis), *not_tried(diagnosis), *runs_that_end_early(diagnosis)]
     return "## What could not be told\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
@@ -598,7 +593,7 @@ def why_not_compared(evidence: Evidence, name: str, reference: str) -> str:
 def not_tried(diagnosis: Diagnosis) -> Iterator[str]:
     """The causes that no run of the study tells of."""
     study = diagnosis.evidence.study
-    if diagnosis.evidence.is_of_curves:
+    if diagnosis.evidence.study.curves:
         what = "What else" if diagnosis.suspects else "Which setting"
         yield f"{what} causes a rise: curves do not tell. `{DIAGNOSE}` tries suspects on your network and data."
         yield from map(sentence, study.limitations)
@@ -657,6 +652,3 @@ def runs_that_end_early(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"How the loss ends at {where} with {evidence.title(name)}: {of_all}."
     if not evidence.has_settled(diagnosis.name, diagnosis.measures[0]):
         yield f"What longer runs reach: {evidence.plateau_words(diagnosis.name, diagnosis.measures[0])}."
-
-
-SECTIONS = (opening, explanation, remedies, untold)

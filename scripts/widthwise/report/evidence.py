@@ -40,13 +40,12 @@ from widthwise.report.wording import (
     span,
 )
 from widthwise.study.catalogue import ROOT, factors, flatten, resolve
-from widthwise.study.curves import AnyStudy, CurvesStudy
+from widthwise.study.curves import AnyStudy
 
 JUDGED_LOSSES = ("objective", "data_loss")
 PENALTY_TABLES = ("penalties", "penalty_ratios")
 TABLES = ("verdicts", "features", "contrasts", "crossings", "slopes_by_step", "runs", "literature")
 RATE_TABLES = ("learning_rates", "learning_rate_slopes", "learning_rate_choices", "learning_rate_verdicts")
-COORDINATE_TABLES = ("coordinate_powers",)
 RATE_BOUNDS = {LOWER_EDGE: "≤ ", UPPER_EDGE: "≥ "}
 # Why a verdict is undecided though its interval excludes 0: rule 3 of `analysis.inference`.
 NOT_ONE_WAY = "the sizes do not go one way"
@@ -58,7 +57,7 @@ PLATEAUS = {
     "some diverged": "diverged in part",
     "diverged": "diverged",
 }
-MOST_STRETCHES = 3  # stretches of steps that are told of the beginning, and of the end
+MOST_STRETCHES = 3  # stretches of steps at the beginning that are listed, and as many at the end
 KINDS = {
     "starting_loss": "starts",
     "initial_decay": "times",
@@ -143,7 +142,7 @@ class Evidence:
     @property
     def start_and_end_words(self) -> str:
         """Says what the start and the end of a loss are."""
-        start = "the first row that all runs have" if self.is_of_curves else "the mean over untrained networks"
+        start = "the first row that all runs have" if self.study.curves else "the mean over untrained networks"
         last = f"{percentage(self.study.analysis.end_window)} of the {self.study.step_name}s"
         return f"The start is {start}; the end is the mean over the last {last}."
 
@@ -164,10 +163,6 @@ class Evidence:
         """Whether this feature of a circumstance's losses was judged; loss curves need not hold the data loss."""
         return self.row("verdicts", circumstance=name, measure=measure, feature=feature) is not None
 
-    def reports_penalty(self, name: str) -> bool:
-        """Whether the reported loss of a circumstance holds the penalty."""
-        return self.study.circumstances[name].reports_penalty
-
     def losses(self, name: str) -> tuple[str, ...]:
         """The losses of a circumstance that differ: without a penalty in it, the reported loss is the data loss.
 
@@ -175,7 +170,7 @@ class Evidence:
         """
         if self.rows("features", circumstance=name, measure="data_loss", feature="end_value").empty:
             return ("objective",)
-        return JUDGED_LOSSES if self.reports_penalty(name) else ("data_loss",)
+        return JUDGED_LOSSES if self.study.circumstances[name].reports_penalty else ("data_loss",)
 
     def penalty_share(self, name: str, feature: str) -> float:
         """The share of a change of the reported loss that is penalty: an identity. The rest is data loss.
@@ -190,14 +185,9 @@ class Evidence:
         return 1 - data["change"] / reported["change"]
 
     @property
-    def is_of_curves(self) -> bool:
-        """Whether the study is of loss curves alone."""
-        return isinstance(self.study, CurvesStudy)
-
-    @property
     def classes(self) -> int | None:
         """The number of classes in the data; None if loss curves do not come with it."""
-        return self.study.classes if self.is_of_curves else len(self.dataset["class_counts"]["train"])
+        return self.study.classes if self.study.curves else len(self.dataset["class_counts"]["train"])
 
     @property
     def guessing(self) -> str | None:
@@ -224,10 +214,10 @@ class Evidence:
         if None in found.values():
             return "too few rows to tell a plateau"
         sizes = {words: [size for size, state in found.items() if state == key] for key, words in PLATEAUS.items()}
-        told = {words: of for words, of in sizes.items() if of}
-        if len(told) == 1:
-            return f"every size {next(iter(told))}"
-        return ", ".join(f"{size_titles(of)} {words}" for words, of in told.items())
+        sizes = {words: of for words, of in sizes.items() if of}
+        if len(sizes) == 1:
+            return f"every size {next(iter(sizes))}"
+        return ", ".join(f"{size_titles(of)} {words}" for words, of in sizes.items())
 
     def predictions(self, name: str) -> list[Prediction]:
         """What the catalogue expects of a judged circumstance, by itself and against its reference."""
@@ -296,7 +286,7 @@ def table_names(study: AnyStudy) -> list[str]:
         *TABLES,
         *(PENALTY_TABLES if study.penalised else ()),
         *(RATE_TABLES if study.grids else ()),
-        *(COORDINATE_TABLES if study.coordinate_checks else ()),
+        *(("coordinate_powers",) if study.coordinate_checks else ()),
         *(("nesting",) if study.nested else ()),
     ]
 
@@ -310,9 +300,8 @@ def each_verdict(expectation: Mapping[str, Mapping[str, str]]) -> Iterator[tuple
 
 def prediction(kind: str, subject: str, feature: str, expected: str, row: Mapping[str, Any] | None) -> Prediction:
     """A prediction and the row of a table that tests it, if there is one."""
-    if row is None:
-        return Prediction(kind, subject, feature, expected, None, held=False)
-    return Prediction(kind, subject, feature, expected, row["verdict"], held=is_true(row["agrees"]))
+    found, held = (None, False) if row is None else (row["verdict"], is_true(row["agrees"]))
+    return Prediction(kind, subject, feature, expected, found, held)
 
 
 def is_true(value: object) -> bool:
@@ -322,7 +311,7 @@ def is_true(value: object) -> bool:
 
 def factor_words(evidence: Evidence, name: str, reference: str) -> str:
     """The one factor between a circumstance and its reference, with its values; nothing where curves do not tell it."""
-    if evidence.is_of_curves:
+    if evidence.study.curves:
         return ""
     config = evidence.study.config
     entries = [config["circumstances"][other] for other in (reference, name)]
@@ -335,7 +324,7 @@ def factor_words(evidence: Evidence, name: str, reference: str) -> str:
 
 def changed_keys(evidence: Evidence, name: str, reference: str) -> set[str]:
     """The dotted keys of the one factor between a circumstance and its reference; none where curves do not tell."""
-    if evidence.is_of_curves:
+    if evidence.study.curves:
         return set()
     config = evidence.study.config
     return factors(config, config["circumstances"][name], config["circumstances"][reference])
@@ -389,9 +378,9 @@ def replicates_to_halve(row: Mapping[str, Any]) -> str:
     return counted(seeds_to_halve(int(row["seeds"]), row["level"]), noun)
 
 
-def change_words(row: Mapping[str, Any], digits: int = 3) -> str:
+def change_words(row: Mapping[str, Any]) -> str:
     """The change of a row with its interval."""
-    return change_with_interval(row["change"], row["ci_low"], row["ci_high"], digits)
+    return change_with_interval(row["change"], row["ci_low"], row["ci_high"])
 
 
 # evidence.md
@@ -461,7 +450,7 @@ def feature_table(evidence: Evidence, name: str) -> str:
     sizes = {}
     for size, parameters in rows.sort_values("parameters")[["size", "parameters"]].itertuples(index=False):
         words = evidence.size_words(parameters)
-        sizes[size] = words if evidence.is_of_curves else f"{size_title(size)} ({words})"
+        sizes[size] = words if evidence.study.curves else f"{size_title(size)} ({words})"
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows.to_dict("records"):
         is_bounded = not row["diverged"] and math.isfinite(row["ci_high"])
@@ -589,7 +578,9 @@ def rates_section(evidence: Evidence) -> str:
     by_rate = markdown_table(
         {
             "grid": evidence.title(row["grid"]),
-            "learning rate": rate_cell(row["learning_rate"]),
+            "learning rate": (
+                "each width's best" if pandas.isna(row["learning_rate"]) else rate_label(row["learning_rate"])
+            ),
             "data loss, end": verdict_words(row, with_replicates=False),
             "change [95%]": change_words(row),
             "diverged": row["diverged"],
@@ -607,11 +598,6 @@ def rates_section(evidence: Evidence) -> str:
             f"{on_edge} of {chosen} lie at the grid's edge and are bounds."
         )
     return f"## Learning rates\n\n{words}\n\n{by_width}\n\n{by_rate}"
-
-
-def rate_cell(rate: float) -> str:
-    """The learning rate of a row of learning_rate_verdicts.csv; an empty one stands for each width's own best."""
-    return "each width's best" if pandas.isna(rate) else rate_label(rate)
 
 
 def rate_words(log2_rate: float) -> str:

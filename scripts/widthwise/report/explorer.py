@@ -13,7 +13,7 @@ import pandas
 import vl_convert
 
 from widthwise.analysis.tables import make_table
-from widthwise.report.pages import page, runs_and_circumstances
+from widthwise.report.pages import count_runs, page, runs_and_circumstances
 from widthwise.report.palette import size_colours
 from widthwise.report.wording import MEASURES, NATS, number, size_label, size_title
 from widthwise.study.curves import AnyStudy
@@ -174,14 +174,11 @@ def explorer_page(
         printed = make_table("printed", [])
     label = size_label if study.size_name == "parameters" else str
     title = f"Loss curves of {runs_and_circumstances(losses)}"
-    runs = len(losses[["circumstance", "size", "seed"]].drop_duplicates())
+    runs = count_runs(losses)
     means = runs * LEAST_STEPS > MOST_POINTS
     if means:
-        losses, printed = (
-            seed_means(losses, row_measures),
-            seed_means(printed, ["printed"]),
-        )
-    count = steps_per_curve(len(losses[["circumstance", "size", "seed"]].drop_duplicates()))
+        losses, printed = seed_means(losses, row_measures), seed_means(printed, ["printed"])
+    count = steps_per_curve(count_runs(losses))
     printed_of = dict(list(printed.groupby("circumstance")))
     circumstances = {
         name: curves(rows, printed_of.get(name, printed.iloc[:0]), count, label)
@@ -249,9 +246,7 @@ def seed_means(table: pandas.DataFrame, measures: Sequence[str]) -> pandas.DataF
     return means.assign(seed=[f"mean of {count}" for count in means["seeds"]]).drop(columns="seeds")
 
 
-def curves(
-    losses: pandas.DataFrame, printed: pandas.DataFrame, count: int, label: Callable[[int], str] = size_label
-) -> dict:
+def curves(losses: pandas.DataFrame, printed: pandas.DataFrame, count: int, label: Callable[[int], str]) -> dict:
     """Returns one circumstance as the page has it: its sizes, and each run's losses at no more than `count` steps.
 
     `label` formats sizes. A run that diverged has fewer losses. All runs of a circumstance log the same steps while

@@ -18,7 +18,6 @@ from widthwise.report.palette import verdict_look
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
-    NATS,
     NO_VALUE,
     UNITS,
     change,
@@ -166,8 +165,12 @@ def table_page(title: str, words: str, table: pandas.DataFrame, style: str = "")
 
 def runs_and_circumstances(table: pandas.DataFrame) -> str:
     """Counts the runs and circumstances of a table, for a title: "24 runs, 2 circumstances"."""
-    runs = len(table[["circumstance", "size", "seed"]].drop_duplicates())
-    return f"{counted(runs, 'run')}, {counted(table['circumstance'].nunique(), 'circumstance')}"
+    return f"{counted(count_runs(table), 'run')}, {counted(table['circumstance'].nunique(), 'circumstance')}"
+
+
+def count_runs(table: pandas.DataFrame) -> int:
+    """The number of runs in a table with rows of runs."""
+    return len(table[["circumstance", "size", "seed"]].drop_duplicates())
 
 
 def first_of_each(study: AnyStudy, names: pandas.Series) -> pandas.Series:
@@ -246,7 +249,7 @@ def prediction(row: Mapping) -> str:
 
 def with_unit(text: str, feature: str) -> str:
     """Adds the unit of a feature to a number."""
-    return text if text == NO_VALUE else f"{text} {UNITS.get(feature, NATS)}"
+    return text if text == NO_VALUE else f"{text} {UNITS[feature]}"
 
 
 # Runs

@@ -11,12 +11,21 @@ from decimal import ROUND_CEILING, Context, Decimal
 from widthwise.analysis.gathering import budget_steps
 from widthwise.analysis.inference import START
 from widthwise.report.evidence import NOT_ONE_WAY, Evidence, goes_against_its_trend, is_true, mean_words
-from widthwise.report.wording import MEASURES, capitalised, change, counted, listed, share_label, span, uncapitalised
+from widthwise.report.wording import (
+    FEATURES,
+    MEASURES,
+    capitalised,
+    change,
+    counted,
+    listed,
+    share_label,
+    span,
+    uncapitalised,
+)
 
-PRIMARY = (("starting_loss", "start"), ("end_value", "end"))
+PRIMARY = ("starting_loss", "end_value")  # the primary outcomes: verdicts on other features are descriptive
 VERBS = {"starting_loss": "starts", "end_value": "ends"}
 UNDECIDED = "is undecided "
-WHEN = {"starts": "at the start", "ends": "at the end"}
 EVERYWHERE = "every circumstance"
 DIVERGED = "No answer: at some size every run diverged"
 BY_SIZE = "It depends on the size"
@@ -68,7 +77,7 @@ def start_and_time(evidence: Evidence) -> str:
     if replicated and evidence.knows(name, "data_loss", "steps_to_midway"):
         asked.append(("Does it just take longer?", takes_longer, midway(evidence)))
     if replicated and evidence.knows(name, "data_loss"):
-        is_nested = not evidence.is_of_curves and evidence.study.factory is None
+        is_nested = not evidence.study.curves and evidence.study.factory is None
         asked.append(("Is it stuck?", is_stuck, nested(evidence, name) if is_nested else ""))
     if not evidence.rows("crossings", circumstance=name).empty:
         asked.append(("Would the largest win later?", wins_later, ""))
@@ -130,7 +139,7 @@ def guess(evidence: Evidence) -> str:
 
 def is_expected(evidence: Evidence, name: str) -> Answer:
     """Does the reported loss start and end higher in larger networks?"""
-    start, end = (evidence.verdict(name, "objective", feature) for feature, _ in PRIMARY)
+    start, end = (evidence.verdict(name, "objective", feature) for feature in PRIMARY)
     verdicts = (start["verdict"], end["verdict"])
     loss = "in larger networks the reported loss"
     negated = {
@@ -150,7 +159,7 @@ def is_expected(evidence: Evidence, name: str) -> Answer:
     details = [f"start {bare_change(start)}, end {bare_change(end)}"]
     details += [f"the reported loss {movements(start, end)}"] if "mixed" in verdicts else []
     if printed_differs(evidence, name):
-        printed = (evidence.verdict(name, "printed", feature) for feature, _ in PRIMARY)
+        printed = (evidence.verdict(name, "printed", feature) for feature in PRIMARY)
         details.append(f"the printed loss {movements(*printed)}")
     return statement, "; ".join(details)
 
@@ -169,7 +178,7 @@ def printed_differs(evidence: Evidence, name: str) -> bool:
     """Whether the printed loss has other verdicts at start or end than the reported loss."""
     return any(
         evidence.verdict(name, "printed", feature)["verdict"] != evidence.verdict(name, "objective", feature)["verdict"]
-        for feature, _ in PRIMARY
+        for feature in PRIMARY
     )
 
 
@@ -201,7 +210,7 @@ def movement(row: Mapping, verb: str) -> str:
         "flat": f"{verb} about the same",
         "mixed": f"{verb} higher at some sizes and lower at others",
         "diverged": "has diverged at some size",
-        "undecided": f"{UNDECIDED}{WHEN[verb]}",
+        "undecided": f"{UNDECIDED}at the {verb.removesuffix('s')}",
     }[verdict]
 
 
@@ -216,7 +225,7 @@ def what_is_expected(evidence: Evidence) -> str:
 def penalty_shares(evidence: Evidence) -> str:
     """How much of the rises of the reported loss is penalty, over all circumstances: an identity."""
     parts = []
-    for feature, when in PRIMARY:
+    for feature in PRIMARY:
         shares = [
             share
             for names in evidence.distinct
@@ -225,7 +234,7 @@ def penalty_shares(evidence: Evidence) -> str:
         ]
         if shares:
             rise = "the rise" if len(shares) == 1 else "each rise"
-            parts.append(f"{share_span(shares)} of {rise} at the {when}")
+            parts.append(f"{share_span(shares)} of {rise} at the {FEATURES[feature]}")
     return f"The penalty, where the reported loss holds one, is {listed(parts)}." if parts else ""
 
 
@@ -270,11 +279,7 @@ def midway_steps(row: Mapping) -> str:
 
 def behind(evidence: Evidence) -> str:
     """Says in how many circumstances larger networks are behind at equal compute, if in any."""
-    rows = (
-        evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute")
-        for name in evidence.study.judged
-    )
-    verdicts = [row["verdict"] for row in rows if row is not None]
+    verdicts = list(evidence.rows("verdicts", measure="data_loss", feature="equal_compute")["verdict"])
     higher, of_all = verdicts.count("rises"), counted(len(verdicts), "circumstance")
     return f" For equal compute, larger networks end with a higher data loss in {higher} of {of_all}." if higher else ""
 
@@ -283,7 +288,7 @@ def budget_words(evidence: Evidence) -> str:
     """Says what equal compute is, where it is known; with how many steps of the largest network have that cost."""
     steps = []
     for name in evidence.study.judged:
-        if evidence.row("verdicts", circumstance=name, measure="data_loss", feature="equal_compute") is not None:
+        if evidence.knows(name, "data_loss", "equal_compute"):
             runs = evidence.runs(name)
             steps.append(budget_steps(runs)[runs["parameters"].argmax()])
     if not steps:

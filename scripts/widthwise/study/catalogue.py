@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from widthwise.study.configuration import Validator, alternatives, hint, shorten
+from widthwise.study.configuration import Validator, alternatives, hint, is_number, shorten
 from widthwise.study.settings import plain
 
 ROOT = "baseline"
@@ -95,14 +95,6 @@ def each_override(config: dict) -> Iterator[tuple[str, str, dict]]:
                 yield name, section, overrides[section]
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer that no float can hold
-        return False
-
-
 def factors(base: dict, circumstance: dict, reference: dict) -> set[str]:
     """What sets a circumstance apart from its reference: dotted keys, `depths` and `learning_rates` included.
 
@@ -132,8 +124,11 @@ def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
 
 
 def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> list[str]:
-    """A line for each of `names`, and of their ancestors, that has no place in the tree, and for each of `names` that
-    is several factors from its reference. One that is none away is the same as its reference: `changes_nothing`."""
+    """A line for each circumstance whose place in the tree is wrong.
+
+    `names` and their ancestors need a reference that leads to the root. Each of `names` must be at most one factor
+    from its own; where it is none, `changes_nothing` is true.
+    """
     errors, judged = [], set(names)
     needed = dict.fromkeys(other for name in names for other in (name, *ancestors(name, catalogue)))
     for name in needed:

@@ -40,7 +40,6 @@ class Circumstance:
     title: str
     family: str
     hypothesis: str
-    source: str
     look_for: str | None
     change: str | None
     reference: str | None
@@ -82,7 +81,6 @@ def circumstance_of(name: str, entry: dict, config: dict, factory: Factory | Non
         title=title_of(name, entry),
         family=entry.get("family", OTHER_FAMILY),
         hypothesis=entry["hypothesis"],
-        source=entry["source"],
         look_for=entry.get("look_for"),
         change=entry.get("change"),
         reference=reference_of(name, config["circumstances"] | {name: entry}, config),
@@ -156,7 +154,7 @@ class Naming:
         if not page:
             return self
         shown = copy(self)
-        ((shown.heading, shown.judged),) = (found for found in self.families.items() if page_name(found[0]) == page)
+        shown.heading, shown.judged = next(item for item in self.families.items() if page_name(item[0]) == page)
         return shown
 
 

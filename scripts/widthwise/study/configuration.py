@@ -89,17 +89,17 @@ def with_defaults(config: dict, schema: dict) -> dict:
     return filled
 
 
-def is_finite_number(checker: Any, instance: Any) -> bool:
-    """Whether it is a finite number; YAML's .nan and .inf are refused."""
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value; YAML's .nan and .inf are refused."""
     try:
-        return Draft202012Validator.TYPE_CHECKER.is_type(instance, "number") and math.isfinite(instance)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:  # an integer that no float can hold
         return False
 
 
 Validator = validators.extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", is_finite_number),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", lambda _, value: is_number(value)),
 )
 
 
@@ -172,6 +172,7 @@ def alternatives(name: str, allowed: Iterable[str]) -> str:
     return (f"did you mean {close[0]}? " if close else "") + "allowed: " + ", ".join(allowed)
 
 
-def shorten(value: Any, length: int = 60) -> str:
+def shorten(value: Any) -> str:
+    """A value as JSON, cut off after 57 characters if it is longer than 60."""
     text = json.dumps(value, default=str)
-    return text if len(text) <= length else text[: length - 3] + "..."
+    return text if len(text) <= 60 else text[:57] + "..."

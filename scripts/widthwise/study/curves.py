@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from widthwise.study.catalogue import ROOT, catalogue_errors
 from widthwise.study.circumstances import OTHER_FAMILY, Naming, title_of
-from widthwise.study.curves_file import MOST_ROWS, CurvesFile, in_order, in_words
+from widthwise.study.curves_file import MOST_ROWS, CurvesFile, format_run, sort_sizes
 from widthwise.study.plan import PLACES, Run, Study, StudyError, checked_configuration, not_compared, raise_if_any
 from widthwise.study.requirements import DRIFT_SHARE, LEAST_ROWS_AT_THE_END, LEAST_SEEDS, LEAST_SIZES
 from widthwise.study.settings import AnalysisSettings, canonical_json, end_window_start
@@ -44,7 +44,7 @@ class CurvesCircumstance:
 
 
 @dataclass(frozen=True)
-class Found:
+class CurvesSummary:
     """What is known of a file of curves once it has been read: all that the analysis needs besides the rows."""
 
     digest: str
@@ -75,7 +75,7 @@ class CurvesStudy(Naming):
     factory = None
     of_the_post = False
 
-    def __init__(self, config: Mapping[str, Any], found: Found) -> None:
+    def __init__(self, config: Mapping[str, Any], found: CurvesSummary) -> None:
         catalogue = config["circumstances"]
         self.config = {key: config[key] for key in KEYS if key in config}
         self.config["circumstances"] = {name: catalogue[name] for name in found.sizes if name in catalogue}
@@ -108,10 +108,10 @@ class CurvesStudy(Naming):
         references = {name: reference_in(catalogue, name) for name in [*file.sizes, *catalogue]}
         # Without overrides: nothing is known of how many factors lie between two circumstances of a file.
         tree = {name: {"reference": reference} for name, reference in references.items()}
-        raise_if_any([*lost_at_once(file, filled["classes"]), *catalogue_errors(tree, filled, file.sizes)])
+        raise_if_any([*immediate_divergences(file, filled["classes"]), *catalogue_errors(tree, filled, file.sizes)])
         return cls(
             filled,
-            Found(
+            CurvesSummary(
                 digest=file.digest,
                 measures=file.measures,
                 step_name=file.step_name,
@@ -127,7 +127,7 @@ class CurvesStudy(Naming):
     def read(cls, record: Mapping[str, Any]) -> Self:
         """The study that the content of a study.json says; the CSV file is not read again."""
         found = {key: tuple(value) if isinstance(value, list) else value for key, value in record["found"].items()}
-        return cls(record, Found(**found | {"sizes": in_order(found["sizes"])}))
+        return cls(record, CurvesSummary(**found | {"sizes": sort_sizes(found["sizes"])}))
 
     @property
     def record(self) -> str:
@@ -206,18 +206,20 @@ def holds_a_penalty(file: CurvesFile, circumstance: str) -> bool:
     return any(max(curve.losses.get("penalty", []), default=0) > ROUNDING for curve in file.runs[circumstance].values())
 
 
-def lost_at_once(file: CurvesFile, classes: int | None) -> list[str]:
+def immediate_divergences(file: CurvesFile, classes: int | None) -> list[str]:
     """A line for each run that diverged before the first step at which runs are compared, if no bound is known for it.
 
     A run that diverged is at least as bad as guessing, log(classes).
     """
+    if classes is not None:
+        return []
+    firsts = {name: file.common_steps(name)[0] for name in file.sizes}
     return [
-        f"curves: {file.path}, line {curve.line}: {in_words((name, *run))} diverged before {file.step_name} {first}, "
+        f"curves: {file.path}, line {curve.line}: {format_run((name, *run))} diverged before {file.step_name} {first}, "
         "where the others begin; leave it out, or write the number of classes (classes: 10), which bounds its loss"
-        for name in file.sizes
-        for first in file.common_steps(name)[:1]
+        for name, first in firsts.items()
         for run, curve in file.runs[name].items()
-        if classes is None and curve.diverged and (not curve.steps or curve.steps[-1] < first)
+        if curve.diverged and (not curve.steps or curve.steps[-1] < first)
     ]
 
 
@@ -284,19 +286,25 @@ def limitations(
         names = ", ".join(f"`{name}`" for name in short)
         yield f"The end is a mean over fewer than {LEAST_ROWS_AT_THE_END} rows: {names}."
     for name, found in steps.items():
-        whole = {run: curve for run, curve in file.runs[name].items() if not curve.diverged}
-        ends = {run: curve.steps[-1] for run, curve in whole.items()}
-        if len(set(ends.values())) > 1:
-            run = min(ends, key=ends.__getitem__)
-            yield (
-                f"The runs of `{name}` end at different {unit}s, {min(ends.values())} to {max(ends.values())}: they "
-                f"are compared up to {unit} {found[-1]}, where size {run[0]}, seed {run[1]} ends."
-            )
-        within = [[step for step in curve.steps if found[0] <= step <= found[-1]] for curve in whole.values()]
-        if any(rows != found for rows in within):
-            alike = all(rows == within[0] for rows in within)
-            rows = f"more than {MOST_ROWS} rows" if alike else f"rows at different {unit}s"
-            yield f"The runs of `{name}` have {rows}: each is averaged between {len(found)} common {unit}s."
+        yield from changes_of_steps(file, name, found)
+
+
+def changes_of_steps(file: CurvesFile, circumstance: str, steps: list[int]) -> Iterator[str]:
+    """Sentences that say where the common steps of a circumstance are not those of each run."""
+    unit = file.step_name
+    whole = {run: curve for run, curve in file.runs[circumstance].items() if not curve.diverged}
+    ends = {run: curve.steps[-1] for run, curve in whole.items()}
+    if len(set(ends.values())) > 1:
+        size, seed = min(ends, key=ends.__getitem__)
+        yield (
+            f"The runs of `{circumstance}` end at different {unit}s, {min(ends.values())} to {max(ends.values())}: "
+            f"they are compared up to {unit} {steps[-1]}, where size {size}, seed {seed} ends."
+        )
+    within = [[step for step in curve.steps if steps[0] <= step <= steps[-1]] for curve in whole.values()]
+    if any(rows != steps for rows in within):
+        alike = all(rows == within[0] for rows in within)
+        rows = f"more than {MOST_ROWS} rows" if alike else f"rows at different {unit}s"
+        yield f"The runs of `{circumstance}` have {rows}: each is averaged between {len(steps)} common {unit}s."
 
 
 def end_rows(steps: Sequence[int], analysis: AnalysisSettings) -> int:

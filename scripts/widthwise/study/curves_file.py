@@ -6,12 +6,11 @@ order.
 
 import csv
 import difflib
-import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -39,7 +38,7 @@ MOST_ROWS = 400
 # How much loss and data loss + penalty may differ: they are logged rounded, and averaged over an epoch.
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
 
-Run = tuple[str, int]  # size and seed
+RunKey = tuple[str, int]  # size and seed
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class CurvesFile:
     size_name: str
     seeds: list[int]
     sizes: dict[str, dict[str, int]]
-    runs: dict[str, dict[Run, LossCurve]]
+    runs: dict[str, dict[RunKey, LossCurve]]
     unused: tuple[str, ...]
 
     @classmethod
@@ -129,39 +128,39 @@ class ColumnFault(Fault):
     """What is wrong with a column, as one row shows it. The other rows would only repeat it."""
 
 
-@dataclass
 class Reader:
     """Reads the rows of one file. Faults of rows are collected; the first of the whole ends the reading."""
 
-    path: str
-    rows: Any
-    faults: list[str] = field(default_factory=list)
-    losses: list[str] = field(default_factory=list)  # columns
-    lines: dict[tuple, dict[int, int]] = field(default_factory=dict)  # of each run's steps
-    values: dict[tuple, dict[int, tuple[float, ...]]] = field(default_factory=dict)
-    parameters: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # and the line that says so
+    def __init__(self, path: str, rows: Any) -> None:
+        """Reads the header. `rows` is a csv.reader. Raises StudyError."""
+        self.path, self.rows = path, rows
+        self.header = [name.strip() for name in next(rows, [])]
+        self.check_header()
+        self.columns = {name: self.header.index(name) for name in COLUMNS if name in self.header}
+        self.losses = [name for name in MEASURES if name in self.columns]
+        self.step_name = "step" if "step" in self.columns else "epoch"
+        self.faults: list[str] = []
+        self.lines: dict[tuple, dict[int, int]] = {}  # of each run's steps
+        self.values: dict[tuple, dict[int, tuple[float, ...]]] = {}
+        self.parameters: dict[tuple[str, str], tuple[int, int]] = {}  # and the line that says so
 
     def read(self, digest: str) -> CurvesFile:
         """The checked content. Raises StudyError."""
-        header = [name.strip() for name in next(self.rows, [])]
-        self.check_header(header)
-        columns = {name: header.index(name) for name in COLUMNS if name in header}
-        step_name = "step" if "step" in columns else "epoch"
-        self.losses = [name for name in MEASURES if name in columns]
-        self.read_rows(len(header), columns, step_name)
+        self.read_rows()
         self.stop_if(self.faults)
         if not self.values:
             self.stop("no rows below the header")
+        seeds, sizes = self.seeds(), self.sizes()
         return CurvesFile(
             path=self.path,
             digest=digest,
             measures=tuple(MEASURES.values()) if len(self.losses) > 1 else ("objective",),
-            step_name=step_name,
-            size_name="parameters" if "parameters" in columns else "size",
-            seeds=self.seeds(),
-            sizes=self.sizes(),
-            runs=self.curves(step_name),
-            unused=tuple(name for name in header if name and name not in COLUMNS),
+            step_name=self.step_name,
+            size_name="parameters" if "parameters" in self.columns else "size",
+            seeds=seeds,
+            sizes=sizes,
+            runs=self.curves(sizes, seeds),
+            unused=tuple(name for name in self.header if name and name not in COLUMNS),
         )
 
     def stop(self, text: str) -> NoReturn:
@@ -173,8 +172,9 @@ class Reader:
         more = [f"{len(faults) - MOST_FAULTS} more rows like these"] if len(faults) > MOST_FAULTS else []
         raise_if_any(f"curves: {self.path}, {fault}" for fault in [*faults[:MOST_FAULTS], *more])
 
-    def check_header(self, header: list[str]) -> None:
+    def check_header(self) -> None:
         """Stops if a column is missing or there twice."""
+        header = self.header
         if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
             self.stop("its columns are not separated by commas; write commas")
         for name in COLUMNS:
@@ -193,22 +193,21 @@ class Reader:
         if "data_loss" in header and "loss" not in header and "penalty" not in header:
             self.stop("data_loss without loss or penalty; add penalty, or call it loss if that is all there is")
 
-    def read_rows(self, width: int, columns: Mapping[str, int], step_name: str) -> None:
+    def read_rows(self) -> None:
         """Collects the values of every row, and the faults. Stops at a fault of a column."""
         for row in self.rows:
             if not any(map(str.strip, row)):
                 continue
             try:
-                if len(row) != width:
-                    raise Fault(f"{len(row)} fields, but the header has {width}")
-                cells = {name: row[place].strip() for name, place in columns.items()}
-                self.read_row(cells, step_name)
+                if len(row) != len(self.header):
+                    raise Fault(f"{len(row)} fields, but the header has {len(self.header)}")
+                self.read_row({name: row[place].strip() for name, place in self.columns.items()})
             except ColumnFault as fault:
                 self.stop_if([f"line {self.rows.line_num}: {fault}", *self.faults])
             except Fault as fault:
                 self.faults.append(f"line {self.rows.line_num}: {fault}")
 
-    def read_row(self, cells: Mapping[str, str], step_name: str) -> None:
+    def read_row(self, cells: Mapping[str, str]) -> None:
         """Keeps the values of one row. Raises Fault."""
         line = self.rows.line_num
         circumstance = name_of(cells, "circumstance") if "circumstance" in cells else ROOT
@@ -218,13 +217,14 @@ class Reader:
         if known != parameters:
             raise Fault(f"size {size} has {parameters} parameters, but {known} on line {where}")
         seed = whole(cells, "seed", most=LARGEST_SEED) if "seed" in cells else 0
-        step = whole(cells, step_name)
+        step = whole(cells, self.step_name)
         run = (circumstance, size, seed)
         # Read first: a validation may have its own row, without a training loss, at a step that is there already.
         parts = parts_of({name: loss(cells, name) for name in self.losses})
         other = self.lines.setdefault(run, {}).setdefault(step, line)
         if other != line:
-            raise repetition(cells, f"{step_name} {step} of {in_words(run)} again, as on line {other}; keep one row")
+            text = f"{self.step_name} {step} of {format_run(run)} again, as on line {other}; keep one row"
+            raise repetition(cells, text)
         self.values.setdefault(run, {})[step] = parts
 
     def seeds(self) -> list[int]:
@@ -235,10 +235,11 @@ class Reader:
         seeds = sorted(set.union(*seeds_of.values()))
         for circumstance, size in sorted(self.parameters):
             for seed in seeds:
-                if (circumstance, size, seed) not in self.values:
+                run = (circumstance, size, seed)
+                if run not in self.values:
                     self.stop(
-                        f"no rows of {in_words((circumstance, size, seed))}, though other sizes or circumstances have "
-                        "that seed; add them, or leave out the size or the seed everywhere"
+                        f"no rows of {format_run(run)}, though other sizes or circumstances have that seed; add them, "
+                        "or leave out the size or the seed everywhere"
                     )
         return seeds
 
@@ -258,16 +259,15 @@ class Reader:
         for circumstance, sizes in found.items():
             if len(sizes) == 1:
                 self.stop(f"{circumstance} has one size, {next(iter(sizes))}; {LEAST_SIZES} are needed for a verdict")
-        return in_order(found)
+        return sort_sizes(found)
 
-    def curves(self, step_name: str) -> dict[str, dict[Run, LossCurve]]:
+    def curves(self, sizes: Mapping[str, Mapping[str, int]], seeds: list[int]) -> dict[str, dict[RunKey, LossCurve]]:
         """Every run's curve, by circumstance. Stops where one has too few rows, or goes on after a divergence."""
-        found: dict[str, dict[Run, LossCurve]] = {}
-        for circumstance, sizes in self.sizes().items():
-            runs = found[circumstance] = {}
-            for size, seed in itertools.product(sizes, self.seeds()):
-                runs[size, seed] = self.curve((circumstance, size, seed))
-            self.check_overlap(circumstance, runs, step_name)
+        found: dict[str, dict[RunKey, LossCurve]] = {}
+        for circumstance, names in sizes.items():
+            runs = {(size, seed): self.curve((circumstance, size, seed)) for size in names for seed in seeds}
+            self.check_overlap(circumstance, runs)
+            found[circumstance] = runs
         if all(self.lacks_the_last_loss((name, *run), runs[run]) for name, runs in found.items() for run in runs):
             self.stop(
                 f"the last row of every run, and no other, has no loss; {without_loss(self.losses[0])}; if every run "
@@ -288,18 +288,18 @@ class Reader:
         if True in finite[count:]:
             again = rows[finite.index(True, count)][0]
             self.stop(
-                f"line {lines[again]}: a finite loss of {in_words(run)} after one that is not, on line "
+                f"line {lines[again]}: a finite loss of {format_run(run)} after one that is not, on line "
                 f"{lines[rows[count][0]]}; {without_loss(self.losses[0])}, or, if the run diverged there, the rows "
                 "after it"
             )
         if len(rows) < 2 and count:
-            self.stop(f"line {lines[rows[0][0]]}: the only row of {in_words(run)}; a curve needs 2")
+            self.stop(f"line {lines[rows[0][0]]}: the only row of {format_run(run)}; a curve needs 2")
         rows = rows[:count]
         names = tuple(MEASURES.values())
         measures = dict(zip(names, map(list, zip(*(values for _, values in rows), strict=True)), strict=False))
         return LossCurve([step for step, _ in rows], measures, False in finite, min(lines.values()))
 
-    def check_overlap(self, circumstance: str, runs: Mapping[Run, LossCurve], step_name: str) -> None:
+    def check_overlap(self, circumstance: str, runs: Mapping[RunKey, LossCurve]) -> None:
         """Stops where runs of a circumstance have no steps in common."""
         begun = {run: curve for run, curve in runs.items() if curve.steps}
         if not begun:
@@ -312,8 +312,8 @@ class Reader:
         first, last = begun[latest].steps[0], whole[shortest].steps[-1]
         if first >= last:
             self.stop(
-                f"line {begun[latest].line}: {in_words((circumstance, *latest))} begins at {step_name} {first}, where "
-                f"{in_words((circumstance, *shortest))} has ended; all runs must have steps in common"
+                f"line {begun[latest].line}: {format_run((circumstance, *latest))} begins at {self.step_name} {first}, "
+                f"where {format_run((circumstance, *shortest))} has ended; all runs must have steps in common"
             )
 
 
@@ -333,8 +333,8 @@ def repetition(cells: Mapping[str, str], text: str) -> Fault:
     return ColumnFault(", or ".join([text, *remedies])) if remedies else Fault(text)
 
 
-def in_order(sizes: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    """Circumstances with `baseline` first, each with its sizes by parameters."""
+def sort_sizes(sizes: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Sorts circumstances by name with `baseline` first, and each one's sizes by parameters."""
     names = sorted(sizes, key=lambda name: (name != ROOT, name))
     return {name: dict(sorted(sizes[name].items(), key=lambda item: item[1])) for name in names}
 
@@ -399,14 +399,13 @@ def parts_of(given: Mapping[str, float]) -> tuple[float, ...]:
     """Objective, data loss and penalty, or the objective alone. Raises ColumnFault where they do not fit."""
     if len(given) == 1:
         return tuple(given.values())
-    if "loss" not in given:
-        objective, data_loss, penalty = given["data_loss"] + given["penalty"], given["data_loss"], given["penalty"]
-    elif "penalty" not in given:
-        objective, data_loss, penalty = given["loss"], given["data_loss"], given["loss"] - given["data_loss"]
-    elif "data_loss" not in given:
-        objective, data_loss, penalty = given["loss"], given["loss"] - given["penalty"], given["penalty"]
+    objective, data_loss, penalty = map(given.get, MEASURES)
+    if penalty is None:
+        penalty = objective - data_loss
+    elif data_loss is None:
+        data_loss = objective - penalty
     else:
-        objective, data_loss, penalty = given["data_loss"] + given["penalty"], given["data_loss"], given["penalty"]
+        objective = data_loss + penalty
     rounding = max(ABSOLUTE, RELATIVE * abs(objective))
     if len(given) == len(MEASURES) and abs(given["loss"] - objective) > rounding:
         raise ColumnFault(
@@ -425,7 +424,7 @@ def parts_of(given: Mapping[str, float]) -> tuple[float, ...]:
     return objective, data_loss, penalty
 
 
-def in_words(run: tuple[str, str, int]) -> str:
-    """Names a run."""
+def format_run(run: tuple[str, str, int]) -> str:
+    """A run in the words of messages."""
     circumstance, size, seed = run
     return f"{circumstance}, size {size}, seed {seed}"

@@ -412,16 +412,14 @@ class Study(Naming):
 
     @property
     def nested(self) -> list[str]:
-        """The judged circumstances whose trained networks are embedded in every wider one: where width grows, under the
-        standard parametrisation, of the built-in network."""
+        """The judged circumstances whose trained networks are embedded in every wider one.
+
+        They are of the built-in network under the standard parametrisation, and their width grows.
+        """
         if self.factory:
             return []
-        chosen = {name: self.circumstances[name] for name in self.judged}
-        return [
-            name
-            for name, circumstance in chosen.items()
-            if not circumstance.depths and circumstance.base_network.parametrisation == "standard"
-        ]
+        chosen = [self.circumstances[name] for name in self.judged]
+        return [one.name for one in chosen if not one.depths and one.base_network.parametrisation == "standard"]
 
     @cached_property
     def starts(self) -> dict[str, str]:
