@@ -554,7 +554,8 @@ def test_learning_rates_are_told_with_their_intervals():
         {"quantity": "highest_stable", "censored": 2, "verdict": "undecided", "expected": None},
     ]
     by_rate = [
-        {"learning_rate": rate, "verdict": verdict, "change": -0.1, "ci_low": -0.2, "ci_high": -0.05}
+        {"learning_rate": rate, "verdict": verdict, "change": 0.1 if verdict == "rises" else -0.1}
+        | {"ci_low": -0.2, "ci_high": -0.05}
         | {"at_or_below_best": below, "base_width": 8, "seeds": 5, "diverged": 0, "at_edge": 0}
         | ({} if rate else {"expected": "no higher", "agrees": "yes"})
         for rate, verdict, below in (
@@ -576,8 +577,14 @@ def test_learning_rates_are_told_with_their_intervals():
         "rises at 4e-3",
         "flat −0.100 [−0.200, −0.050]; no higher, up to 0.05",
     ]
-    best = "flat −0.100 [−0.200, −0.050]; no higher, up to 0.05 (rates with BatchNorm)"
-    assert f" How the data loss ends with each width at its own best learning rate: {best}. All tables" in answer
+    assert "about 0 of 3 rates would rise" in section(answer, "The learning rate")
+    assert (
+        " Of 3 learning rates in 1 grid, larger networks end with a higher data loss at 4e-3 (+0.100) in rates with "
+        "BatchNorm. With each width at its own best rate they end no higher, up to 0.05, in rates with BatchNorm. The "
+        "best rate falls with width in rates with BatchNorm.**"
+    ) in answer
+    tuned = "- **Rates with BatchNorm** (best rate falls with width, as predicted). Look for: a best rate that falls"
+    assert tuned in section(answer, "Which circumstance are you in, and what to change")
     assert (
         "- Which learning rates are best in longer runs: the best ones are those of 288 steps, not tested for a "
         "plateau." in section(answer, "What was not shown")

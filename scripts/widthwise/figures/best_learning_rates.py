@@ -18,12 +18,11 @@ from widthwise.analysis.learning_rates import EDGE_WITHOUT_A_SEED, INSIDE, LOWER
 from widthwise.analysis.tables import classes_of
 from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, tick_log_ends
 from widthwise.figures.curves import DIVERGED, by_seed
-from widthwise.figures.findings import group_by_words
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
 from widthwise.report.palette import size_colours
-from widthwise.report.wording import counted, listed, number, rate_label, size_label
+from widthwise.report.wording import counted, group_by_words, listed, number, rate_label, size_label
 from widthwise.study.plan import Study
 
 OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linestyle": "none"}

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from widthwise.analysis.tables import classes_of
 from widthwise.figures.axes import far_below_note, guessing_key, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
-from widthwise.figures.findings import END, ONE_SEED, clause, group_by_words, verdict_of
+from widthwise.figures.findings import END, ONE_SEED, clause, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import series_styles
-from widthwise.report.wording import MEASURES, listed, size_label
+from widthwise.report.wording import MEASURES, group_by_words, listed, size_label
 from widthwise.study.plan import Study
 
 PANELS = ("objective", "data_loss")

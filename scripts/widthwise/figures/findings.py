@@ -1,6 +1,6 @@
 """What a figure shows, in words, from the verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas
 
@@ -72,14 +72,6 @@ def clause(words: str) -> str:
 def in_brackets(study: AnyStudy, circumstances: Sequence[str]) -> str:
     """Names circumstances if they are few, after their count: " (plain depth, ten times the L2)"."""
     return f" ({', '.join(study.titles(circumstances))})" if 0 < len(circumstances) <= MOST_NAMED else ""
-
-
-def group_by_words(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """Gathers the titles of which the same words are true, in order; `words` maps a title to words."""
-    found: dict[str, list[str]] = {}
-    for title, text in words.items():
-        found.setdefault(text, []).append(title)
-    return list(found.items())
 
 
 def curve_words(verdicts: pandas.DataFrame, circumstance: str, measure: str) -> list[str]:

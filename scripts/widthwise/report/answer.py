@@ -7,15 +7,16 @@ verdict of the tables; what is undecided is called undecided.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
 import pandas
 
 from widthwise.analysis.inference import END
-from widthwise.analysis.learning_rates import ends_no_higher
+from widthwise.analysis.learning_rates import EQUIVALENCE, ends_no_higher
 from widthwise.analysis.penalties import LEVEL_DRIFT
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
 from widthwise.report.diagnosis import Diagnosis, explanation, open_points, opening, remedies
 from widthwise.report.evidence import (
@@ -28,7 +29,7 @@ from widthwise.report.evidence import (
     ratio_words,
     verdict_and_change,
 )
-from widthwise.report.questions import PRIMARY, VERBS, guess, movement, questions, start_and_time
+from widthwise.report.questions import PRIMARY, VERBS, bare_change, guess, movement, questions, start_and_time
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
@@ -37,6 +38,7 @@ from widthwise.report.wording import (
     change,
     change_with_interval,
     counted,
+    group_by_words,
     listed,
     markdown_table,
     measured,
@@ -45,6 +47,7 @@ from widthwise.report.wording import (
     short_number,
     size_titles,
 )
+from widthwise.study.circumstances import Circumstance
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 OWN_TITLE = "Does your training loss rise with size, and why?"
@@ -101,7 +104,8 @@ def short_answer(evidence: Evidence) -> str:
     if evidence.study.penalised:
         parts = "Reported loss = data loss + penalty."
     return f"""\
-**With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.**
+**With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.\
+{rates_in_short(evidence)}**
 
 {what_is_open(evidence)}
 
@@ -109,14 +113,14 @@ def short_answer(evidence: Evidence) -> str:
 
 Mean losses in nats, smallest → largest network; then the verdict, and the trend over all sizes times their range, \
 with its interval. {evidence.start_and_end_words} {parts} Guessing costs {evidence.guessing}.\
-{unlisted_words(evidence, unlisted)} {what_was_run(evidence)}{own_best_rates(evidence)} \
-All tables: [evidence.md](evidence.md)."""
+{unlisted_words(evidence, unlisted)} {what_was_run(evidence)} All tables: [evidence.md](evidence.md)."""
 
 
 def higher_in(evidence: Evidence, feature: str) -> str:
     """Names the circumstances in which the reported loss, and the data loss, starts or ends higher."""
-    reported, data = (rises_in(evidence, measure, feature) for measure in JUDGED_LOSSES)
-    return f"the reported loss {VERBS[feature]} higher in {reported}; the data loss in {data}"
+    where = {MEASURES[measure]: rises_in(evidence, measure, feature) for measure in evidence.judged_losses}
+    verbs = itertools.chain([f"{VERBS[feature]} higher in"], itertools.repeat("in"))
+    return "; ".join(f"the {loss} {verb} {names}" for verb, (loss, names) in zip(verbs, where.items(), strict=False))
 
 
 def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
@@ -139,13 +143,13 @@ def what_is_open(evidence: Evidence) -> str:
     """Says in how many circumstances ends and starts are undecided, and in which they depend on the size or diverge."""
     found = {
         (feature, measure): {name: evidence.verdict(name, measure, feature) for name in evidence.study.judged}
-        for feature, measure in itertools.product(PRIMARY, JUDGED_LOSSES)
+        for feature, measure in itertools.product(PRIMARY, evidence.judged_losses)
     }
     parts = []
     for feature in reversed(PRIMARY):
         undecided = {
             MEASURES[measure]: sum(row["verdict"] == "undecided" for row in found[feature, measure].values())
-            for measure in JUDGED_LOSSES
+            for measure in evidence.judged_losses
         }
         if counts := [f"{count} ({loss})" for loss, count in undecided.items() if count]:
             parts.append(f"the {FEATURES[feature]} is undecided in {listed(counts)}")
@@ -158,14 +162,50 @@ def what_is_open(evidence: Evidence) -> str:
     return f"Of {counted(len(evidence.study.judged), 'circumstance')}, {'; '.join(parts) or 'none is undecided'}."
 
 
-def own_best_rates(evidence: Evidence) -> str:
-    """How the data loss ends in each grid of learning rates where each width has its own best; nothing without one."""
-    rows = evidence.rows("learning_rate_verdicts").to_dict("records")
-    found = [
-        f"{own_best_words(row)} ({evidence.title(row['grid'])})" for row in rows if pandas.isna(row["learning_rate"])
-    ]
-    words = "How the data loss ends with each width at its own best learning rate"
-    return f" {words}: {listed(found)}." if found else ""
+def rates_in_short(evidence: Evidence) -> str:
+    """How larger networks end at one rate for all widths and each at its own best, and where that lies.
+
+    Nothing without grids.
+    """
+    if not evidence.study.grids:
+        return ""
+    verdicts = evidence.rows("learning_rate_verdicts")
+    at_one_rate = verdicts[verdicts["learning_rate"].notna()]
+    rises = {
+        evidence.title(grid): listed(
+            f"{rate_label(row['learning_rate'])} ({bare_change(row)})" for row in rows.to_dict("records")
+        )
+        for grid, rows in at_one_rate[at_one_rate["verdict"] == "rises"].groupby("grid", sort=False)
+    }
+    where = "; ".join(f"{rates} in {grid}" for grid, rates in rises.items()) or "none for certain"
+    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
+    best_slopes = evidence.rows("learning_rate_slopes", quantity="best").to_dict("records")
+    parts = (
+        f"Of {len(at_one_rate)} learning rates in {counted(len(evidence.study.grids), 'grid')}, larger networks end "
+        f"with a higher data loss at {where}",
+        f"With each width at its own best rate {words_by_grid(evidence, own_best, own_best_in_short)}",
+        f"The best rate {words_by_grid(evidence, best_slopes, best_rate_in_short)}",
+    )
+    return "".join(f" {part}." for part in parts)
+
+
+def words_by_grid(evidence: Evidence, rows: Iterable[Mapping], words: Callable[[Mapping], str]) -> str:
+    """What the rows of grids say, each statement once, with its grids."""
+    found = group_by_words({evidence.title(row["grid"]): words(row) for row in rows})
+    return "; ".join(f"{text} in {listed(grids)}" for text, grids in found)
+
+
+def own_best_in_short(row: Mapping) -> str:
+    """Whether larger networks end higher where each width has its own best rate."""
+    if row["verdict"] == "rises":
+        return "they end higher"
+    is_no_higher = ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) == "yes"
+    return f"they end no higher, up to {END.margin}," if is_no_higher else "it is undecided whether they end higher"
+
+
+def best_rate_in_short(row: Mapping) -> str:
+    """How the best rate goes with width."""
+    return {"falls": "falls with width", "rises": "rises with width"}.get(row["verdict"], "is undecided")
 
 
 def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
@@ -177,7 +217,7 @@ def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
         if len(ranges) > 1:
             title += f" ({evidence.parameter_range(names[0])})"
         cells = {"circumstance": title}
-        for measure, feature in itertools.product(JUDGED_LOSSES, PRIMARY):
+        for measure, feature in itertools.product(evidence.judged_losses, PRIMARY):
             cell = "= data loss"
             if measure in evidence.losses(names[0]):
                 means = " → ".join(map(mean_words, evidence.ends_of_range(names[0], measure, feature)))
@@ -326,12 +366,15 @@ def learning_rates(evidence: Evidence) -> str:
     """How the best learning rate goes with width, and what larger networks do at each; nothing without grids."""
     if not evidence.study.grids:
         return ""
+    count = evidence.rows("learning_rate_verdicts")["learning_rate"].notna().sum()
+    chance = count * DESCRIPTIVE_LEVEL / 2
     return f"""\
 ## The learning rate
 
-Slopes are doublings of the rate for each doubling of width, with 95% intervals; ≤ and ≥ mark the grid's edge. The \
-verdicts say how the data loss ends as networks grow (descriptive, at 5%). Each width's best rate is chosen on the \
-other seeds.
+Slopes are doublings of the rate for each doubling of width, with 95% intervals; ≤ and ≥ mark the grid's edge. A slope \
+that was expected to stay is compared with ±{EQUIVALENCE}. The verdicts say how the data loss ends as networks grow \
+(descriptive, at {DESCRIPTIVE_LEVEL:.0%}: without any effect, about {chance:.0f} of {count} rates would rise). Each \
+width's best rate is chosen on the other seeds.
 
 {markdown_table(grid_row(evidence, grid) for grid in evidence.study.grids)}"""
 
@@ -452,14 +495,14 @@ def advice(evidence: Evidence) -> str:
     """How to tell which circumstance one is in, and what to change.
 
     Ranked by how much it moves the end of a loss, in a circumstance or against its reference: the end of which
-    something was predicted, if there is one. Only where all that was predicted of it came out.
+    something was predicted, if there is one. Only where all that was predicted of it came out. Grids of learning rates,
+    which move no one end, come last.
     """
     ranked, withheld, others = [], [], []
     for name in evidence.study.judged:
         circumstance, title = evidence.study.circumstances[name], evidence.title(name)
         effect = effect_on_the_end(evidence, name)
-        texts = (("Look for", circumstance.look_for), ("Change", circumstance.change))
-        parts = [f"{heading}: {text.strip().rstrip('.')}." for heading, text in texts if text]
+        parts = advice_texts(circumstance)
         if not parts or not (effect or breaks_down(evidence, name)):
             others.append(effect)
             continue
@@ -467,18 +510,37 @@ def advice(evidence: Evidence) -> str:
         if not all(prediction.held for prediction in predictions_of_the_end(evidence, name, measure)):
             withheld.append(title)
         elif effect:
-            ranked.append((size, title, f"({words}). {' '.join(parts)}"))
-    intro = "Ranked by effect on the end, in nats; only where every prediction about that end was confirmed."
+            ranked.append((size, title, f"({words}). {parts}"))
     ranked.sort(key=itemgetter(0), reverse=True)
     lines = [f"- **{capitalised(title)}** {words}" for _, title, words in ranked[:MOST_ADVICE]]
     smaller = [title for _, title, _ in ranked[MOST_ADVICE:]]
     lines += [f"- Smaller effects: {listed(smaller)}."] if smaller else []
+    lines += advice_on_rates(evidence)
+    intro = "Only where every prediction about it was confirmed."
+    if ranked:
+        intro = "Ranked by effect on the end, in nats; only where every prediction about that end was confirmed."
     parts = ["## Which circumstance are you in, and what to change", "\n".join([intro, *lines])] if lines else []
     if withheld:
         parts += [] if lines else ["## What to change"]
         words = f"No advice on {listed(withheld)}: some prediction about that end was not confirmed."
         parts.append(words + (" Of the others, no effect on an end is decided." if others and not any(others) else ""))
     return "\n\n".join(parts)
+
+
+def advice_texts(circumstance: Circumstance) -> str:
+    """What to look for and what to change, as far as the circumstance says."""
+    texts = (("Look for", circumstance.look_for), ("Change", circumstance.change))
+    return " ".join(f"{heading}: {text.strip().rstrip('.')}." for heading, text in texts if text)
+
+
+def advice_on_rates(evidence: Evidence) -> Iterable[str]:
+    """Advice on each grid whose best learning rate moves with width as predicted."""
+    for grid, members in evidence.study.grids.items():
+        row = evidence.row("learning_rate_slopes", grid=grid, quantity="best")
+        texts = advice_texts(evidence.study.circumstances[members[0]])
+        if texts and row["verdict"] in ("falls", "rises") and row["agrees"] == "yes":
+            title = capitalised(evidence.title(grid))
+            yield f"- **{title}** (best rate {row['verdict']} with width, as predicted). {texts}"
 
 
 def predictions_of_the_end(evidence: Evidence, name: str, measure: str) -> list[Prediction]:

@@ -163,6 +163,11 @@ class Evidence:
         """Whether this feature of a circumstance's losses was judged; loss curves need not hold the data loss."""
         return self.row("verdicts", circumstance=name, measure=measure, feature=feature) is not None
 
+    @cached_property
+    def judged_losses(self) -> tuple[str, ...]:
+        """The losses of the study that differ: where no loss holds a penalty, the reported loss is the data loss."""
+        return JUDGED_LOSSES if self.study.penalised else ("data_loss",)
+
     def losses(self, name: str) -> tuple[str, ...]:
         """The losses of a circumstance that differ: without a penalty in it, the reported loss is the data loss.
 

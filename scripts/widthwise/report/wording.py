@@ -159,6 +159,14 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def group_by_words(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Gathers the titles of which the same words are true, in order; `words` maps titles to words."""
+    found: dict[str, list[str]] = {}
+    for title, text in words.items():
+        found.setdefault(text, []).append(title)
+    return list(found.items())
+
+
 def capitalised(text: str) -> str:
     """The text with a capital letter first, and the others as they are."""
     return text[0].upper() + text[1:]
