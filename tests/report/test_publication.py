@@ -1,8 +1,8 @@
 """Published studies: how they are made, and that those in the checkout are whole."""
 
-import gzip
 import hashlib
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -60,7 +60,7 @@ def test_a_published_study_has_its_results_settings_and_versions(study, results,
     folder = reference / "example"
     assert said.startswith("results/reference/example: ")
     kept = {"answer.md", "evidence.md", "dataset/seed0.json", "figures/loss_curves.svg", "study.json", "versions.json"}
-    assert checksums(folder).keys() >= kept | {"tables/verdicts.csv", "tables/losses.csv.gz"}
+    assert checksums(folder).keys() >= kept | {"tables/verdicts.csv", "tables/losses.csv.xz"}
     assert not checksums(folder).keys() & {"tables/losses.csv", "figures/speed.svg"}
     assert (folder / "study.json").read_bytes() == (results / "study.json").read_bytes()
     versions = json.loads((folder / "versions.json").read_text())
@@ -71,9 +71,9 @@ def test_a_published_study_has_its_results_settings_and_versions(study, results,
 
 def test_losses_are_compressed_to_the_same_bytes_every_time(study, results, reference):
     publish(study, results, "example", tables_only=True)
-    path = reference / "example/tables/losses.csv.gz"
+    path = reference / "example/tables/losses.csv.xz"
     first = path.read_bytes()
-    assert gzip.decompress(first) == (results / "tables/losses.csv").read_bytes()
+    assert lzma.decompress(first) == (results / "tables/losses.csv").read_bytes()
     assert len(first) < (results / "tables/losses.csv").stat().st_size / 10
     publish(study, results, "example", tables_only=True)
     assert path.read_bytes() == first

@@ -75,7 +75,7 @@ def test_a_finished_study_is_published_and_agrees_with_itself(smoke):
     done = run_program(smoke, "study.py", "publish", "example", *SMOKE)
     assert done.returncode == 0, done.stderr
     published = smoke / "results/reference/example"
-    assert (published / "tables/losses.csv.gz").exists()
+    assert (published / "tables/losses.csv.xz").exists()
     assert (published / "figures/loss_curves.svg").exists()
     run = json.loads((smoke / RESULTS / "runs" / SMOKE_RUNS[0] / "run.json").read_text())
     versions = json.loads((published / "versions.json").read_text())
