@@ -39,19 +39,23 @@ def test_what_is_linked_to_is_there(readme):
 
 # What README says of the smallest and the largest network: study, circumstance, measure, feature.
 TOLD = {
-    "{} and {} are reported, 0.004 and": ("catalogue", "fixed_std_init", "objective", "end_value"),
-    "The data losses are {} and {};": ("catalogue", "fixed_std_init", "data_loss", "end_value"),
-    "without L2 {} and {}.": ("catalogue", "fixed_std_no_l2", "data_loss", "end_value"),
-    "(Keras' default) {} and {} are reported": ("catalogue", "baseline", "objective", "end_value"),
-    "the largest ends higher: {} and {}.": ("catalogue", "strong_l2", "objective", "end_value"),
+    "after 2,304 steps, {} and {} are reported": ("as_posted", "fixed_std_init", "objective", "end_value"),
+    "are penalty, the data losses {} and {}.": ("as_posted", "fixed_std_init", "data_loss", "end_value"),
+    "(Keras' default) the largest ends lower: {} and {}.": ("as_posted", "baseline", "objective", "end_value"),
+    "At thirty times the rate {} and {} are": ("catalogue", "fixed_std_init", "objective", "end_value"),
+    "with Glorot's {} and {}: undecided": ("catalogue", "baseline", "objective", "end_value"),
     "(3 seeds) {} and {}, with Glorot": ("penalty", "fixed_std_init", "objective", "end_value"),
     "with Glorot {} and {};": ("penalty", "baseline", "objective", "end_value"),
     "untrained, {} and {} are reported": ("catalogue", "fixed_std_init", "objective", "starting_loss"),
     "but the data losses are {} and {}.": ("catalogue", "fixed_std_init", "data_loss", "starting_loss"),
-    "ignores its fan-in they are {} and {};": ("catalogue", "unscaled_head", "data_loss", "starting_loss"),
     "8 end at a data loss of {}, 56 at {};": ("catalogue", "deep_plain", "data_loss", "end_value"),
     "with shortcuts {} and {}.": ("catalogue", "deep_residual", "data_loss", "end_value"),
 }
+
+
+def said_in_the_readme(words, smallest, largest):
+    """Whether the main README says these words of two losses."""
+    return words.format(f"{smallest:.3f}", f"{largest:.3f}") in " ".join((ROOT / "README.md").read_text().split())
 
 
 @pytest.mark.parametrize(("words", "told"), TOLD.items(), ids=map(" ".join, TOLD.values()))
@@ -60,7 +64,17 @@ def test_the_losses_of_the_answer_are_those_of_the_published_studies(words, told
     features = pandas.read_csv(ROOT / f"results/reference/{study}/tables/features.csv")
     rows = rows_with(features, circumstance=circumstance, measure=measure, feature=feature)
     smallest, largest = rows.sort_values("parameters")["mean"].iloc[[0, -1]]
-    assert words.format(f"{smallest:.3f}", f"{largest:.3f}") in " ".join((ROOT / "README.md").read_text().split())
+    assert said_in_the_readme(words, smallest, largest)
+
+
+def test_the_ends_at_learning_rates_are_those_of_the_published_study():
+    tables = ROOT / "results/reference/rates/tables"
+    runs = rows_with(pandas.read_csv(tables / "runs.csv"), circumstance="learning_rates_0.00256")
+    choices = rows_with(pandas.read_csv(tables / "learning_rate_choices.csv"), grid="learning_rates")
+    at_one_rate = runs.groupby("width")["data_loss_end_value"].mean()
+    at_its_best = choices.groupby("width")["end_value"].mean()
+    assert said_in_the_readme("at 2.6e-3 the data losses end at {} and {}", *at_one_rate.iloc[[0, -1]])
+    assert said_in_the_readme("each width at its own best rate at {} and {}.", *at_its_best.iloc[[0, -1]])
 
 
 def test_tables_of_files_name_each_file():
