@@ -487,6 +487,21 @@ def test_two_losses_that_both_diverged_are_one(studies):
         assert "; in 1 all runs of some size diverge" in " ".join(words(drawn(name, study, inputs)).split())
 
 
+@pytest.mark.parametrize(
+    ("verdict", "certainty"), [("undecided", " for certain"), ("mixed", " for certain"), ("flat", "")]
+)
+def test_a_title_says_whether_no_loss_is_higher_for_certain(verdict, certainty, studies):
+    study, inputs = studies["default"]
+    inputs = inputs | {"verdicts": inputs["verdicts"].assign(verdict=verdict, diverged=0)}
+    titles = {
+        name: " ".join(drawn(name, study, inputs).get_suptitle().split()) for name in ("loss_curves", "verdict_map")
+    }
+    none = f"none of 5 circumstances{certainty}"
+    assert titles["loss_curves"] == f"In larger networks the reported loss starts or ends higher in {none}"
+    higher = f"a higher reported loss in none{certainty} and a higher data loss in none{certainty}"
+    assert titles["verdict_map"] == f"Of 5 circumstances, larger networks end with {higher}"
+
+
 def test_a_verdict_and_its_number_do_not_contradict_each_other(studies):
     study, inputs = studies["default"]
     tiny = {"verdict": "falls", "slight": True, "change": -3e-5, "ci_low": -6e-5, "ci_high": -1e-6, "diverged": 0}

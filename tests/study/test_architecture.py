@@ -91,3 +91,7 @@ def test_operations_of_a_step():
     # two operations for each weight and output voxel, a step three times that.
     layers = layers_of(SMALL.network, cubes())
     assert training_flops(layers, [5, 5, 5]) == 3 * 2 * (27 * 2 * 125 + 27 * 8 * 27 + 8)
+
+
+def test_about_twenty_weight_layers():
+    assert POSTED.network.depth == len(layers_of(POSTED.network, cubes())) == 20

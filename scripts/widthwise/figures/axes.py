@@ -30,8 +30,9 @@ def guessing_line(axes: Axes, classes: int | None) -> None:
 def loss_limits(axes: Axes, classes: int | None, *, intervals: int = 4, signed: bool = False) -> bool:
     """Draws the guessing line and sets the vertical limits; losses far below guessing fill the panel without it.
 
-    Panels that share the vertical axis are done together. A panel without any loss shows guessing alone, or has no
-    ticks. Intervals are cut at 0, unless values are `signed`. Returns whether the line lies outside.
+    Panels that share the vertical axis get one scale, and a guessing line each. A panel without any loss shows
+    guessing alone, or has no ticks. Intervals are cut at 0, unless values are `signed`. Returns whether the line lies
+    outside.
     """
     panels = axes.get_shared_y_axes().get_siblings(axes)
     low, high = min(panel.dataLim.y0 for panel in panels), max(panel.dataLim.y1 for panel in panels)

@@ -29,7 +29,7 @@ OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markered
 CENSORED = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
 ALL_STABLE = {"marker": "$\\uparrow$", "markersize": 8, "linestyle": "none"}
 MOST_SHOWN = 3  # doublings of an interval on either side of a best rate
-NUDGE = 1.05  # between the grids' marks of one width, which would hide each other
+NUDGE = 1.02  # between the grids' marks of one width, which would hide each other
 
 
 def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes: pandas.DataFrame) -> Figure:

@@ -7,7 +7,7 @@ import pandas
 from widthwise.analysis.features import ROW_MEASURES
 from widthwise.analysis.tables import rows_with
 from widthwise.report.evidence import is_true
-from widthwise.report.wording import MEASURES, listed
+from widthwise.report.wording import MEASURES, listed, no_rise
 from widthwise.study.curves import AnyStudy
 
 START = {
@@ -93,12 +93,13 @@ def ends_finding(study: AnyStudy, verdicts: pandas.DataFrame, circumstances: Seq
         return "In larger networks " + listed(
             f"the {MEASURES[measure]} {clause(text)}" for measure, text in words.items()
         )
-    rises = {measure: list(rows_with(ends, measure=measure, verdict="rises")["circumstance"]) for measure in measures}
-    higher = listed(
-        f"a higher {MEASURES[measure]} in {len(names) or 'none'}{in_brackets(study, names)}"
-        for measure, names in rises.items()
-    )
-    return f"Of {len(circumstances)} circumstances, larger networks end with {higher}{lost_words(ends)}"
+    higher = []
+    for measure in measures:
+        rows = rows_with(ends, measure=measure)
+        names = list(rows_with(rows, verdict="rises")["circumstance"])
+        count = len(names) or no_rise(rows["verdict"])
+        higher.append(f"a higher {MEASURES[measure]} in {count}{in_brackets(study, names)}")
+    return f"Of {len(circumstances)} circumstances, larger networks end with {listed(higher)}{lost_words(ends)}"
 
 
 def lost_words(ends: pandas.DataFrame) -> str:
@@ -116,10 +117,11 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
     if len(circumstances) == 1:
         return f"{subject} {' and '.join(map(clause, curve_words(verdicts, circumstances[0], measure)))}"
     starts, ends = (
-        sum(verdict_of(verdicts, name, measure, feature) == "rises" for name in circumstances)
+        [verdict_of(verdicts, name, measure, feature) for name in circumstances]
         for feature in ("starting_loss", "end_value")
     )
     of_all, lost = f"{len(circumstances)} circumstances", lost_words(ours[ours["feature"] == "end_value"])
-    if starts == ends == 0:
-        return f"{subject} starts or ends higher in none of {of_all}{lost}"
-    return f"{subject} starts higher in {starts or 'none'} of {of_all} and ends higher in {ends or 'none'}{lost}"
+    if "rises" not in starts + ends:
+        return f"{subject} starts or ends higher in {no_rise(starts + ends).replace('none', f'none of {of_all}')}{lost}"
+    starts, ends = (found.count("rises") or no_rise(found) for found in (starts, ends))
+    return f"{subject} starts higher in {starts} of {of_all} and ends higher in {ends}{lost}"

@@ -42,6 +42,7 @@ from widthwise.report.wording import (
     listed,
     markdown_table,
     measured,
+    no_rise,
     number,
     rate_label,
     short_number,
@@ -51,7 +52,6 @@ from widthwise.study.circumstances import Circumstance
 
 TITLE = "Under which circumstances do more parameters raise the training loss?"
 OWN_TITLE = "Does your training loss rise with size, and why?"
-OPEN = ("undecided", "mixed", "diverged")  # verdicts that are neither a rise nor its absence
 DIVERGED = -1.0  # ranks an effect that diverged after all that have a size
 # Most circumstances that a sentence names, most rows of the short table that are listed whatever their verdicts, most
 # rows of the table of causes, and most pieces of advice.
@@ -104,9 +104,8 @@ def short_answer(evidence: Evidence) -> str:
     if evidence.study.penalised:
         parts = "Reported loss = data loss + penalty."
     return f"""\
-**With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.\
-{rates_in_short(evidence)}**
-
+**With more parameters {higher_in(evidence, "end_value")}. {capitalised(higher_in(evidence, "starting_loss"))}.**
+{rates_in_short(evidence)}
 {what_is_open(evidence)}
 
 {short_table(evidence, shown)}
@@ -118,9 +117,10 @@ with its interval. {evidence.start_and_end_words} {parts} Guessing costs {eviden
 
 def higher_in(evidence: Evidence, feature: str) -> str:
     """Names the circumstances in which the reported loss, and the data loss, starts or ends higher."""
-    where = {MEASURES[measure]: rises_in(evidence, measure, feature) for measure in evidence.judged_losses}
-    verbs = itertools.chain([f"{VERBS[feature]} higher in"], itertools.repeat("in"))
-    return "; ".join(f"the {loss} {verb} {names}" for verb, (loss, names) in zip(verbs, where.items(), strict=False))
+    words = "; ".join(
+        f"the {MEASURES[measure]} in {rises_in(evidence, measure, feature)}" for measure in evidence.judged_losses
+    )
+    return words.replace(" in ", f" {VERBS[feature]} higher in ", 1)
 
 
 def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
@@ -132,8 +132,7 @@ def rises_in(evidence: Evidence, measure: str, feature: str) -> str:
     changes = {name: row["change"] for name, row in rows.items() if row["verdict"] == "rises"}
     named = sorted(changes, key=changes.__getitem__, reverse=True) if len(changes) > MOST_NAMED else list(changes)
     if not changes:
-        is_open = any(row["verdict"] in OPEN for row in rows.values())
-        return "none for certain" if is_open else "none"
+        return no_rise(row["verdict"] for row in rows.values())
     values = {name: " → ".join(map(mean_words, evidence.ends_of_range(name, measure, feature))) for name in named}
     words = listed(f"{evidence.title(name)} ({values[name]})" for name in named[:MOST_NAMED])
     return f"{len(changes)} circumstances, above all in {words}" if len(changes) > MOST_NAMED else words
@@ -163,30 +162,33 @@ def what_is_open(evidence: Evidence) -> str:
 
 
 def rates_in_short(evidence: Evidence) -> str:
-    """How larger networks end at one rate for all widths and each at its own best, and where that lies.
+    """How larger networks end at one rate for all widths and each at its own best, and how that moves with width.
 
-    Nothing without grids.
+    A paragraph; nothing without grids.
     """
     if not evidence.study.grids:
         return ""
     verdicts = evidence.rows("learning_rate_verdicts")
     at_one_rate = verdicts[verdicts["learning_rate"].notna()]
-    rises = {
-        evidence.title(grid): listed(
-            f"{rate_label(row['learning_rate'])} ({bare_change(row)})" for row in rows.to_dict("records")
-        )
-        for grid, rows in at_one_rate[at_one_rate["verdict"] == "rises"].groupby("grid", sort=False)
-    }
-    where = "; ".join(f"{rates} in {grid}" for grid, rates in rises.items()) or "none for certain"
-    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
-    best_slopes = evidence.rows("learning_rate_slopes", quantity="best").to_dict("records")
-    parts = (
-        f"Of {len(at_one_rate)} learning rates in {counted(len(evidence.study.grids), 'grid')}, larger networks end "
-        f"with a higher data loss at {where}",
-        f"With each width at its own best rate {words_by_grid(evidence, own_best, own_best_in_short)}",
-        f"The best rate {words_by_grid(evidence, best_slopes, best_rate_in_short)}",
+    rises = at_one_rate[at_one_rate["verdict"] == "rises"]
+    where = "; ".join(
+        f"{listed(f'{rate_label(row.learning_rate)} ({bare_change(row._asdict())})' for row in rows.itertuples())} in "
+        f"{evidence.title(grid)}"
+        for grid, rows in rises.groupby("grid", sort=False)
     )
-    return "".join(f" {part}." for part in parts)
+    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
+    best = evidence.rows("learning_rate_slopes", quantity="best").to_dict("records")
+    return f"""
+**With one learning rate for all widths, larger networks end with a higher data loss at {len(rises)} of \
+{counted(len(at_one_rate), "rate")}{f": {where}" if where else ""}; by chance, {rises_by_chance(at_one_rate)} would \
+rise.** With each width at its own best rate the data loss {words_by_grid(evidence, own_best, own_best_in_short)}. \
+The best rate {words_by_grid(evidence, best, lambda row: movement_of_rate(row["verdict"]))}.
+"""
+
+
+def rises_by_chance(rates: pandas.DataFrame) -> str:
+    """How many of the verdicts at some rates would be rises without any effect."""
+    return f"about {len(rates) * DESCRIPTIVE_LEVEL / 2:.1f}"
 
 
 def words_by_grid(evidence: Evidence, rows: Iterable[Mapping], words: Callable[[Mapping], str]) -> str:
@@ -196,16 +198,15 @@ def words_by_grid(evidence: Evidence, rows: Iterable[Mapping], words: Callable[[
 
 
 def own_best_in_short(row: Mapping) -> str:
-    """Whether larger networks end higher where each width has its own best rate."""
-    if row["verdict"] == "rises":
-        return "they end higher"
-    is_no_higher = ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) == "yes"
-    return f"they end no higher, up to {END.margin}," if is_no_higher else "it is undecided whether they end higher"
+    """How the data loss ends in larger networks where each width has its own best rate."""
+    if ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) == "yes":
+        return f"ends at most {END.margin} nats higher"
+    return movement(row, "ends")
 
 
-def best_rate_in_short(row: Mapping) -> str:
-    """How the best rate goes with width."""
-    return {"falls": "falls with width", "rises": "rises with width"}.get(row["verdict"], "is undecided")
+def movement_of_rate(verdict: str) -> str:
+    """How a rate moves with width."""
+    return {"undecided": "is undecided", "stays": "stays"}.get(verdict, f"{verdict} with width")
 
 
 def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
@@ -256,7 +257,7 @@ def unlisted_words(evidence: Evidence, unlisted: Sequence[str]) -> str:
     if not unlisted:
         return ""
     names = listed(evidence.titles(unlisted))
-    return f" Not in the table, since both losses are flat or undecided at start and end: {names}."
+    return f" Not in the table, since no loss rises, falls or diverges at start or end: {names}."
 
 
 # Causes, penalties, rates, literature
@@ -272,7 +273,7 @@ def causes(evidence: Evidence) -> str:
     for name, reference in pairs[["circumstance", "reference"]].drop_duplicates().itertuples(index=False):
         contrasts = {
             (measure, feature): evidence.row("contrasts", circumstance=name, measure=measure, feature=feature)
-            for measure, feature in itertools.product(JUDGED_LOSSES, PRIMARY)
+            for measure, feature in itertools.product(evidence.judged_losses, PRIMARY)
         }
         pair = f"{evidence.title(name)} against {evidence.title(reference)}"
         if not any(map(is_difference, contrasts.values())):
@@ -366,15 +367,15 @@ def learning_rates(evidence: Evidence) -> str:
     """How the best learning rate goes with width, and what larger networks do at each; nothing without grids."""
     if not evidence.study.grids:
         return ""
-    count = evidence.rows("learning_rate_verdicts")["learning_rate"].notna().sum()
-    chance = count * DESCRIPTIVE_LEVEL / 2
+    verdicts = evidence.rows("learning_rate_verdicts")
+    at_one_rate = verdicts[verdicts["learning_rate"].notna()]
     return f"""\
 ## The learning rate
 
 Slopes are doublings of the rate for each doubling of width, with 95% intervals; ≤ and ≥ mark the grid's edge. A slope \
 that was expected to stay is compared with ±{EQUIVALENCE}. The verdicts say how the data loss ends as networks grow \
-(descriptive, at {DESCRIPTIVE_LEVEL:.0%}: without any effect, about {chance:.0f} of {count} rates would rise). Each \
-width's best rate is chosen on the other seeds.
+(descriptive, at {DESCRIPTIVE_LEVEL:.0%}: by chance, {rises_by_chance(at_one_rate)} of {len(at_one_rate)} would rise). \
+Each width's best rate is chosen on the other seeds.
 
 {markdown_table(grid_row(evidence, grid) for grid in evidence.study.grids)}"""
 
@@ -403,8 +404,7 @@ def own_best_words(row: Mapping[str, Any]) -> str:
     """How the data loss ends where each width has its own best rate."""
     if ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) != "yes":
         return verdict_and_change(row)
-    higher = "higher by less than" if row["verdict"] == "rises" else "no higher, up to"
-    return f"{verdict_and_change(row)}; {higher} {END.margin}"
+    return f"{verdict_and_change(row)}; at most {END.margin} higher"
 
 
 def slope_words(evidence: Evidence, grid: str, quantity: str) -> str:
@@ -495,30 +495,36 @@ def advice(evidence: Evidence) -> str:
     """How to tell which circumstance one is in, and what to change.
 
     Ranked by how much it moves the end of a loss, in a circumstance or against its reference: the end of which
-    something was predicted, if there is one. Only where all that was predicted of it came out. Grids of learning rates,
-    which move no one end, come last.
+    something was predicted, if there is one. Only where all that was predicted of it came out. Grids of learning rates
+    come last: they have no single end.
     """
     ranked, withheld, others = [], [], []
     for name in evidence.study.judged:
         circumstance, title = evidence.study.circumstances[name], evidence.title(name)
         effect = effect_on_the_end(evidence, name)
-        parts = advice_texts(circumstance)
-        if not parts or not (effect or breaks_down(evidence, name)):
+        texts = advice_texts(circumstance)
+        if not texts or not (effect or breaks_down(evidence, name)):
             others.append(effect)
             continue
         size, measure, words = effect or (math.nan, "data_loss", "")
         if not all(prediction.held for prediction in predictions_of_the_end(evidence, name, measure)):
             withheld.append(title)
         elif effect:
-            ranked.append((size, title, f"({words}). {parts}"))
+            ranked.append((size, title, f"({words}). {texts}"))
     ranked.sort(key=itemgetter(0), reverse=True)
     lines = [f"- **{capitalised(title)}** {words}" for _, title, words in ranked[:MOST_ADVICE]]
     smaller = [title for _, title, _ in ranked[MOST_ADVICE:]]
     lines += [f"- Smaller effects: {listed(smaller)}."] if smaller else []
-    lines += advice_on_rates(evidence)
-    intro = "Only where every prediction about it was confirmed."
-    if ranked:
-        intro = "Ranked by effect on the end, in nats; only where every prediction about that end was confirmed."
+    on_rates = list(advice_on_rates(evidence))
+    lines += on_rates
+    intro = " ".join(
+        words
+        for words, is_needed in (
+            ("Ranked by effect on the end, in nats; only where every prediction about that end was confirmed.", ranked),
+            ("Of learning rates, only where the best rate moves as predicted.", on_rates),
+        )
+        if is_needed
+    )
     parts = ["## Which circumstance are you in, and what to change", "\n".join([intro, *lines])] if lines else []
     if withheld:
         parts += [] if lines else ["## What to change"]
@@ -534,13 +540,13 @@ def advice_texts(circumstance: Circumstance) -> str:
 
 
 def advice_on_rates(evidence: Evidence) -> Iterable[str]:
-    """Advice on each grid whose best learning rate moves with width as predicted."""
+    """Advice on each grid whose best learning rate goes with width as predicted."""
     for grid, members in evidence.study.grids.items():
         row = evidence.row("learning_rate_slopes", grid=grid, quantity="best")
         texts = advice_texts(evidence.study.circumstances[members[0]])
-        if texts and row["verdict"] in ("falls", "rises") and row["agrees"] == "yes":
+        if texts and row["agrees"] == "yes":
             title = capitalised(evidence.title(grid))
-            yield f"- **{title}** (best rate {row['verdict']} with width, as predicted). {texts}"
+            yield f"- **{title}** (best rate {movement_of_rate(row['expected'])}). {texts}"
 
 
 def predictions_of_the_end(evidence: Evidence, name: str, measure: str) -> list[Prediction]:

@@ -165,7 +165,7 @@ class Evidence:
 
     @cached_property
     def judged_losses(self) -> tuple[str, ...]:
-        """The losses of the study that differ: where no loss holds a penalty, the reported loss is the data loss."""
+        """The losses of a trained study that differ: where none holds a penalty, the reported loss is the data loss."""
         return JUDGED_LOSSES if self.study.penalised else ("data_loss",)
 
     def losses(self, name: str) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def library_versions(study: Study, results: Path) -> dict[str, list[str]]:
 
 
 def copy_file(source: Path, target: Path, *, compress: bool) -> None:
-    """Copies a file, or writes it as .xz, a quarter smaller than .gz. The same content gives the same bytes."""
+    """Copies a file, or writes it as .xz. The same content gives the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if compress:
         content = lzma.compress(source.read_bytes(), preset=9)

@@ -167,6 +167,11 @@ def group_by_words(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
+def no_rise(verdicts: Iterable[str]) -> str:
+    """What is said where no verdict is a rise: "none", and "for certain" if some verdict is neither a rise nor none."""
+    return "none for certain" if {"undecided", "mixed", "diverged"} & set(verdicts) else "none"
+
+
 def capitalised(text: str) -> str:
     """The text with a capital letter first, and the others as they are."""
     return text[0].upper() + text[1:]

@@ -127,7 +127,7 @@ def catalogue_errors(catalogue: dict, base: dict, names: Collection[str]) -> lis
     """A line for each circumstance whose place in the tree is wrong.
 
     `names` and their ancestors need a reference that leads to the root. Each of `names` must be at most one factor
-    from its own; where it is none, `changes_nothing` is true.
+    from its reference; where it is none, `changes_nothing` is true.
     """
     errors, judged = [], set(names)
     needed = dict.fromkeys(other for name in names for other in (name, *ancestors(name, catalogue)))

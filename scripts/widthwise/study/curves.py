@@ -108,7 +108,7 @@ class CurvesStudy(Naming):
         references = {name: reference_in(catalogue, name) for name in [*file.sizes, *catalogue]}
         # Without overrides: nothing is known of how many factors lie between two circumstances of a file.
         tree = {name: {"reference": reference} for name, reference in references.items()}
-        raise_if_any([*immediate_divergences(file, filled["classes"]), *catalogue_errors(tree, filled, file.sizes)])
+        raise_if_any([*unbounded_divergences(file, filled["classes"]), *catalogue_errors(tree, filled, file.sizes)])
         return cls(
             filled,
             CurvesSummary(
@@ -206,7 +206,7 @@ def holds_a_penalty(file: CurvesFile, circumstance: str) -> bool:
     return any(max(curve.losses.get("penalty", []), default=0) > ROUNDING for curve in file.runs[circumstance].values())
 
 
-def immediate_divergences(file: CurvesFile, classes: int | None) -> list[str]:
+def unbounded_divergences(file: CurvesFile, classes: int | None) -> list[str]:
     """A line for each run that diverged before the first step at which runs are compared, if no bound is known for it.
 
     A run that diverged is at least as bad as guessing, log(classes).
