@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -248,3 +249,9 @@ def write_record(study: Study, run: Run, results: Path, **values) -> None:
     settings = study.run_settings(run.circumstance, run.size, run.seed).as_dict()
     record = {"settings": settings, "diverged": False, "versions": {"python": "3.11.2", "torch": "2.13.0"}}
     (folder / "run.json").write_text(json.dumps(record | values))
+
+
+def row_of(answer: str, section_title: str, title: str) -> list[str]:
+    """The cells of a circumstance in the table of a section."""
+    (row,) = re.findall(rf"^\| {re.escape(title)} \| (.*) \|$", section(answer, section_title), re.MULTILINE)
+    return row.split(" | ")

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import math
 import re
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from example_study import (
     SCHEMA_KEYS,
     example_evidence,
     example_study,
+    row_of,
     section,
     with_tables,
     with_values,
@@ -69,12 +69,6 @@ def study_of_others(*names: str, **settings) -> Study:
     }
     circumstances = DEFAULTS["circumstances"] | others
     return example_study(study=["baseline", *names], circumstances=circumstances, **settings)
-
-
-def row_of(answer: str, section_title: str, title: str) -> list[str]:
-    """The cells of a circumstance in the table of a section."""
-    (row,) = re.findall(rf"^\| {re.escape(title)} \| (.*) \|$", section(answer, section_title), re.MULTILINE)
-    return row.split(" | ")
 
 
 # The short answer
@@ -541,103 +535,6 @@ def test_what_does_not_remain_over_the_catalogue_is_named():
 def test_it_says_what_it_is_conditional_on(changed, words):
     answer = write_answer(example_evidence(example_study(**changed), {}))
     assert words in section(answer, "What this is conditional on")
-
-
-def test_learning_rates_are_told_with_their_intervals():
-    grid = {"grid": "learning_rates"}
-    rates = [
-        grid | {"width": width, "parameters": parameters, "log2_rate": rate, "optimum": place, "diverged": 0}
-        for width, parameters, rate, place in ((2, 15_708, -8.0, "inside"), (26, 2_613_444, -10.0, "lower edge"))
-    ]
-    slopes = [
-        {"quantity": "best", "slope": -0.55, "ci_low": -0.7, "ci_high": -0.4, "censored": 0, "verdict": "falls"}
-        | {"expected": "falls", "agrees": "yes"},
-        {"quantity": "highest_stable", "censored": 2, "verdict": "undecided", "expected": None},
-    ]
-    by_rate = [
-        {"learning_rate": rate, "verdict": verdict, "change": 0.1 if verdict == "rises" else -0.1}
-        | {"ci_low": -0.2, "ci_high": -0.05}
-        | {"at_or_below_best": below, "base_width": 8, "seeds": 5, "diverged": 0, "at_edge": 0}
-        | ({} if rate else {"expected": "no higher", "agrees": "yes"})
-        for rate, verdict, below in (
-            (1e-3, "falls", True), (2e-3, "falls", True), (4e-3, "rises", False), (None, "flat", None),
-        )
-    ]  # fmt: skip
-    tables = {
-        "learning_rates": make_table("learning_rates", rates),
-        "learning_rate_slopes": make_table("learning_rate_slopes", [grid | row | {"seeds": 5} for row in slopes]),
-        "learning_rate_verdicts": make_table("learning_rate_verdicts", [grid | row for row in by_rate]),
-    }
-    study = example_study(study=["baseline", "learning_rates"])
-    answer = write_answer(example_evidence(study, AS_EXPECTED, **tables))
-    assert row_of(answer, "The learning rate", "rates with BatchNorm") == [
-        "3.9e-3 → ≤ 9.8e-4",
-        "falls −0.55 [−0.70, −0.40]",
-        "undecided (2 widths not inside the grid)",
-        "width 8: falls at 1e-3, 2e-3",
-        "rises at 4e-3",
-        "flat −0.100 [−0.200, −0.050]; at most 0.05 higher",
-    ]
-    assert "by chance, about 0.1 of 3 would rise" in section(answer, "The learning rate")
-    assert (
-        "\n\n**With one learning rate for all widths, larger networks end with a higher data loss at 1 of 3 rates: "
-        "4e-3 (+0.100) in rates with BatchNorm; by chance, about 0.1 would rise.** With each width at its own best "
-        "rate the data loss ends at most 0.05 nats higher in rates with BatchNorm. The best rate falls with width in "
-        "rates with BatchNorm.\n\n"
-    ) in answer
-    tuned = "- **Rates with BatchNorm** (best rate falls with width). Look for: a best rate that falls as width grows."
-    assert tuned in section(answer, "Which circumstance are you in, and what to change")
-    assert (
-        "- Which learning rates are best in longer runs: the best ones are those of 288 steps, not tested for a "
-        "plateau." in section(answer, "What was not shown")
-    )
-    assert "2 of 2 learning rates" in answer
-    assert "Whether another learning rate" not in answer
-    assert "Whether another learning rate" in write_answer(example_evidence(example_study(), {}))
-
-
-# Of the first grid the best rate's movement, and the end with each width at its own best: verdict, limits, and words.
-@pytest.mark.parametrize(
-    ("best", "own_best", "movement", "end"),
-    [
-        ("stays", ("rises", 0.01, 0.04), "stays in", "ends at most 0.05 nats higher in"),
-        ("undecided", ("rises", 0.01, 0.3), "is undecided in", "ends higher in"),
-        ("rises", ("diverged", -math.inf, math.inf), "rises with width in", "has diverged at some size in"),
-        ("undecided", ("undecided", -0.3, 0.3), "is undecided in", "is undecided at the end in"),
-    ],
-)
-@pytest.mark.parametrize("agrees", ["yes", "undecided"])
-def test_of_several_grids_each_statement_is_told_once(best, own_best, movement, end, agrees):
-    study = example_study(study=["baseline", "learning_rates", "learning_rates_mup"])
-    slope = {"quantity": "best", "slope": 0.1, "ci_low": 0.0, "ci_high": 0.2, "censored": 0, "seeds": 3}
-    at_one_rate = {"learning_rate": 1e-3, "change": 0.1, "ci_low": 0.0, "ci_high": 0.2, "at_or_below_best": True}
-    counts = {"base_width": 8, "seeds": 3, "at_edge": 0}
-    slopes, verdicts = [], []
-    for grid, movement_found, (verdict, low, high) in (
-        ("learning_rates", best, own_best),
-        ("learning_rates_mup", "falls", ("falls", -0.2, -0.1)),
-    ):
-        found = {"grid": grid, "verdict": movement_found, "expected": movement_found, "agrees": agrees}
-        slopes += [found | slope, slope | {"grid": grid, "quantity": "highest_stable", "verdict": "undecided"}]
-        verdicts += [
-            {"grid": grid, "verdict": "rises", "diverged": 2} | at_one_rate | counts,
-            {"grid": grid, "verdict": verdict, "change": 0.1, "ci_low": low, "ci_high": high, "diverged": 0} | counts,
-        ]
-    rates = [
-        {"grid": grid, "width": 2, "parameters": 8, "log2_rate": -8.0, "optimum": "inside", "diverged": 0}
-        for grid in study.grids
-    ]
-    tables = {"learning_rates": rates, "learning_rate_slopes": slopes, "learning_rate_verdicts": verdicts}
-    tables = {name: make_table(name, rows) for name, rows in tables.items()}
-    answer = write_answer(example_evidence(study, AS_EXPECTED, **tables))
-    first, second = study.titles(study.grids)
-    opening = answer[answer.index("**With one learning rate") :].split("\n\n")[0]
-    assert (
-        f"at 2 of 2 rates: 1e-3 (+0.100 at least) in {first}; 1e-3 (+0.100 at least) in {second}; by chance" in opening
-    )
-    assert f"the data loss {end} {first}{' and' if end.startswith('ends at most') else '; ends at most'}" in opening
-    assert opening.endswith(f"The best rate {movement} {first}; falls with width in {second}.")
-    assert ("under mup** (best rate falls with width). Look for: a best rate that moves" in answer) == (agrees == "yes")
 
 
 def test_a_title_with_marks_of_markdown_is_shown_as_it_is():

@@ -7,44 +7,37 @@ verdict of the tables; what is undecided is called undecided.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter, itemgetter
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import pandas
 
-from widthwise.analysis.inference import END
-from widthwise.analysis.learning_rates import EQUIVALENCE, ends_no_higher
 from widthwise.analysis.penalties import LEVEL_DRIFT
-from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
 from widthwise.report.certainty import certainty, conditions, not_shown, scope, what_was_run
 from widthwise.report.diagnosis import Diagnosis, explanation, open_points, opening, remedies
 from widthwise.report.evidence import (
     JUDGED_LOSSES,
     Evidence,
     Prediction,
-    bound_of_rate,
     factor_words,
     mean_words,
     ratio_words,
     verdict_and_change,
 )
-from widthwise.report.questions import PRIMARY, VERBS, bare_change, guess, movement, questions, start_and_time
+from widthwise.report.questions import PRIMARY, VERBS, guess, movement, questions, start_and_time
+from widthwise.report.rates import learning_rates, movement_of_rate, rates_in_short
 from widthwise.report.wording import (
     FEATURES,
     MEASURES,
     NO_VALUE,
     capitalised,
     change,
-    change_with_interval,
     counted,
-    group_by_words,
     listed,
     markdown_table,
     measured,
     no_rise,
     number,
-    rate_label,
     short_number,
     size_titles,
 )
@@ -161,54 +154,6 @@ def what_is_open(evidence: Evidence) -> str:
     return f"Of {counted(len(evidence.study.judged), 'circumstance')}, {'; '.join(parts) or 'none is undecided'}."
 
 
-def rates_in_short(evidence: Evidence) -> str:
-    """How larger networks end at one rate for all widths and each at its own best, and how that moves with width.
-
-    A paragraph; nothing without grids.
-    """
-    if not evidence.study.grids:
-        return ""
-    verdicts = evidence.rows("learning_rate_verdicts")
-    at_one_rate = verdicts[verdicts["learning_rate"].notna()]
-    rises = at_one_rate[at_one_rate["verdict"] == "rises"]
-    where = "; ".join(
-        f"{listed(f'{rate_label(row.learning_rate)} ({bare_change(row._asdict())})' for row in rows.itertuples())} in "
-        f"{evidence.title(grid)}"
-        for grid, rows in rises.groupby("grid", sort=False)
-    )
-    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
-    best = evidence.rows("learning_rate_slopes", quantity="best").to_dict("records")
-    return f"""
-**With one learning rate for all widths, larger networks end with a higher data loss at {len(rises)} of \
-{counted(len(at_one_rate), "rate")}{f": {where}" if where else ""}; by chance, {rises_by_chance(at_one_rate)} would \
-rise.** With each width at its own best rate the data loss {words_by_grid(evidence, own_best, own_best_in_short)}. \
-The best rate {words_by_grid(evidence, best, lambda row: movement_of_rate(row["verdict"]))}.
-"""
-
-
-def rises_by_chance(rates: pandas.DataFrame) -> str:
-    """How many of the verdicts at some rates would be rises without any effect."""
-    return f"about {len(rates) * DESCRIPTIVE_LEVEL / 2:.1f}"
-
-
-def words_by_grid(evidence: Evidence, rows: Iterable[Mapping], words: Callable[[Mapping], str]) -> str:
-    """What the rows of grids say, each statement once, with its grids."""
-    found = group_by_words({evidence.title(row["grid"]): words(row) for row in rows})
-    return "; ".join(f"{text} in {listed(grids)}" for text, grids in found)
-
-
-def own_best_in_short(row: Mapping) -> str:
-    """How the data loss ends in larger networks where each width has its own best rate."""
-    if ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) == "yes":
-        return f"ends at most {END.margin} nats higher"
-    return movement(row, "ends")
-
-
-def movement_of_rate(verdict: str) -> str:
-    """How a rate moves with width."""
-    return {"undecided": "is undecided", "stays": "stays"}.get(verdict, f"{verdict} with width")
-
-
 def short_table(evidence: Evidence, shown: Sequence[Sequence[str]]) -> str:
     """Smallest, largest and change of the losses at start and end: one row for each group of circumstances."""
     ranges = {evidence.parameter_range(name) for name in evidence.study.judged}
@@ -260,7 +205,7 @@ def unlisted_words(evidence: Evidence, unlisted: Sequence[str]) -> str:
     return f" Not in the table, since no loss rises, falls or diverges at start or end: {names}."
 
 
-# Causes, penalties, rates, literature
+# Causes, penalties, literature
 
 
 def causes(evidence: Evidence) -> str:
@@ -361,69 +306,6 @@ def level_words(of_sizes: pandas.DataFrame) -> str:
     """At which sizes the penalty of every run is level. Rows of sizes of which runs diverged are empty."""
     level = of_sizes.index[of_sizes["level"] == of_sizes["seeds"]]
     return "every size" if len(level) == len(of_sizes) else size_titles(list(level)) if len(level) else "no size"
-
-
-def learning_rates(evidence: Evidence) -> str:
-    """How the best learning rate goes with width, and what larger networks do at each; nothing without grids."""
-    if not evidence.study.grids:
-        return ""
-    verdicts = evidence.rows("learning_rate_verdicts")
-    at_one_rate = verdicts[verdicts["learning_rate"].notna()]
-    return f"""\
-## The learning rate
-
-Slopes are doublings of the rate for each doubling of width, with 95% intervals; ≤ and ≥ mark the grid's edge. A slope \
-that was expected to stay is compared with ±{EQUIVALENCE}. The verdicts say how the data loss ends as networks grow \
-(descriptive, at {DESCRIPTIVE_LEVEL:.0%}: by chance, {rises_by_chance(at_one_rate)} of {len(at_one_rate)} would rise). \
-Each width's best rate is chosen on the other seeds.
-
-{markdown_table(grid_row(evidence, grid) for grid in evidence.study.grids)}"""
-
-
-def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
-    """The row of one grid of learning rates."""
-    best = evidence.rows("learning_rates", grid=grid).sort_values("width")
-    narrowest, widest = (bound_of_rate(best.iloc[end]) for end in (0, -1))
-    verdicts = evidence.rows("learning_rate_verdicts", grid=grid)
-    by_rate = verdicts[verdicts["learning_rate"].notna()]
-    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
-    low = by_rate["at_or_below_best"].astype(bool)
-    base = verdicts["base_width"].iloc[0]
-    return {
-        "grid": evidence.title(grid),
-        "best rate, narrowest → widest": f"{narrowest} → {widest}",
-        "its slope": slope_words(evidence, grid, "best"),
-        "slope of the highest stable rate": slope_words(evidence, grid, "highest_stable"),
-        "up to the base width's best rate": f"width {base}: {verdicts_by_rate(by_rate[low])}",
-        "above it": verdicts_by_rate(by_rate[~low]),
-        "each width at its best": "".join(own_best_words(row) for row in own_best),
-    }
-
-
-def own_best_words(row: Mapping[str, Any]) -> str:
-    """How the data loss ends where each width has its own best rate."""
-    if ends_no_higher(row["verdict"], row["ci_low"], row["ci_high"]) != "yes":
-        return verdict_and_change(row)
-    return f"{verdict_and_change(row)}; at most {END.margin} higher"
-
-
-def slope_words(evidence: Evidence, grid: str, quantity: str) -> str:
-    """How a rate of a grid goes with width, in words."""
-    row = evidence.rows("learning_rate_slopes", grid=grid, quantity=quantity).iloc[0]
-    parts = [row["verdict"]]
-    if not pandas.isna(row["slope"]):
-        parts.append(change_with_interval(row["slope"], row["ci_low"], row["ci_high"], digits=2))
-    if row["censored"]:
-        parts.append(f"({counted(row['censored'], 'width')} not inside the grid)")
-    return " ".join(parts)
-
-
-def verdicts_by_rate(rows: pandas.DataFrame) -> str:
-    """The verdicts of some rates of a grid, neighbours with the same verdict together."""
-    parts = []
-    for verdict, group in itertools.groupby(rows.sort_values("learning_rate").itertuples(), attrgetter("verdict")):
-        parts.append(f"{verdict} at {', '.join(rate_label(row.learning_rate) for row in group)}")
-    return "; ".join(parts) or "no rate"
 
 
 def literature(evidence: Evidence) -> str:
