@@ -114,9 +114,25 @@ def test_the_posts_own_measure_is_told_where_it_differs():
     answer = write_answer(example_evidence(example_study(), changes))
     detail = answers(answer, "baseline")[0][1]
     assert detail == "start 0.000, end 0.000; the printed loss starts about the same and ends higher"
-    assert "The post shows the printed loss: the reported loss averaged over each epoch." in answer
     assert "printed loss" not in answers(answer, "no L2")[0][1]
-    assert "the printed loss" not in write_answer(example_evidence(example_study(), {})).lower()
+
+
+@pytest.mark.parametrize(
+    ("missing", "crossed", "shown"),
+    [
+        ((), 0, "in baseline; the printed loss, its mean over each epoch and what the post shows, in none."),
+        (("starting_loss",), 0, "in none; the printed loss"),
+        (("initial_decay",), 0, "in none; the printed loss"),
+        (("end_value",), 0, "in none; the printed loss"),
+        ((), 1, "in none; the printed loss"),
+    ],
+)
+def test_all_four_signs_of_the_post_are_told_of(missing, crossed, shown):
+    signs = {
+        ("objective", sign): 0.3 for sign in ("starting_loss", "initial_decay", "end_value") if sign not in missing
+    }
+    answer = write_answer(example_evidence(example_study(), {"baseline": signs}, crossed=crossed))
+    assert f"The reported loss shows all four {shown}" in section(answer, "The five questions of the post")
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,12 @@ def test_what_is_linked_to_is_there(readme):
 
 # What README says of the smallest and the largest network: study, circumstance, measure, feature.
 TOLD = {
-    "With every posted setting {} and {} are reported": ("as_posted", "fixed_std_init", "objective", "end_value"),
-    "the data losses {} and {}.": ("as_posted", "fixed_std_init", "data_loss", "end_value"),
-    "They start at {} and {};": ("as_posted", "fixed_std_init", "objective", "starting_loss"),
-    "(Keras' default) it does, and ends lower: {} and {} (": ("as_posted", "baseline", "objective", "end_value"),
-    "At 3e-4 and 13 voxels {} and {};": ("catalogue", "fixed_std_init", "objective", "end_value"),
-    "Glorot's {} and {}, undecided": ("catalogue", "baseline", "objective", "end_value"),
+    "at 13 voxels ({} and {} at the end)": ("catalogue", "fixed_std_init", "objective", "end_value"),
+    "it starts higher, {} and {},": ("as_posted", "fixed_std_init", "objective", "starting_loss"),
+    "the end is *mixed*: {} and {},": ("as_posted", "fixed_std_init", "objective", "end_value"),
+    "the data losses {} and {}, not": ("as_posted", "fixed_std_init", "data_loss", "end_value"),
+    "(Keras' default) the largest ends lower, {} and {};": ("as_posted", "baseline", "objective", "end_value"),
+    "at 3e-4 {} and {}, undecided": ("catalogue", "baseline", "objective", "end_value"),
     "after 9,216 steps {} and {} (0.090 of": ("penalty", "fixed_std_init", "objective", "end_value"),
     "with Glorot {} and {}, with": ("penalty", "baseline", "objective", "end_value"),
     "with ten times lambda {} and {}.": ("penalty", "fixed_std_strong_l2", "objective", "end_value"),

@@ -24,6 +24,7 @@ from widthwise.report.wording import (
 )
 
 PRIMARY = ("starting_loss", "end_value")  # the primary outcomes: verdicts on other features are descriptive
+SIGNS = ("starting_loss", "initial_decay", "end_value")  # of the post's figure: each rises
 VERBS = {"starting_loss": "starts", "end_value": "ends"}
 UNDECIDED = "is undecided "
 EVERYWHERE = "every circumstance"
@@ -42,7 +43,7 @@ def questions(evidence: Evidence) -> str:
     """The question's five questions, answered for every circumstance."""
     widths = any(not evidence.study.circumstances[name].depths for name in evidence.study.judged)
     asked: tuple[tuple[str, str, Callable[[Evidence, str], Answer]], ...] = (
-        ("Is this expected?", what_is_expected(evidence), is_expected),
+        ("Is this expected?", f"{signs_of_the_post(evidence)}{penalty_shares(evidence)}", is_expected),
         ("Does a larger model just take longer to train?", f"{midway(evidence)}{behind(evidence)}", takes_longer),
         ("Is its starting point harder?", f"Guessing costs {evidence.guessing}.", starts_harder),
         ("Is it stuck in local minima?", nested(evidence) if widths else "", is_stuck),
@@ -214,12 +215,30 @@ def movement(row: Mapping, verb: str) -> str:
     }[verdict]
 
 
-def what_is_expected(evidence: Evidence) -> str:
-    """The penalty's part in the rises, and what the printed loss is where it goes another way."""
-    sentences = [penalty_shares(evidence)]
-    if any(printed_differs(evidence, name) for name in evidence.study.judged):
-        sentences.append("The post shows the printed loss: the reported loss averaged over each epoch.")
-    return " ".join(filter(None, sentences))
+def signs_of_the_post(evidence: Evidence) -> str:
+    """In which circumstances the reported and the printed loss show all four signs of the post's figure."""
+    reported, printed = (
+        [
+            title
+            for names in evidence.distinct
+            if has_all_signs(evidence, names[0], measure)
+            for title in evidence.titles(names)
+        ]
+        for measure in ("objective", "printed")
+    )
+    return (
+        "The post's figure has four signs: in larger networks the loss starts higher, falls faster at first and ends "
+        "higher, and the largest does not cross below the smallest. The reported loss shows all four in "
+        f"{listed(reported or ['none'])}; the printed loss, its mean over each epoch and what the post shows, in "
+        f"{listed(printed or ['none'])}."
+    )
+
+
+def has_all_signs(evidence: Evidence, name: str, measure: str) -> bool:
+    """Whether a loss starts higher, falls faster at first and ends higher, and the extremes cross in no seed."""
+    rows = evidence.rows("verdicts", circumstance=name, measure=measure)
+    verdicts = list(rows.loc[rows["feature"].isin(SIGNS), "verdict"])
+    return verdicts == ["rises"] * len(SIGNS) and not evidence.extremes(name, measure)["crossed"]
 
 
 def penalty_shares(evidence: Evidence) -> str:
@@ -235,7 +254,7 @@ def penalty_shares(evidence: Evidence) -> str:
         if shares:
             rise = "the rise" if len(shares) == 1 else "each rise"
             parts.append(f"{share_span(shares)} of {rise} at the {FEATURES[feature]}")
-    return f"The penalty, where the reported loss holds one, is {listed(parts)}." if parts else ""
+    return f" The penalty, where the reported loss holds one, is {listed(parts)}." if parts else ""
 
 
 def share_span(shares: Iterable[float]) -> str:
