@@ -44,7 +44,6 @@ TOLD = {
     "the end is *mixed*: {} and {},": ("as_posted", "fixed_std_init", "objective", "end_value"),
     "the data losses {} and {}, not": ("as_posted", "fixed_std_init", "data_loss", "end_value"),
     "(Keras' default) the largest ends lower, {} and {};": ("as_posted", "baseline", "objective", "end_value"),
-    "at 3e-4 {} and {}, undecided": ("catalogue", "baseline", "objective", "end_value"),
     "after 9,216 steps {} and {} (0.090 of": ("penalty", "fixed_std_init", "objective", "end_value"),
     "with Glorot {} and {}, with": ("penalty", "baseline", "objective", "end_value"),
     "with ten times lambda {} and {}.": ("penalty", "fixed_std_strong_l2", "objective", "end_value"),
