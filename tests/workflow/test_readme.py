@@ -41,7 +41,7 @@ def test_what_is_linked_to_is_there(readme):
 TOLD = {
     "at 13 voxels ({} and {} at the end)": ("catalogue", "fixed_std_init", "objective", "end_value"),
     "it starts higher, {} and {},": ("as_posted", "fixed_std_init", "objective", "starting_loss"),
-    "the end is *mixed*: {} and {},": ("as_posted", "fixed_std_init", "objective", "end_value"),
+    "the end is *mixed*: {} and {} (": ("as_posted", "fixed_std_init", "objective", "end_value"),
     "the data losses {} and {}, not": ("as_posted", "fixed_std_init", "data_loss", "end_value"),
     "(Keras' default) the largest ends lower, {} and {};": ("as_posted", "baseline", "objective", "end_value"),
     "after 9,216 steps {} and {} (0.090 of": ("penalty", "fixed_std_init", "objective", "end_value"),
