@@ -9,6 +9,13 @@ from widthwise.analysis.tables import make_table
 from widthwise.report.answer import write_answer
 
 
+def answer_on(study, rates, slopes, verdicts) -> str:
+    """The answer of a study whose tables of learning rates have these rows."""
+    rows = {"learning_rates": rates, "learning_rate_slopes": slopes, "learning_rate_verdicts": verdicts}
+    tables = {name: make_table(name, found) for name, found in rows.items()}
+    return write_answer(example_evidence(study, AS_EXPECTED, **tables))
+
+
 def test_learning_rates_are_told_with_their_intervals():
     grid = {"grid": "learning_rates"}
     rates = [
@@ -29,13 +36,8 @@ def test_learning_rates_are_told_with_their_intervals():
             (1e-3, "falls", True), (2e-3, "falls", True), (4e-3, "rises", False), (None, "flat", None),
         )
     ]  # fmt: skip
-    tables = {
-        "learning_rates": make_table("learning_rates", rates),
-        "learning_rate_slopes": make_table("learning_rate_slopes", [grid | row | {"seeds": 5} for row in slopes]),
-        "learning_rate_verdicts": make_table("learning_rate_verdicts", [grid | row for row in by_rate]),
-    }
     study = example_study(study=["baseline", "learning_rates"])
-    answer = write_answer(example_evidence(study, AS_EXPECTED, **tables))
+    answer = answer_on(study, rates, [grid | row | {"seeds": 5} for row in slopes], [grid | row for row in by_rate])
     assert row_of(answer, "The learning rate", "rates with BatchNorm") == [
         "3.9e-3 → ≤ 9.8e-4",
         "falls −0.55 [−0.70, −0.40]",
@@ -93,9 +95,7 @@ def test_of_several_grids_each_statement_is_told_once(best, own_best, movement, 
         {"grid": grid, "width": 2, "parameters": 8, "log2_rate": -8.0, "optimum": "inside", "diverged": 0}
         for grid in study.grids
     ]
-    tables = {"learning_rates": rates, "learning_rate_slopes": slopes, "learning_rate_verdicts": verdicts}
-    tables = {name: make_table(name, rows) for name, rows in tables.items()}
-    answer = write_answer(example_evidence(study, AS_EXPECTED, **tables))
+    answer = answer_on(study, rates, slopes, verdicts)
     first, second = study.titles(study.grids)
     opening = answer[answer.index("**With one learning rate") :].split("\n\n")[0]
     assert (

@@ -56,6 +56,11 @@ def level_of(measure: str, feature: str, levels: Levels = LEVELS) -> float:
     return levels.get((measure, feature), DESCRIPTIVE_LEVEL)
 
 
+def rises_by_chance(verdicts: int) -> float:
+    """How many of so many descriptive verdicts come out as rises, on average, where nothing has an effect."""
+    return verdicts * DESCRIPTIVE_LEVEL / 2
+
+
 def has_starts(measure: str, feature: str) -> bool:
     """Whether a row is judged on networks that are not trained; its replicates are then backbones, not seeds."""
     return feature == "starting_loss" and measure in ROW_MEASURES

@@ -184,6 +184,11 @@ def size_labels(study: AnyStudy) -> Callable[[int], str]:
     return size_label if study.size_name == "parameters" else str
 
 
+def beside(place: int, count: int) -> float:
+    """The factor by which the place-th of so many series is moved along a logarithmic axis, so that none is hidden."""
+    return 1.02 ** (place - (count - 1) / 2)
+
+
 def log_axis(axes: Axes, values: Iterable[float], label: Callable[[float], str]) -> None:
     """Makes a logarithmic horizontal axis with a tick at each value, and labels at the ends and where there is room.
 

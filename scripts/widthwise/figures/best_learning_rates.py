@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from widthwise.analysis.learning_rates import EDGE_WITHOUT_A_SEED, INSIDE, LOWER_EDGE, UPPER_EDGE
 from widthwise.analysis.tables import classes_of
-from widthwise.figures.axes import cut_far_above, guessing_key, guessing_line, log_axis, tick_log_ends
+from widthwise.figures.axes import beside, cut_far_above, guessing_key, guessing_line, log_axis, tick_log_ends
 from widthwise.figures.curves import DIVERGED, by_seed
 from widthwise.figures.labels import label_lines
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
@@ -29,7 +29,6 @@ OPTIMUM = {"marker": "o", "markersize": 5, "markeredgecolor": "white", "markered
 CENSORED = {"marker": "D", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
 ALL_STABLE = {"marker": "$\\uparrow$", "markersize": 8, "linestyle": "none"}
 MOST_SHOWN = 3  # doublings of an interval on either side of a best rate
-NUDGE = 1.02  # between the grids' marks of one width, which would hide each other
 
 
 def draw(study: Study, runs: pandas.DataFrame, optima: pandas.DataFrame, slopes: pandas.DataFrame) -> Figure:
@@ -122,7 +121,7 @@ def draw_rates(axes: Axes, rates: pandas.DataFrame, study: Study) -> list[Artist
     handles = []
     for place, (style, grid) in enumerate(zip(series_styles(len(study.grids)), study.grids, strict=True)):
         rows = rates[rates["grid"] == grid].sort_values("width")
-        rows["width"] = rows["width"] * NUDGE ** (place - (len(study.grids) - 1) / 2)
+        rows["width"] = rows["width"] * beside(place, len(study.grids))
         axes.plot(rows["width"], 2.0 ** rows["log2_rate"], **style | {"marker": "none"})
         inside = rows["optimum"] == INSIDE
         found, bounds = rows[inside], rows[~inside]
@@ -159,6 +158,9 @@ def slope_words(row: pandas.Series) -> str:
 def finding(slopes: pandas.DataFrame, study: Study) -> str:
     """Says how each grid's best rate moves with width."""
     verdicts = {study.title(grid): slopes.loc[grid, "verdict"] for grid in study.grids}
-    decided = {grid: verdict for grid, verdict in verdicts.items() if verdict != "undecided"}
-    words = group_by_words(decided | {grid: "is undecided" for grid in verdicts if grid not in decided})
-    return "As width grows, the best learning rate " + listed(f"{text} ({listed(names)})" for text, names in words)
+    decided = [(verdict, grid) for grid, verdict in verdicts.items() if verdict != "undecided"]
+    others = [("is undecided", grid) for grid, verdict in verdicts.items() if verdict == "undecided"]
+    words = group_by_words([*decided, *others])
+    return "As width grows, the best learning rate " + listed(
+        f"{text} ({listed(names)})" for text, names in words.items()
+    )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from widthwise.analysis.tables import classes_of
-from widthwise.figures.axes import far_below_note, guessing_key, log_axis, loss_limits
+from widthwise.figures.axes import beside, far_below_note, guessing_key, log_axis, loss_limits
 from widthwise.figures.curves import DIVERGED
 from widthwise.figures.findings import END, ONE_SEED, clause, verdict_of
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
@@ -19,7 +19,6 @@ from widthwise.report.wording import MEASURES, group_by_words, listed, size_labe
 from widthwise.study.plan import Study
 
 PANELS = ("objective", "data_loss")
-BESIDE = 1.02  # how much further right each circumstance stands than the one before, so that intervals do not hide
 
 
 def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, runs: pandas.DataFrame) -> Figure:
@@ -38,7 +37,7 @@ def draw(study: Study, features: pandas.DataFrame, verdicts: pandas.DataFrame, r
         title_panel(axes, [f"{MEASURES[measure]}, end"])
         for place, (name, style) in enumerate(styles.items()):
             rows = ends[(ends["measure"] == measure) & (ends["circumstance"] == name)].sort_values("depth")
-            draw_line(axes, rows, style, BESIDE ** (place - (len(styles) - 1) / 2))
+            draw_line(axes, rows, style, beside(place, len(styles)))
         depth_axis(axes, ends)
         axes.set(xlabel="depth (weight layers), and parameters", ylabel="nats")
     outside = [loss_limits(panels[0], classes)]
@@ -76,7 +75,9 @@ def depth_axis(axes: Axes, ends: pandas.DataFrame) -> None:
 def finding(verdicts: pandas.DataFrame, study: Study, circumstances: list[str]) -> str:
     """Says where the data loss ends as depth grows, in each circumstance."""
     verdicts_of = {name: verdict_of(verdicts, name, "data_loss", "end_value") for name in circumstances}
-    words = group_by_words({study.title(name): END[verdict] for name, verdict in verdicts_of.items() if verdict})
+    words = group_by_words((END[verdict], study.title(name)) for name, verdict in verdicts_of.items() if verdict)
     if not words:
         return "Parameters added as depth: where the loss ends"
-    return "As depth grows, the data loss " + listed(f"{clause(text)} in {listed(names)}" for text, names in words)
+    return "As depth grows, the data loss " + listed(
+        f"{clause(text)} in {listed(names)}" for text, names in words.items()
+    )

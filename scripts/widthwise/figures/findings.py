@@ -122,6 +122,6 @@ def tally(verdicts: pandas.DataFrame, circumstances: Sequence[str], measure: str
     )
     of_all, lost = f"{len(circumstances)} circumstances", lost_words(ours[ours["feature"] == "end_value"])
     if "rises" not in starts + ends:
-        return f"{subject} starts or ends higher in {no_rise(starts + ends).replace('none', f'none of {of_all}')}{lost}"
+        return f"{subject} starts or ends higher in {no_rise(starts + ends, f' of {of_all}')}{lost}"
     starts, ends = (found.count("rises") or no_rise(found) for found in (starts, ends))
     return f"{subject} starts higher in {starts} of {of_all} and ends higher in {ends}{lost}"

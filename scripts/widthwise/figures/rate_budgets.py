@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, rises_by_chance
 from widthwise.figures.findings import AT_LEAST, bounds_note
 from widthwise.figures.layout import explain, panel_grid, title, title_panel
 from widthwise.figures.style import SMALL
@@ -48,7 +48,7 @@ def draw(study: Study, budgets: pandas.DataFrame) -> Figure:
         figure,
         "Change of the data loss' end from the smallest to the largest network (nats), had training stopped after so "
         f"many steps; {counted(len(study.seeds), 'seed')}, descriptive, at {percentage(DESCRIPTIVE_LEVEL)}: without "
-        f"any effect, about {len(budgets) * DESCRIPTIVE_LEVEL / 2:.0f} of {len(budgets)} would rise. "
+        f"any effect, about {rises_by_chance(len(budgets)):.0f} of {len(budgets)} would rise. "
         f"{bounds_note(budgets)}",
         handles,
     )

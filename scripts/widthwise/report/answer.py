@@ -110,10 +110,10 @@ with its interval. {evidence.start_and_end_words} {parts} Guessing costs {eviden
 
 def higher_in(evidence: Evidence, feature: str) -> str:
     """Names the circumstances in which the reported loss, and the data loss, starts or ends higher."""
-    words = "; ".join(
-        f"the {MEASURES[measure]} in {rises_in(evidence, measure, feature)}" for measure in evidence.judged_losses
+    first, *others = (
+        (f"the {MEASURES[measure]}", f"in {rises_in(evidence, measure, feature)}") for measure in evidence.judged_losses
     )
-    return words.replace(" in ", f" {VERBS[feature]} higher in ", 1)
+    return "; ".join([f"{first[0]} {VERBS[feature]} higher {first[1]}", *map(" ".join, others)])
 
 
 def rises_in(evidence: Evidence, measure: str, feature: str) -> str:

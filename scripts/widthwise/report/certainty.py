@@ -20,6 +20,7 @@ from widthwise.report.wording import (
     MEASURES,
     capitalised,
     counted,
+    group_by_words,
     listed,
     measured,
     percentage,
@@ -134,13 +135,14 @@ def not_shown(evidence: Evidence) -> str:
 def undecided(evidence: Evidence) -> Iterable[str]:
     """Says of each loss, start and end, in which circumstances it is undecided, and what would narrow it."""
     for measure, feature in itertools.product(JUDGED_LOSSES, PRIMARY):
-        reasons: dict[str, list[str]] = {}
+        pairs = []
         for names in evidence.distinct:
             row = evidence.verdict(names[0], measure, feature)
             if row["verdict"] == "undecided" and measure in evidence.losses(names[0]):
-                reasons.setdefault(verdict_words(row).removeprefix("undecided"), []).extend(evidence.titles(names))
-        if reasons:
-            titles_by_reason = "; ".join(f"{listed(titles)}{reason}" for reason, titles in reasons.items())
+                reason = verdict_words(row).removeprefix("undecided")
+                pairs += [(reason, title) for title in evidence.titles(names)]
+        if pairs:
+            titles_by_reason = "; ".join(f"{listed(titles)}{why}" for why, titles in group_by_words(pairs).items())
             yield f"{MEASURES[measure]} at the {FEATURES[feature]}: {titles_by_reason}"
 
 

@@ -35,6 +35,7 @@ from widthwise.report.wording import (
     capitalised,
     change,
     counted,
+    group_by_words,
     listed,
     markdown_table,
     measured,
@@ -365,15 +366,15 @@ def elsewhere(diagnosis: Diagnosis) -> Iterator[str]:
     is_own = diagnosis.name == ROOT
     if not diagnosis.is_judged or (is_own and diagnosis.rising):
         return
-    found: dict[str, list[str]] = {}
+    pairs = []
     for name in evidence.study.judged:
         if name != diagnosis.name and evidence.knows(name, measure):
             row = evidence.verdict(name, measure, END)
             if not is_own or row["verdict"] == "rises":
                 known = "" if math.isnan(row["change"]) else f" ({bare_change(row)})"
-                found.setdefault(movement(row, "ends"), []).append(evidence.title(name) + known)
-    if found:
-        parts = "; it ".join(f"{words} with {listed(names)}" for words, names in found.items())
+                pairs.append((movement(row, "ends"), evidence.title(name) + known))
+    if pairs:
+        parts = "; it ".join(f"{words} with {listed(names)}" for words, names in group_by_words(pairs).items())
         yield f"In larger networks the {MEASURES[measure]} {parts}."
 
 
@@ -560,7 +561,7 @@ def open_contrasts(diagnosis: Diagnosis) -> Iterator[str]:
     """The suspects whose contrasts are not decided, those for the same reason together."""
     if not diagnosis.is_judged:
         return
-    found: dict[str, list[str]] = {}
+    pairs = []
     measure = diagnosis.rising or diagnosis.measures[0]
     suspects = {suspect.name: suspect for suspect in diagnosis.suspects if measure in suspect.contrasts}
     for name, reference in diagnosis.evidence.study.references.items():
@@ -568,8 +569,8 @@ def open_contrasts(diagnosis: Diagnosis) -> Iterator[str]:
             title, why = suspect_title(diagnosis, suspects[name]), why_undecided(suspects[name].contrasts[measure])
         else:
             title, why = diagnosis.evidence.title(name), why_not_compared(diagnosis.evidence, name, reference)
-        found.setdefault(why, []).append(title)
-    yield from (f"{why}: {listed(titles)}." for why, titles in found.items() if why)
+        pairs.append((why, title))
+    yield from (f"{why}: {listed(titles)}." for why, titles in group_by_words(pairs).items() if why)
 
 
 def why_undecided(contrast: Mapping) -> str:

@@ -17,6 +17,7 @@ from widthwise.report.wording import (
     capitalised,
     change,
     counted,
+    group_by_words,
     listed,
     share_label,
     span,
@@ -57,14 +58,14 @@ def questions(evidence: Evidence) -> str:
 
 def grouped_answers(evidence: Evidence, answer: Callable[[Evidence, str], Answer]) -> Iterable[str]:
     """One bullet for each different statement, with the circumstances that it holds for."""
-    found: dict[str, list[str]] = {}
+    pairs = []
     with_details: set[str] = set()
     for names in evidence.distinct:
         statement, detail = answer(evidence, names[0])
         title = listed(evidence.titles(names))
-        found.setdefault(statement, []).append(f"{title} ({detail})" if detail else title)
+        pairs.append((statement, f"{title} ({detail})" if detail else title))
         with_details.update([statement] if detail else [])
-    for statement, titles in found.items():
+    for statement, titles in group_by_words(pairs).items():
         is_of_all = len(titles) == len(evidence.distinct) > 1 and statement not in with_details
         yield f"- *{statement}.* {capitalised(EVERYWHERE if is_of_all else '; '.join(titles))}."
 
@@ -218,19 +219,13 @@ def movement(row: Mapping, verb: str) -> str:
 def signs_of_the_post(evidence: Evidence) -> str:
     """In which circumstances the reported and the printed loss show all four signs of the post's figure."""
     reported, printed = (
-        [
-            title
-            for names in evidence.distinct
-            if has_all_signs(evidence, names[0], measure)
-            for title in evidence.titles(names)
-        ]
+        evidence.titles(name for name in evidence.study.judged if has_all_signs(evidence, name, measure)) or ["none"]
         for measure in ("objective", "printed")
     )
     return (
         "The post's figure has four signs: in larger networks the loss starts higher, falls faster at first and ends "
         "higher, and the largest does not cross below the smallest. The reported loss shows all four in "
-        f"{listed(reported or ['none'])}; the printed loss, its mean over each epoch and what the post shows, in "
-        f"{listed(printed or ['none'])}."
+        f"{listed(reported)}; the printed loss, its mean over each epoch and what the post shows, in {listed(printed)}."
     )
 
 

@@ -9,7 +9,7 @@ import pandas
 
 from widthwise.analysis.inference import END
 from widthwise.analysis.learning_rates import EQUIVALENCE, ends_no_higher
-from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL
+from widthwise.analysis.verdicts import DESCRIPTIVE_LEVEL, rises_by_chance
 from widthwise.report.evidence import Evidence, bound_of_rate, verdict_and_change
 from widthwise.report.questions import bare_change, movement
 from widthwise.report.wording import (
@@ -29,33 +29,33 @@ def rates_in_short(evidence: Evidence) -> str:
     """
     if not evidence.study.grids:
         return ""
-    verdicts = evidence.rows("learning_rate_verdicts")
-    at_one_rate = verdicts[verdicts["learning_rate"].notna()]
-    rises = at_one_rate[at_one_rate["verdict"] == "rises"]
-    where = "; ".join(
-        f"{listed(f'{rate_label(row.learning_rate)} ({bare_change(row._asdict())})' for row in rows.itertuples())} in "
-        f"{evidence.title(grid)}"
-        for grid, rows in rises.groupby("grid", sort=False)
-    )
-    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
+    at_one_rate, own_best = verdicts_of(evidence)
     best = evidence.rows("learning_rate_slopes", quantity="best").to_dict("records")
+    rises = at_one_rate[at_one_rate["verdict"] == "rises"].to_dict("records")
+    rates = group_by_words(
+        (evidence.title(row["grid"]), f"{rate_label(row['learning_rate'])} ({bare_change(row)})") for row in rises
+    )
+    where = "; ".join(f"{listed(found)} in {grid}" for grid, found in rates.items())
     return f"""
 **With one learning rate for all widths, larger networks end with a higher data loss at {len(rises)} of \
-{counted(len(at_one_rate), "rate")}{f": {where}" if where else ""}; by chance, {rises_by_chance(at_one_rate)} would \
-rise.** With each width at its own best rate the data loss {words_by_grid(evidence, own_best, own_best_in_short)}. \
-The best rate {words_by_grid(evidence, best, lambda row: movement_of_rate(row["verdict"]))}.
+{counted(len(at_one_rate), "rate")}{f": {where}" if where else ""}; by chance, about \
+{rises_by_chance(len(at_one_rate)):.1f} would rise.** With each width at its own best rate the data loss \
+{words_by_grid(evidence, own_best, own_best_in_short)}. The best rate \
+{words_by_grid(evidence, best, lambda row: movement_of_rate(row["verdict"]))}.
 """
 
 
-def rises_by_chance(rates: pandas.DataFrame) -> str:
-    """How many of the verdicts at some rates would be rises without any effect."""
-    return f"about {len(rates) * DESCRIPTIVE_LEVEL / 2:.1f}"
+def verdicts_of(evidence: Evidence, **values: str) -> tuple[pandas.DataFrame, list[dict[str, Any]]]:
+    """The verdicts with these values: at one learning rate for all widths, and with each at its own best."""
+    rows = evidence.rows("learning_rate_verdicts", **values)
+    is_own_best = rows["learning_rate"].isna()
+    return rows[~is_own_best], rows[is_own_best].to_dict("records")
 
 
 def words_by_grid(evidence: Evidence, rows: Iterable[Mapping], words: Callable[[Mapping], str]) -> str:
     """What the rows of grids say, each statement once, with its grids."""
-    found = group_by_words({evidence.title(row["grid"]): words(row) for row in rows})
-    return "; ".join(f"{text} in {listed(grids)}" for text, grids in found)
+    found = group_by_words((words(row), evidence.title(row["grid"])) for row in rows)
+    return "; ".join(f"{text} in {listed(grids)}" for text, grids in found.items())
 
 
 def own_best_in_short(row: Mapping) -> str:
@@ -74,15 +74,14 @@ def learning_rates(evidence: Evidence) -> str:
     """How the best learning rate goes with width, and what larger networks do at each; nothing without grids."""
     if not evidence.study.grids:
         return ""
-    verdicts = evidence.rows("learning_rate_verdicts")
-    at_one_rate = verdicts[verdicts["learning_rate"].notna()]
+    count = len(verdicts_of(evidence)[0])
     return f"""\
 ## The learning rate
 
 Slopes are doublings of the rate for each doubling of width, with 95% intervals; ≤ and ≥ mark the grid's edge. A slope \
 that was expected to stay is compared with ±{EQUIVALENCE}. The verdicts say how the data loss ends as networks grow \
-(descriptive, at {DESCRIPTIVE_LEVEL:.0%}: by chance, {rises_by_chance(at_one_rate)} of {len(at_one_rate)} would rise). \
-Each width's best rate is chosen on the other seeds.
+(descriptive, at {DESCRIPTIVE_LEVEL:.0%}: by chance, about {rises_by_chance(count):.1f} of {count} would rise). Each \
+width's best rate is chosen on the other seeds.
 
 {markdown_table(grid_row(evidence, grid) for grid in evidence.study.grids)}"""
 
@@ -91,11 +90,9 @@ def grid_row(evidence: Evidence, grid: str) -> dict[str, str]:
     """The row of one grid of learning rates."""
     best = evidence.rows("learning_rates", grid=grid).sort_values("width")
     narrowest, widest = (bound_of_rate(best.iloc[end]) for end in (0, -1))
-    verdicts = evidence.rows("learning_rate_verdicts", grid=grid)
-    by_rate = verdicts[verdicts["learning_rate"].notna()]
-    own_best = verdicts[verdicts["learning_rate"].isna()].to_dict("records")
+    by_rate, own_best = verdicts_of(evidence, grid=grid)
     low = by_rate["at_or_below_best"].astype(bool)
-    base = verdicts["base_width"].iloc[0]
+    base = by_rate["base_width"].iloc[0]
     return {
         "grid": evidence.title(grid),
         "best rate, narrowest → widest": f"{narrowest} → {widest}",

@@ -159,17 +159,18 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def group_by_words(words: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """Gathers the titles of which the same words are true, in order; `words` maps titles to words."""
+def group_by_words(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Gathers what the same words are true of, in order; `pairs` are words and what they are true of."""
     found: dict[str, list[str]] = {}
-    for title, text in words.items():
-        found.setdefault(text, []).append(title)
-    return list(found.items())
+    for words, title in pairs:
+        found.setdefault(words, []).append(title)
+    return found
 
 
-def no_rise(verdicts: Iterable[str]) -> str:
-    """What is said where no verdict is a rise: "none", and "for certain" if some verdict is neither a rise nor none."""
-    return "none for certain" if {"undecided", "mixed", "diverged"} & set(verdicts) else "none"
+def no_rise(verdicts: Iterable[str], of_all: str = "") -> str:
+    """What is said where no verdict is a rise: "none", and "for certain" if some verdict leaves a rise open."""
+    certainty = " for certain" if {"undecided", "mixed", "diverged"} & set(verdicts) else ""
+    return f"none{of_all}{certainty}"
 
 
 def capitalised(text: str) -> str:
